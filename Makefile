@@ -1,0 +1,30 @@
+# `make report` and `make test` need only Python (3.11 or later) and make; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+RECIPE := recipes/organism.toml
+RUN := runs/organism
+
+.PHONY: report test lint types
+
+report: .venv/installed
+	$(BIN)/clipbias validate run $(RECIPE) --out $(RUN)
+	$(BIN)/clipbias validate report $(RUN) --out $(RUN)/report.html
+
+test: lint types
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# The folders are subpackages of `clipbias` by pyproject's package-dir; mypy needs to see them under that name.
+types: .venv/installed
+	mkdir -p build/types/clipbias
+	for d in theory simulate; do ln -sfn ../../../$$d build/types/clipbias/$$d; done
+	MYPYPATH=build/types $(BIN)/mypy --strict --namespace-packages --explicit-package-bases \
+	    -p clipbias.theory -p clipbias.simulate
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[validate,test]'
+	touch $@

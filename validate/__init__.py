@@ -1,0 +1,1 @@
+"""Real models under real trainers."""
