@@ -1,0 +1,169 @@
+"""The law of one optimizer step for two outcomes, on a lattice of log-odds.
+
+x = z₁ − z₂ = logit p. A sample of outcome 1 moves x by (η/n)·Â f′(R₁) R₁·2(1−p), one of outcome 2 by
+−(η/n)·Â f′(R₂) R₂·2p, with R₁ = p/p₀, R₂ = (1−p)/(1−p₀) and p₀ the behaviour policy. The step's law depends on x.
+
+Where a clip bound cuts through a lattice cell [x − h/2, x + h/2], the cell is a mixture of its two parts: each has a
+piece with its own kernel, weighted by its length, so that errors fall as h².
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtr
+from scipy.stats import binom
+
+from .advantage import advantage_moments, group_advantages, pair_moments, rewarded_law
+from .config import PhaseConfig
+from .surrogate import slopes
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class StepGeometry:
+    """What one step sees in each of P pieces of the lattice's X ≤ P cells.
+
+    cell [P], the piece's cell, ascending; weight [P], its part of the cell; old [2], the samples' probabilities b;
+    displacement [P, 2], R·d at the cell's centre, per unit of η/n·Â (d = 2(1−p) or −2p); above, below [P, 2], the
+    slopes f₊′, f₋′ of both outcomes.
+    """
+
+    cell: NDArray[np.int64]
+    weight: Array
+    old: Array
+    displacement: Array
+    above: Array
+    below: Array
+
+    def averaged(self, pieces: Array) -> Array:
+        """Values of pieces [P, …] averaged over cells, [X, …]."""
+        starts = np.flatnonzero(np.diff(self.cell, prepend=-1))
+        weight = self.weight.reshape(-1, *[1] * (pieces.ndim - 1))
+        return np.asarray(np.add.reduceat(pieces * weight, starts, axis=0))
+
+
+def clip_thresholds(prob: float, config: PhaseConfig) -> list[float]:
+    """Log-odds at which R₁ = p/p₀ or R₂ = (1−p)/(1−p₀) crosses a bound; those that exist."""
+    bounds = (config.clip.lower_bound, config.clip.upper_bound)
+    first = [float(logit(prob * r)) for r in bounds if 0 < prob * r < 1]
+    second = [-float(logit((1 - prob) * r)) for r in bounds if 0 < (1 - prob) * r < 1]
+    return first + second
+
+
+def step_geometry(x: Array, spacing: float, prob: float, config: PhaseConfig) -> StepGeometry:
+    """prob = p₀ in (0, 1); x [X] equally spaced log-odds."""
+    edges = np.append(x - spacing / 2, x[-1] + spacing / 2)
+    inside = [t for t in clip_thresholds(prob, config) if edges[0] < t < edges[-1]]
+    cuts = np.union1d(edges, inside)
+    middle = (cuts[1:] + cuts[:-1]) / 2
+    cell = np.searchsorted(edges, middle) - 1
+    old = np.array([prob, 1.0 - prob])
+    ratio = np.stack([expit(middle), expit(-middle)], axis=1) / old
+    above, below = slopes(ratio, config.clip)
+    centre = x[cell]
+    policy = np.stack([expit(centre), expit(-centre)], axis=1)
+    displacement = policy / old * np.stack([2 * expit(-centre), -2 * expit(centre)], axis=1)
+    return StepGeometry(cell, np.diff(cuts) / spacing, old, displacement, above, below)
+
+
+def step_moments(geometry: StepGeometry, config: PhaseConfig) -> tuple[Array, Array]:
+    """Mean and variance [P] of one step's Δx in each piece: T2 and T3 for two outcomes (the same sums as `covariance`)."""
+    size, gamma = config.group_size, config.success_prob
+    moments = advantage_moments(size, gamma, config.scale)
+    pairs = pair_moments(size, gamma, config.scale)
+    b, d, above, below = geometry.old, geometry.displacement, geometry.above, geometry.below
+    u_plus, u_minus = (b * d * above).sum(axis=1), (b * d * below).sum(axis=1)
+    mean = moments.mu * (u_plus - u_minus)
+    single = (b * d**2 * (moments.v_plus * above**2 + moments.v_minus * below**2)).sum(axis=1)
+    within = pairs.plus_plus * u_plus**2 + 2 * pairs.plus_minus * u_plus * u_minus + pairs.minus_minus * u_minus**2
+    group = size * single + size * (size - 1) * within - size**2 * mean**2
+    variance = group / (config.groups_per_minibatch * size**2)
+    rate = config.learning_rate
+    return rate * mean, rate**2 * np.maximum(variance, 0.0)
+
+
+def gaussian_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:
+    """[X, 2·half + 1] lattice weights of N(mean, variance) increments; mass beyond ±half sits on the ends.
+
+    Cells hold Φ differences with the variance lowered by the h²/12 that the lattice adds; where the standard deviation
+    is below h, three points with the exact mean and variance are used instead.
+    """
+    mean, variance = step_moments(geometry, config)
+    offsets = np.arange(-half, half + 1)
+    std = np.sqrt(np.maximum(variance - spacing**2 / 12, 1e-300))
+    edges = ((offsets[:-1] + 0.5) * spacing - mean[:, None]) / std[:, None]
+    cumulative = np.concatenate([np.zeros((len(mean), 1)), ndtr(edges), np.ones((len(mean), 1))], axis=1)
+    weights = np.diff(cumulative, axis=1)
+    narrow = variance < spacing**2
+    if narrow.any():
+        atoms = mean[narrow, None] / spacing
+        spread = variance[narrow, None] / spacing**2
+        weights[narrow] = _on_lattice(atoms, np.ones_like(atoms), half, extra_variance=spread)
+    return geometry.averaged(weights)
+
+
+def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array | float = 0.0) -> Array:
+    """Sum of atoms [P, A] (positions in cells) as lattice weights [P, 2·half+1] with the atoms' mean and variance.
+
+    Each atom goes to its nearest point and the two beside it with the weights f(f∓1)/2, 1−f² of quadratic
+    interpolation (f = offset in cells), which keep mass, mean and variance; extra_variance (cells²) is added.
+    """
+    nearest = np.rint(np.clip(position, 1 - half, half - 1))
+    f = np.clip(position, 1 - half, half - 1) - nearest
+    square = f * f + extra_variance
+    row = np.arange(len(position))[:, None] * (2 * half + 1)
+    index = (row + nearest.astype(np.int64) + half).ravel()
+    weights = np.zeros(len(position) * (2 * half + 1))
+    for shift, weight in ((-1, (square - f) / 2), (0, 1 - square), (1, (square + f) / 2)):
+        weights += np.bincount(index + shift, (mass * weight).ravel(), len(weights))
+    return weights.reshape(len(position), 2 * half + 1)
+
+
+def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:
+    """[X, 2·half + 1] lattice weights of the exact increments of one mini-batch.
+
+    One group's increment is an atom for each (m, k, l): m ~ Bin(G, γ) rewarded samples, k ~ Bin(m, p₀) of which chose
+    outcome 1, l ~ Bin(G−m, p₀) of the rest: about G³/6 atoms. Their lattice law is convolved N times by FFT.
+    """
+    size, groups = config.group_size, config.groups_per_minibatch
+    plus, minus = group_advantages(size, config.scale)
+    m, k, rest, mass = _group_patterns(size, config.success_prob, float(geometry.old[0]))
+    rate = config.learning_rate / (groups * size * spacing)
+    d, above, below = geometry.displacement, geometry.above, geometry.below
+    position = rate * (
+        np.outer(d[:, 0] * above[:, 0], plus[m] * k)
+        + np.outer(d[:, 1] * above[:, 1], plus[m] * (m - k))
+        + np.outer(d[:, 0] * below[:, 0], minus[m] * rest)
+        + np.outer(d[:, 1] * below[:, 1], minus[m] * (size - m - rest))
+    )
+    reach = max(half // groups, int(np.abs(position).max()) + 2)
+    one = _on_lattice(position, np.broadcast_to(mass, position.shape), reach)
+    if groups > 1:
+        length = 2 * reach * groups + 1
+        padded = 1 << (length - 1).bit_length()
+        one = np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** groups, padded, axis=1)[:, :length]
+    return _resized(geometry.averaged(one), half)
+
+
+def _group_patterns(size: int, gamma: float, prob: float) -> tuple[NDArray[np.int64], ...]:
+    """All (m, k, l) with their probabilities."""
+    law = rewarded_law(size, gamma)
+    m_grid, k_grid, l_grid = np.meshgrid(*[np.arange(size + 1)] * 3, indexing="ij")
+    valid = (k_grid <= m_grid) & (l_grid <= size - m_grid) & (law[m_grid] > 0)
+    m, k, rest = m_grid[valid], k_grid[valid], l_grid[valid]
+    mass = law[m] * binom.pmf(k, m, prob) * binom.pmf(rest, size - m, prob)
+    return m, k, rest, mass
+
+
+def _resized(weights: Array, half: int) -> Array:
+    """Cut or pad to ±half; what lies beyond goes to the ends."""
+    reach = (weights.shape[1] - 1) // 2
+    if reach <= half:
+        return np.pad(weights, ((0, 0), (half - reach, half - reach)))
+    kept = weights[:, reach - half : reach + half + 1].copy()
+    kept[:, 0] += weights[:, : reach - half].sum(axis=1)
+    kept[:, -1] += weights[:, reach + half + 1 :].sum(axis=1)
+    return kept
