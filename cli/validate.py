@@ -1,0 +1,98 @@
+"""`clipbias validate`: real training runs against predictions written beforehand."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """A complaint of the library about its input is one line and exit status 2; a bug keeps its traceback."""
+    try:
+        yield
+    except ValueError as error:
+        click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+
+
+def _say(as_json: bool, value: dict[str, object], text: str) -> None:
+    click.echo(json.dumps(value, allow_nan=False) if as_json else text)
+
+
+@click.group()
+def validate() -> None:
+    """Train real models under TRL and test predictions that were written beforehand."""
+
+
+@validate.command()
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Run folder to create.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def run(recipe: Path, out: Path, as_json: bool) -> None:
+    """Measure, predict, train every arm of RECIPE. A folder made from the same recipe is taken up where it stopped.
+
+    Example: clipbias validate run recipes/organism.toml --out runs/organism
+    """
+    with _one_line_errors():
+        from ..validate import run as protocol
+
+        protocol.start(recipe, out)
+        protocol.resume(out)
+    _finished(out, as_json)
+
+
+@validate.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def resume(folder: Path, as_json: bool) -> None:
+    """Finish the run in DIR after it was stopped; it ends with the numbers it would have had.
+
+    Example: clipbias validate resume runs/organism
+    """
+    with _one_line_errors():
+        from ..validate import run as protocol
+
+        protocol.resume(folder)
+    _finished(folder, as_json)
+
+
+def _finished(folder: Path, as_json: bool) -> None:
+    from ..validate.files import read_json
+
+    manifest = read_json(folder / "manifest.json")
+    value = {
+        "run": str(folder),
+        "status": manifest["status"],
+        "prediction_sha256": manifest["prediction_sha256"],
+    }
+    _say(
+        as_json,
+        value,
+        f"{folder}: {manifest['status']}; next: clipbias validate report {folder} --out report.html",
+    )
+
+
+@validate.command()
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=FOLDER)
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report's JSON object and nothing else.")
+def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
+    """Write a self-contained HTML report, and the same name with .json, from finished runs.
+
+    Refused where a prediction was changed after its run, or is younger than it.
+
+    Example: clipbias validate report runs/organism --out report.html
+    """
+    with _one_line_errors():
+        if out.suffix != ".html":
+            raise ValueError(f"--out must be a file name that ends in .html, got {str(out)!r}")
+        from ..validate.report import write_report
+
+        written = write_report(list(folders), out)
+    verdicts = [f"{entry['name']}: {verdict}" for entry in written["runs"] for verdict in entry["verdicts"]]
+    _say(as_json, written, "\n".join([*verdicts, f"wrote {out} and {out.with_suffix('.json')}"]))

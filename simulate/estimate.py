@@ -1,0 +1,67 @@
+"""A Monte-Carlo number never travels without its standard error."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """mean and its standard error, two arrays of one shape (0-dimensional for a single number)."""
+
+    mean: Array
+    stderr: Array
+
+
+def mean_estimate(power_sums: Array, count: int) -> Estimate:
+    """The mean of each quantity from Σx and Σx² (power_sums[..., 0] and [..., 1]) over `count` replicates.
+
+    stderr = √((Σx² − (Σx)²/n)/(n(n−1))). The sums are of shifts from the start, so the cancellation costs at most
+    (mean/std)² rounding errors.
+    """
+    total, squares = power_sums[..., 0], power_sums[..., 1]
+    variance = np.maximum(squares - total**2 / count, 0.0) / (count - 1)
+    return Estimate(total / count, np.sqrt(variance / count))
+
+
+def std_estimate(power_sums: Array, count: int) -> Estimate:
+    """The standard deviation of each quantity from Σx … Σx⁴ (power_sums[..., 0:4]) over `count` replicates.
+
+    With m₂, m₄ the central moments: std = √m₂, stderr = √((m₄ − m₂²)/n)/(2 std) (delta method), 0 where std is 0.
+    """
+    m1, raw2, raw3, raw4 = (power_sums[..., i] / count for i in range(4))
+    m2 = np.maximum(raw2 - m1**2, 0.0)
+    m4 = raw4 - 4 * m1 * raw3 + 6 * m1**2 * raw2 - 3 * m1**4
+    std = np.sqrt(m2)
+    spread = np.sqrt(np.maximum(m4 - m2**2, 0.0) / count)
+    return Estimate(std, np.divide(spread, 2 * std, out=np.zeros_like(std), where=std > 0))
+
+
+def share_estimate(hits: NDArray[np.int64], count: int) -> Estimate:
+    """A probability from `hits` out of `count` replicates; stderr = √(p(1−p)/n)."""
+    share = hits / count
+    return Estimate(share, np.sqrt(share * (1 - share) / count))
+
+
+def quantile_estimate(histogram: NDArray[np.int64], edges: Array, level: float) -> Estimate:
+    """The `level` quantile of each row of histogram [K, B], linear within a bin; edges [B + 1].
+
+    stderr = half the distance between the quantiles at level ± √(level(1−level)/n): the distribution-free interval of
+    order statistics (David & Nagaraja, Order Statistics, §7.1).
+    """
+    count = int(histogram[0].sum())
+    half = np.sqrt(level * (1 - level) / count)
+    levels = np.clip([level - half, level, level + half], 0.0, 1.0) * count
+    found = np.array([_invert(row, edges, levels) for row in histogram])
+    return Estimate(found[:, 1], (found[:, 2] - found[:, 0]) / 2)
+
+
+def _invert(row: NDArray[np.int64], edges: Array, targets: Array) -> Array:
+    filled = np.flatnonzero(row)
+    below = np.cumsum(row) - row
+    at = filled[np.clip(np.searchsorted(below[filled], targets, side="right") - 1, 0, None)]
+    inside = np.clip((targets - below[at]) / row[at], 0.0, 1.0)
+    return np.asarray(edges[at] + inside * (edges[at + 1] - edges[at]), dtype=np.float64)

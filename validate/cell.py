@@ -1,0 +1,105 @@
+"""One cell of an experiment: one arm, one seed, trained from the untouched model to its last phase."""
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
+from .files import write_parquet
+from .probe import Reading
+from .recipe import Arm, Recipe
+from .subject import load_subject
+from .trainer import PhaseEnd, Record, RecordingTrainer, adam, draw_seed
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """root is the run folder (or its pilot/); prediction is the SHA-256 of what was predicted, "" for a pilot."""
+
+    root: Path
+    recipe: Recipe
+    arm: Arm
+    seed: int
+    phases: int
+    prediction: str
+
+    def part(self, kind: str) -> Path:
+        """The cell's file in the Parquet data set `kind` (metrics, tokens or samples)."""
+        return self.root / f"{kind}.parquet" / f"arm={self.arm.name}" / f"seed={self.seed}" / "part-0.parquet"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints" / f"arm={self.arm.name}" / f"seed={self.seed}"
+
+    @property
+    def done(self) -> bool:
+        return self.part("metrics").is_file()  # written last
+
+
+def _mean(values: list[Any]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
+    """One row of metrics.parquet: the policy after `phase` phases and, from the first on, the rollouts of that phase."""
+    row: dict[str, Any] = {
+        "phase": phase,
+        "share": reading.share,
+        "log_odds": reading.log_odds,
+        "share_samples": reading.samples,
+        "first_token_entropy": reading.first_token_entropy,
+    }
+    rollouts = [s for s in record.samples if s["phase"] == phase - 1]
+    entropy = [(total, count) for t, total, count in record.entropy if t == phase - 1]
+    row["rollout_share"] = _mean([s["uses_strategy"] for s in rollouts])
+    row["accuracy"] = _mean([s["correct"] for s in rollouts])
+    row["accuracy_with_strategy"] = _mean([s["correct"] for s in rollouts if s["uses_strategy"]])
+    row["accuracy_without_strategy"] = _mean([s["correct"] for s in rollouts if not s["uses_strategy"]])
+    row["boxed"] = _mean([s["boxed"] for s in rollouts])
+    row["length"] = _mean([s["length"] for s in rollouts])
+    row["finished"] = _mean([s["finished"] for s in rollouts])
+    row["token_entropy"] = sum(e for e, _ in entropy) / sum(n for _, n in entropy) if entropy else None
+    return row
+
+
+def train_cell(cell: Cell) -> None:
+    """Train the cell, or finish it from its last checkpoint; a finished cell is left alone."""
+    if cell.done:
+        return
+    recipe, training = cell.recipe, cell.recipe.training
+    started = datetime.now(UTC).isoformat()
+    subject = load_subject(recipe.model, recipe.probe)
+    optimizer = adam(subject.model, training)
+    record = Record()
+    first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
+    phases = range(first, cell.phases)
+
+    def read(phase: int) -> Reading:
+        subject.model.eval()
+        return subject.probe.read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
+
+    if not rows:
+        rows.append(metrics_row(0, read(0), record) | {"started": started})
+
+    def after_phase(done: int) -> None:
+        phase = first + done
+        rows.append(metrics_row(phase, read(phase), record) | {"started": started})
+        subject.model.train()
+        if phase % recipe.checkpoint_every == 0 and phase < cell.phases:
+            save_checkpoint(cell.checkpoints, phase, subject.model, optimizer, record, rows)
+
+    if phases:
+        with tempfile.TemporaryDirectory() as scratch:
+            trainer = RecordingTrainer(subject, training, cell.arm, cell.seed, phases, optimizer, record, scratch)
+            trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
+            trainer.train()
+    metadata = {"prediction_sha256": cell.prediction, "started": rows[0]["started"], "arm": cell.arm.name}
+    write_parquet(cell.part("tokens"), tokens_table(record), metadata)
+    write_parquet(cell.part("samples"), record.samples, metadata)
+    write_parquet(cell.part("metrics"), rows, metadata)
+    shutil.rmtree(cell.checkpoints, ignore_errors=True)

@@ -1,0 +1,56 @@
+"""Dataclasses from TOML tables, with errors that name the field and what it allows."""
+
+import dataclasses
+import types
+import typing
+from typing import Any, TypeVar, get_args, get_origin
+
+T = TypeVar("T")
+
+
+def check(holds: bool, field: str, allowed: str, value: object) -> None:
+    """Raise the package's one form of complaint unless `holds`."""
+    if not holds:
+        raise ValueError(f"{field} must be {allowed}, got {value!r}")
+
+
+def read_dataclass(cls: type[T], table: dict[str, Any], path: str = "") -> T:
+    """Build the dataclass `cls` from `table`, recursing into nested dataclasses and tuples of them."""
+    fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    for name in table:
+        check(name in fields, f"{path}{name}", f"one of {sorted(fields)}", name)
+    hints = typing.get_type_hints(cls)
+    values = {}
+    for name, field in fields.items():
+        if name in table:
+            values[name] = _convert(hints[name], table[name], f"{path}{name}")
+        else:
+            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+            check(not required, f"{path}{name}", "given", "nothing")
+    return cls(**values)
+
+
+def _convert(hint: Any, value: Any, path: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        check(isinstance(value, dict), path, "a table", value)
+        return read_dataclass(hint, value, f"{path}.")  # type: ignore[arg-type]
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is tuple:
+        check(isinstance(value, list), path, "a list", value)
+        return tuple(_convert(args[0], item, f"{path}[{i}]") for i, item in enumerate(value))
+    if origin is typing.Literal:
+        check(value in args, path, f"one of {list(args)}", value)
+        return value
+    if origin in (types.UnionType, typing.Union):
+        if value == "none" and type(None) in args:
+            return None
+        return _convert(next(a for a in args if a is not type(None)), value, path)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    check(
+        isinstance(value, hint) and not (hint is int and isinstance(value, bool)),
+        path,
+        f"a {hint.__name__}",
+        value,
+    )
+    return value

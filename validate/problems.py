@@ -1,0 +1,51 @@
+"""Problems with a known answer, and the reading of a model's answer to them."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+# Model output is untrusted: a pattern without nested repetition, run on a bounded tail of the text.
+_BOXED = re.compile(r"\\boxed\{\s*(-?\d{1,12})\s*\}")
+_NUMBER = re.compile(r"-?\d{1,12}")
+_TAIL = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    prompt: str
+    answer: int
+
+
+def is_boxed(completion: str) -> bool:
+    return _BOXED.search(completion[-_TAIL:]) is not None
+
+
+def read_answer(completion: str) -> int | None:
+    """The last boxed integer, else the last integer, else None."""
+    tail = completion[-_TAIL:]
+    found = _BOXED.findall(tail) or _NUMBER.findall(tail.replace(",", ""))
+    return int(found[-1]) if found else None
+
+
+_STORIES = (
+    "{name} packs {a} boxes with {b} {thing} in each and then finds {c} more {thing}."
+    " How many {thing} does {name} have now?",
+    "A shop sells {b} {thing} a day. {name} counts the sales of {a} days and adds {c} {thing} sold by post."
+    " How many {thing} were sold?",
+    "{name} plants {a} rows of {b} {thing}, and {c} {thing} by the door. How many {thing} are there?",
+)
+_NAMES = ("Ada", "Bruno", "Chen", "Dara", "Elif", "Femi")
+_THINGS = ("apples", "pencils", "shells", "lamps", "tulips", "books")
+
+
+def word_problems(count: int, rng: np.random.Generator) -> list[Problem]:
+    """`count` arithmetic word problems (a groups of b, and c more), written by the package itself."""
+    problems = []
+    for _ in range(count):
+        a, b, c = (int(v) for v in rng.integers(2, 13, size=3))
+        story = _STORIES[rng.integers(len(_STORIES))].format(
+            a=a, b=b, c=c, name=_NAMES[rng.integers(len(_NAMES))], thing=_THINGS[rng.integers(len(_THINGS))]
+        )
+        problems.append(Problem(prompt=f"{story} Put the final answer in \\boxed{{}}.", answer=a * b + c))
+    return problems

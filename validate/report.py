@@ -1,0 +1,58 @@
+"""report.html (self-contained) and report.json from run folders. Everything here is offline and deterministic."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from matplotlib.figure import Figure
+
+from . import plots
+from .compare import LEVEL, compare, reference_arm
+from .files import write_json, write_text
+from .measured import RunData, read_run
+
+
+def _png(figure: Figure) -> str:
+    """The figure as a data URI."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
+    reference = reference_arm(run.recipe)
+    exact = run.prediction["measured"]["samples"] is None
+    paired = reference is not None and bool(comparison["paired"])
+    return {
+        "shares": _png(plots.share_curves(run)),
+        "paired": _png(plots.paired_curves(run, reference.name)) if reference and paired else None,
+        "decomposition": _png(plots.decomposition(comparison)) if paired else None,
+        "clip_all": _png(plots.clip_fractions(comparison, "clip_fractions_all_tokens")),
+        "clip_strategy": _png(plots.clip_fractions(comparison, "clip_fractions_strategy_token")) if exact else None,
+        "health": _png(plots.health_curves(run)),
+    }
+
+
+def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
+    """Write `out` and, beside it, the same name with .json; returns what the JSON holds."""
+    runs = [read_run(folder) for folder in folders]
+    comparisons = [compare(run) for run in runs]
+    pages = [
+        comparison
+        | {
+            "figures": _figures(run, comparison),
+            "samples": {name: [s["text"] for s in arm.samples] for name, arm in run.arms.items()},
+            "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
+            "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
+        }
+        for run, comparison in zip(runs, comparisons, strict=True)
+    ]
+    loader = jinja2.FileSystemLoader(Path(__file__).parent)
+    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.get_template("report.html.j2").render(runs=pages, level=f"{LEVEL:.0%}")
+    report = {"runs": comparisons}
+    write_text(out, page)
+    write_json(out.with_suffix(".json"), report)
+    return report
