@@ -1,1 +1,1 @@
-"""Monte Carlo and exact enumeration."""
+"""Monte Carlo and exact enumeration of the toy: `tabular.simulate` and `enumeration.enumerate_phase`."""

@@ -68,6 +68,7 @@ def run_chunk(
     bounds: Array,
     plus: Array,
     minus: Array,
+    tabled: bool,
     reward_row: Words,
     table: Words,
     offsets: NDArray[np.int64],
@@ -81,8 +82,8 @@ def run_chunk(
 ) -> None:
     """Replicates first … first + count − 1, added to the accumulators.
 
-    rate = η/n. bounds = (1−ε_l, 1+ε_h). plus, minus [G + 1]: Â₊, Â₋ by m. reward_row, table…: alias tables of
-    Bin(G, γ) and of the counts under the first b (empty: draw by `binomial`). Accumulators: powers [2K + 2, 4], sums of
+    rate = η/n. bounds = (1−ε_l, 1+ε_h). plus, minus [G + 1]: Â₊, Â₋ by m. tabled: draw m, and in the first
+    phase the counts, from the alias tables that follow (of Bin(G, γ), and `conditional_rows`), else by `binomial`. Accumulators: powers [2K + 2, 4], sums of
     x…x⁴ of the shift of every logit, every probability, the entropy, the first log-odds; clipped [2, M, 2], sums of x
     and x² of a replicate's clip-low and clip-high shares (over phases); above [J, K], replicates with
     p > thresholds[j]; histogram [K, BINS] of log-odds.
@@ -95,8 +96,7 @@ def run_chunk(
     events = np.empty((2, minibatches))
     softmax(logits, start)
     start_entropy = entropy(start)
-    tabled_reward, tabled_counts = len(reward_row) > 0, len(table) > 0
-    reward_mask = np.uint64(max(len(reward_row), 1) - 1)
+    reward_mask = np.uint64(len(reward_row) - 1)
     lower, upper = bounds[0], bounds[1]
     for replicate in range(first, first + count):
         position, increment = open_stream(key, replicate)
@@ -106,14 +106,14 @@ def run_chunk(
         for phase in range(phases):
             b[:] = pi
             ratio[:] = 1.0
-            use_table = tabled_counts and phase == 0
+            use_table = tabled and phase == 0
             for step in range(minibatches):
                 praise[:] = 0.0
                 blame[:] = 0.0
                 praised[:] = 0
                 blamed[:] = 0
                 for _ in range(groups):
-                    if tabled_reward:
+                    if tabled:
                         position += increment
                         m = draw(reward_row, 0, reward_mask, position)
                     else:
