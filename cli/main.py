@@ -1,27 +1,52 @@
-"""`clipbias`: the command line. Subcommands are imported when they are called, so that help is instant."""
+"""The `clipbias` command. Subcommands are imported when they are asked for, and their science when they run."""
 
 import importlib
+import sys
 
 import click
 
-GROUPS = {
-    "theory": "Closed-form predictions.",
-    "validate": "Real training runs against predictions written beforehand.",
-}
+COMMANDS = {"theory": "theory", "simulate": "simulate", "validate": "validate"}  # name: module and attribute
 
 
 class LazyGroup(click.Group):
-    """Knows its subcommands by name and imports the module of the one that is asked for."""
+    """A group whose members are named in COMMANDS and live in sibling modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(GROUPS)
+        return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
-        if name not in GROUPS:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(f".{name}", __package__), name)
+        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
+        command: click.Command = getattr(module, COMMANDS[cmd_name])
+        return command
 
 
-@click.group(cls=LazyGroup)
+@click.group(cls=LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+def clipbias() -> None:
+    """What clipping does to a policy when the reward says nothing.
+
+    Example: clipbias theory neutral --clip-low 0.2 --ratio-std 0.1
+    """
+
+
+def _one_line(error: click.ClickException) -> str:
+    if isinstance(error, click.MissingParameter) and error.param is not None:
+        rule = getattr(error.param.type, "rule", None)
+        return f"{error.param.opts[0]} is required" + (f": {rule}" if rule else "")
+    if isinstance(error, click.BadParameter) and error.param is not None:
+        name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
+        return f"{name} {error.message}"
+    return " ".join(error.format_message().split())
+
+
 def main() -> None:
-    """What clipping does."""
+    """Run the command line: wrong input is one line on stderr and exit status 2."""
+    try:
+        status = clipbias.main(prog_name="clipbias", standalone_mode=False)
+    except click.ClickException as error:
+        click.echo(f"Error: {_one_line(error)}", err=True)
+        sys.exit(2)
+    except click.Abort:
+        sys.exit(130)
+    sys.exit(status if isinstance(status, int) else 0)

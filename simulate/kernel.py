@@ -82,11 +82,11 @@ def run_chunk(
 ) -> None:
     """Replicates first … first + count − 1, added to the accumulators.
 
-    rate = η/n. bounds = (1−ε_l, 1+ε_h). plus, minus [G + 1]: Â₊, Â₋ by m. tabled: draw m, and in the first
-    phase the counts, from the alias tables that follow (of Bin(G, γ), and `conditional_rows`), else by `binomial`. Accumulators: powers [2K + 2, 4], sums of
-    x…x⁴ of the shift of every logit, every probability, the entropy, the first log-odds; clipped [2, M, 2], sums of x
-    and x² of a replicate's clip-low and clip-high shares (over phases); above [J, K], replicates with
-    p > thresholds[j]; histogram [K, BINS] of log-odds.
+    rate = η/n. bounds = (1−ε_l, 1+ε_h). plus, minus [G + 1]: Â₊, Â₋ by m. tabled: draw m, and in the first phase the
+    counts, from the alias tables that follow (of Bin(G, γ), and `conditional_rows`), else by `binomial`. Accumulators:
+    powers [2K + 2, 4], sums of x…x⁴ of the shift of every logit, every probability, the entropy, the first log-odds;
+    clipped [2, M, 2], sums of x and x² of a replicate's clip-low and clip-high shares (over phases); above [J, K],
+    replicates with p > thresholds[j]; histogram [K, BINS] of log-odds.
     """
     outcomes = len(logits)
     z, pi, b, ratio = np.empty(outcomes), np.empty(outcomes), np.empty(outcomes), np.empty(outcomes)
@@ -190,16 +190,15 @@ def entropy(probs: Array) -> float:
 @compiled
 def own_log_odds(z: Array, a: int) -> float:
     """log(p_a/(1 − p_a)) = z_a − log Σ_{j≠a} exp(z_j)."""
-    if len(z) == 2:
-        return z[a] - z[1 - a]
-    top, total = -np.inf, 0.0
+    top = -math.inf
     for j in range(len(z)):
         if j != a:
             top = max(top, z[j])
+    total = 0.0
     for j in range(len(z)):
         if j != a:
             total += math.exp(z[j] - top)
-    return z[a] - top - math.log(total)
+    return float(z[a] - top - math.log(total))
 
 
 @compiled

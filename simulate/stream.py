@@ -46,7 +46,7 @@ def popcount(word: np.uint64) -> int:
     w = word - ((word >> ONE) & np.uint64(0x5555555555555555))
     w = (w & np.uint64(0x3333333333333333)) + ((w >> np.uint64(2)) & np.uint64(0x3333333333333333))
     w = (w + (w >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return np.int64((w * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return int((w * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
 @compiled
@@ -66,9 +66,7 @@ def uniform(position: np.uint64) -> float:
 
 
 @compiled
-def binomial(
-    trials: int, prob: float, position: np.uint64, increment: np.uint64
-) -> tuple[int, np.uint64]:
+def binomial(trials: int, prob: float, position: np.uint64, increment: np.uint64) -> tuple[int, np.uint64]:
     """(one draw from Bin(trials, prob), the new stream position).
 
     Up to 64 trials: 64 coins in the lanes of a word, each lane comparing a uniform number with `prob` bit by bit until
@@ -179,13 +177,11 @@ def draw(table: Words, offset: int, mask: np.uint64, position: np.uint64) -> int
     word = mix(position)
     index = word & mask
     entry = table[offset + np.int64(index)]
-    return np.int64(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK)
+    return int(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK)
 
 
 @compiled
-def binomial_rows(
-    trials: int, prob: float
-) -> tuple[Words, NDArray[np.int64], Words, NDArray[np.int64]]:
+def binomial_rows(trials: int, prob: float) -> tuple[Words, NDArray[np.int64], Words, NDArray[np.int64]]:
     """Alias rows of Bin(n, prob) for n = 0…trials: (table, offsets [n], masks [n], first values [n]).
 
     A row covers the values of probability above 1e-20 of the mode's; what is left out is below a double's resolution.

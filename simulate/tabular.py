@@ -114,9 +114,7 @@ def _chunk_runner(
         table, offsets, masks, starts = conditional_rows(0, start)
     logits, thresholds = np.log(start), np.array(PROB_THRESHOLDS)
 
-    def run(
-        chunk: int, powers: Array, clipped: Array, above: NDArray[np.int64], histogram: NDArray[np.int64]
-    ) -> None:
+    def run(chunk: int, powers: Array, clipped: Array, above: NDArray[np.int64], histogram: NDArray[np.int64]) -> None:
         first = chunk * CHUNK
         run_chunk(
             key,

@@ -4,7 +4,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-
 from clipbias.simulate.enumeration import enumerate_phase
 from clipbias.theory.config import PhaseConfig, Scale
 from clipbias.theory.phase import phase

@@ -1,0 +1,159 @@
+"""What commands share: option types whose complaints name the option and its range, and the printing of results."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+SCALES = ("std", "std-unbiased", "none")
+
+
+class Number(click.ParamType):
+    """An int or a float; `rule` is the allowed range in words, which the library enforces."""
+
+    def __init__(self, kind: type[int] | type[float], rule: str) -> None:
+        self.kind, self.rule = kind, rule
+        self.name = "integer" if kind is int else "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.kind(value)
+        except (ValueError, OverflowError):
+            self.fail(f"must be {self.rule}, got {value}", param, ctx)
+
+
+class ClipSide(Number):
+    """A float, or `none` for a side that is off."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return None if value == "none" else super().convert(value, param, ctx)
+
+
+class Scale(click.ParamType):
+    name = "scale"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value not in SCALES:
+            self.fail(f"must be one of {', '.join(SCALES)}, got {value}", param, ctx)
+        return value
+
+
+class Probs(click.ParamType):
+    name = "p1,p2,…"
+    rule = "at least two numbers in (0, 1) that add to 1"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            probs = tuple(float(part) for part in value.split(","))
+        except ValueError:
+            probs = ()
+        if len(probs) < 2 or not all(0 < p < 1 for p in probs) or abs(sum(probs) - 1) > 1e-9:
+            self.fail(f"must be {self.rule}, got {value}", param, ctx)
+        return probs
+
+
+def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:
+    """An option that is required unless it has a default."""
+    shown = f"{text} ({rule})"
+    return click.option(
+        name, type=Number(kind, rule), default=default, required=default is None, show_default=True, help=shown
+    )
+
+
+probs = click.option("--probs", type=Probs(), required=True, help=f"The policy: {Probs.rule}.")
+group_size = number("--group-size", int, "at least 2", "Samples per prompt")
+success_prob = number("--success-prob", float, "in [0, 1]", "Probability that a sample is rewarded")
+scale = click.option(
+    "--scale", type=Scale(), default="std", show_default=True, help=f"Advantage normalisation: {', '.join(SCALES)}."
+)
+clip_low = click.option(
+    "--clip-low",
+    type=ClipSide(float, "in [0, 1] or none"),
+    required=True,
+    help="Lower bound of the ratio is 1 - this (in [0, 1] or none).",
+)
+clip_high = click.option(
+    "--clip-high",
+    type=ClipSide(float, "at least 0 and finite, or none"),
+    required=True,
+    help="Upper bound of the ratio is 1 + this (at least 0 and finite, or none).",
+)
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator from several, help in the order given."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+phase_options = stacked(
+    probs,
+    number("--learning-rate", float, "at least 0 and finite", "Step size of vanilla gradient ascent on the logits"),
+    group_size,
+    number("--groups-per-minibatch", int, "at least 1", "Groups in one optimizer step"),
+    number("--minibatches", int, "at least 1", "Optimizer steps per phase"),
+    clip_low,
+    clip_high,
+    success_prob,
+    scale,
+    as_json,
+)
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """A ValueError that opens with the name of one of this command's options is the user's; others are bugs.
+
+    `prob` is the library's word for the first entry of --probs.
+    """
+    try:
+        yield
+    except ValueError as error:
+        field, _, rest = str(error).partition(" ")
+        field = "probs" if field == "prob" else field
+        context = click.get_current_context()
+        for param in context.command.params:
+            if param.name == field:
+                raise click.BadParameter(rest, context, param) from error
+        raise
+
+
+def show(value: dict[str, Any], as_json: bool, title: str, text: dict[str, str] | None = None) -> None:
+    """One JSON object, or a table of the same keys (cells taken from `text` where it has them)."""
+    if as_json:
+        click.echo(json.dumps(value, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, entry in (text or {key: readable(entry) for key, entry in value.items()}).items():
+        table.add_row(key, entry)
+    Console().print(table)
+
+
+def readable(entry: Any) -> str:
+    """Four to five digits of whatever a result holds."""
+    if isinstance(entry, dict) and set(entry) == {"mean", "stderr"}:
+        means, errors = entry["mean"], entry["stderr"]
+        if isinstance(means, list):
+            return "  ".join(f"{m:.5g} ± {e:.1g}" for m, e in zip(means, errors, strict=True))
+        return f"{means:.5g} ± {errors:.1g}"
+    if isinstance(entry, dict):
+        return "\n".join(f"{key:>5}  {readable(part)}" for key, part in entry.items())
+    if isinstance(entry, list | tuple):
+        return "  ".join(readable(part) for part in entry)
+    return f"{entry:.5g}" if isinstance(entry, float) else str(entry)

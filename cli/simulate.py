@@ -1,0 +1,105 @@
+"""`clipbias simulate`: Monte Carlo of the toy."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import options
+from .options import named_errors, show
+from .theory import phase_config
+
+if TYPE_CHECKING:
+    from ..simulate.estimate import Estimate
+    from ..simulate.tabular import SimulationResult
+
+BAR_AFTER_SECONDS = 2.0
+
+
+@click.group(no_args_is_help=False)
+def simulate() -> None:
+    """The same quantities by Monte Carlo, with standard errors.
+
+    Example: clipbias simulate run --help
+    """
+
+
+@simulate.command()
+@options.phase_options
+@options.number("--phases", int, "at least 1", "Phases", default=1)
+@options.number("--replicates", int, "at least 2", "Independent policies", default=100_000)
+@options.number("--seed", int, "at least 0", "Same seed, same numbers", default=0)
+def run(probs: tuple[float, ...], phases: int, replicates: int, seed: int, as_json: bool, **flags: Any) -> None:
+    """Simulate many policies; the keys of `theory phase`, or for several phases of `theory evolve`.
+
+    Example: clipbias simulate run --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4
+    --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --replicates 100000 --seed 0
+    """
+    with named_errors():
+        config = phase_config(**flags)
+        from ..simulate import tabular
+
+        with _progress(replicates) as report:
+            result = tabular.simulate(config, probs, phases, replicates, seed, progress=report)
+    value = _one_phase(result, len(probs)) if phases == 1 else _many_phases(result, len(probs))
+    show(value, as_json, f"{replicates} replicates, mean ± standard error")
+
+
+def _plain(estimate: "Estimate") -> dict[str, Any]:
+    return {"mean": estimate.mean.tolist(), "stderr": estimate.stderr.tolist()}
+
+
+def _one_phase(result: "SimulationResult", outcomes: int) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "mean_logit_shift": _plain(result.logit_shift),
+        "mean_prob_shift": _plain(result.prob_shift),
+        "prob_std": _plain(result.prob_std),
+        "entropy_shift": _plain(result.entropy_shift),
+        "clip_low_fraction": _plain(result.clip_low_fraction),
+        "clip_high_fraction": _plain(result.clip_high_fraction),
+        "method": "monte-carlo",
+    }
+    if outcomes == 2:
+        value["log_odds_shift"] = _plain(result.log_odds_shift)
+        value["log_odds_std"] = _plain(result.log_odds_std)
+    return value
+
+
+def _many_phases(result: "SimulationResult", outcomes: int) -> dict[str, Any]:
+    value: dict[str, Any] = {
+        "prob_mean": _plain(result.prob_mean),
+        "prob_quantiles": {str(level): _plain(e) for level, e in result.prob_quantiles.items()},
+        "entropy_mean": _plain(result.entropy_mean),
+        "prob_above": {str(threshold): _plain(e) for threshold, e in result.prob_above.items()},
+    }
+    if outcomes == 2:
+        value["log_odds_mean"] = _plain(result.log_odds_mean)
+        value["log_odds_std"] = _plain(result.log_odds_std)
+    return value
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar on stderr once the work has taken two seconds; nothing where stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    bar = Progress(console=Console(stderr=True), transient=True)
+    task = bar.add_task("replicates", total=total)
+    began = time.monotonic()
+
+    def report(done: int) -> None:
+        if time.monotonic() - began > BAR_AFTER_SECONDS:
+            bar.start()
+        bar.update(task, completed=done)
+
+    try:
+        yield report
+    finally:
+        bar.stop()
