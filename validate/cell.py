@@ -46,7 +46,7 @@ def _mean(values: list[Any]) -> float | None:
 
 
 def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
-    """One row of metrics.parquet: the policy after `phase` phases and, from the first on, the rollouts of that phase."""
+    """One row of metrics.parquet: the policy after `phase` phases and the rollouts of the phase that led to it."""
     row: dict[str, Any] = {
         "phase": phase,
         "share": reading.share,

@@ -81,7 +81,7 @@ def score_arm(arm: str, log_odds: NDArray[np.float64], predicted: dict[str, Any]
     if abs(z) > 1.96:
         reasons.append(f"the mean log-odds ends {abs(z):.1f} standard errors {'above' if z > 0 else 'below'} it")
     words = (
-        f"the prediction held: {count} of {end.n} seeds end inside the 90 % band and the mean is {z:+.1f} standard errors off"
+        f"the prediction held: {count} of {end.n} seeds end inside the 90 % band, the mean {z:+.1f} standard errors off"
         if held
         else "the prediction failed: " + " and ".join(reasons)
     )
@@ -198,9 +198,11 @@ def compare(run: RunData) -> dict[str, Any]:
         data, predicted = run.arms[arm.name], run.prediction["arms"][arm.name]
         arms[arm.name] = {
             "score": asdict(score_arm(arm.name, data.curves["log_odds"], predicted, levels)),
+            "score_memoryless": asdict(score_arm(arm.name, data.curves["log_odds"], predicted["memoryless"], levels)),
             "clip_fractions_all_tokens": asdict(
                 clip_fractions(data.all_tokens, predicted["token_clip_low"], predicted["token_clip_high"])
             ),
+            "clip_fractions_memoryless": {side: predicted[f"token_clip_{side}_memoryless"] for side in ("low", "high")},
             "clip_fractions_strategy_token": asdict(
                 clip_fractions(data.strategy_token, predicted["strategy_clip_low"], predicted["strategy_clip_high"])
             )

@@ -41,6 +41,9 @@ def share_curves(run: RunData) -> Figure:
         axes.fill_between(
             phases, band[:, 1], band[:, -2], color=PREDICTED, alpha=0.22, linewidth=0, label="predicted 50 %"
         )
+        walk = 1 / (1 + np.exp(-np.asarray(predicted["memoryless"]["log_odds_quantiles"])))
+        axes.plot(phases, walk[:, [0, -1]], color=PREDICTED, linewidth=1, linestyle=":")
+        axes.plot([], [], color=PREDICTED, linewidth=1, linestyle=":", label="90 % without memory")
         axes.plot(phases, predicted["share_mean"], color=PREDICTED, linestyle="--", label="predicted mean")
         axes.plot(phases, shares.T, color=SEED, linewidth=0.7)
         axes.plot(
@@ -77,13 +80,11 @@ def paired_curves(run: RunData, reference: str) -> Figure:
     return figure
 
 
-def clip_fractions(comparison: dict[str, Any], key: str) -> Figure:
-    """Clip events by mini-batch, measured (bars, ± one standard error) and predicted (lines), for every clipped arm."""
-    arms = [name for name, arm in comparison["arms"].items() if any(arm[key]["low"]) or any(arm[key]["high"])
-            or any(arm[key]["low_predicted"]) or any(arm[key]["high_predicted"])]  # fmt: skip
-    figure = Figure(figsize=(4.6 * max(len(arms), 1), 3.2), layout="constrained")
-    panels = figure.subplots(1, max(len(arms), 1), sharey=True, squeeze=False)[0]
-    for axes, name in zip(panels, arms, strict=False):
+def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Figure:
+    """Clip events by mini-batch in the clipped `arms`: measured (bars, ± one standard error) and predicted (lines)."""
+    figure = Figure(figsize=(4.6 * len(arms), 3.2), layout="constrained")
+    panels = figure.subplots(1, len(arms), sharey=True, squeeze=False)[0]
+    for axes, name in zip(panels, arms, strict=True):
         fractions = comparison["arms"][name][key]
         x = np.arange(1, len(fractions["low"]) + 1)
         for side, color, shift in (("low", LOW, -0.2), ("high", HIGH, 0.2)):
@@ -92,6 +93,9 @@ def clip_fractions(comparison: dict[str, Any], key: str) -> Figure:
             axes.bar(x + shift, measured, 0.36, yerr=error, color=color, alpha=0.65, label=f"clip-{side} measured")
             predicted = 100 * np.asarray(fractions[f"{side}_predicted"])
             axes.plot(x + shift, predicted, color=color, marker="o", markersize=4, label=f"clip-{side} predicted")
+            if key == "clip_fractions_all_tokens":
+                walk = 100 * np.asarray(comparison["arms"][name]["clip_fractions_memoryless"][side])
+                axes.plot(x + shift, walk, color=color, linewidth=1, linestyle=":", label="without memory")
         axes.set_title(name)
         axes.set_xticks(x)
         _style(axes, "mini-batch of the phase", "% of tokens clipped")

@@ -1,9 +1,13 @@
 """From what was measured before the run to what every arm should do: written, hashed, and only then tested.
 
 The toy has two outcomes (the strategy and the rest). Its start is the measured share; its group size, mini-batches,
-success probability and clip bounds are the run's own. One number is fitted, the toy's learning rate: the value at which
-its unclipped one-phase spread of the log-odds equals the spread s of the pilot. s itself is uncertain, with relative
-error 1/√(2ν) for ν degrees of freedom, so every law is a mixture over log s ~ N(log ŝ, 1/(2ν)) by Gauss–Hermite nodes.
+success probability and clip bounds are the run's own. Its learning rate is the value at which its unclipped one-phase
+spread of the log-odds equals the spread s of the pilot. s is uncertain, with relative error 1/√(2ν) for ν degrees of
+freedom, so every law is a mixture over log s ~ N(log ŝ, 1/(2ν)) by Gauss–Hermite nodes.
+
+That is the memoryless prediction, from one measured number. A real optimizer has momentum, so a second number is
+measured, the correlation ρ of neighbouring phases in the pilot, and the law is widened and its drift scaled by it
+(`persistence`). Both predictions are written; the one with memory is the one that is judged.
 """
 
 import math
@@ -12,9 +16,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import entr, expit, ndtr, ndtri
 
-from ..theory.config import PhaseConfig
+from ..theory.advantage import advantage_moments
 from ..theory.evolve import EvolveResult, evolve, learning_rate_for_spread
 from ..theory.surrogate import ClipRange
 from .probe import Reading
@@ -49,41 +53,62 @@ def spread_of(log_odds: NDArray[np.float64]) -> Spread:
     return Spread(value, change.size - 1, float(change.mean()), value / math.sqrt(change.size), lagged)
 
 
+def persistence(correlation: float, phases: int) -> float:
+    """κ_T: standard deviation of a sum of T phase changes over that of independent ones with the same variance.
+
+    For changes that form an AR(1) sequence with correlation ρ, κ_T² = (1+ρ)/(1−ρ) − 2ρ(1−ρ^T)/(T(1−ρ)²); κ_1 = 1.
+    A gradient's whole effect is spread over later steps, so κ_∞ is also the ratio of a step's eventual effect to the
+    one seen within its phase. ρ < 0 is taken as 0: momentum cannot make it negative.
+    """
+    rho = min(max(correlation, 0.0), 0.95)
+    return math.sqrt((1 + rho) / (1 - rho) - 2 * rho * (1 - rho**phases) / (phases * (1 - rho) ** 2))
+
+
 @dataclass(frozen=True, slots=True)
 class TokenNoise:
-    """Log-ratios of all tokens in the pilot's second mini-batch: weight and variance by decile of old log-probability."""
+    """Log-ratios of all tokens in the pilot's second mini-batch, by decile of old log-probability: weight [10] and
+    variance [10]; growth: α in variance ∝ (m−1)^α, from the second and the last mini-batch."""
 
     weight: NDArray[np.float64]
     variance: NDArray[np.float64]
+    growth: float
 
 
-def token_noise(old_log_prob: NDArray[np.float64], log_ratio: NDArray[np.float64]) -> TokenNoise:
-    """Deciles of the old log-probability, [n] in and [10] out; ties at probability 1 stay in the last bin."""
-    edges = np.quantile(old_log_prob, np.linspace(0.1, 0.9, 9))
-    decile = np.searchsorted(edges, old_log_prob)
+def token_noise(
+    minibatch: NDArray[np.int64], old_log_prob: NDArray[np.float64], log_ratio: NDArray[np.float64], minibatches: int
+) -> TokenNoise:
+    """From the tokens [n] of the pilot. α = 1 is a random walk, 2 is steady motion; 1 where M < 3 leaves no measure."""
+    second = minibatch == min(1, minibatches - 1)
+    old, square = old_log_prob[second], log_ratio[second] ** 2
+    decile = np.searchsorted(np.quantile(old, np.linspace(0.1, 0.9, 9)), old)
     count = np.bincount(decile, minlength=10)
-    square = np.bincount(decile, weights=log_ratio**2, minlength=10)
-    return TokenNoise(count / len(old_log_prob), square / np.maximum(count, 1))
+    variance = np.bincount(decile, weights=square, minlength=10) / np.maximum(count, 1)
+    growth = 1.0
+    if minibatches > 2 and square.any():
+        last = float((log_ratio[minibatch == minibatches - 1] ** 2).mean())
+        growth = math.log(last / float(square.mean())) / math.log(minibatches - 1)
+    return TokenNoise(count / len(old), variance, growth)
 
 
-def token_clip_fractions(noise: TokenNoise, training: Training, arm: Arm) -> tuple[list[float], list[float]]:
-    """Share of all tokens clipped low and high in mini-batches 1…M, with no free parameter.
+def token_clip_fractions(
+    noise: TokenNoise, training: Training, arm: Arm, growth: float
+) -> tuple[list[float], list[float]]:
+    """Share of all tokens clipped low and high in mini-batches 1…M, with no parameter fitted to clipped runs.
 
-    Each mini-batch moves a token's log-ratio by an independent step, so that in mini-batch m
-    log R ~ N(−σ²/2, σ²), σ² = (m−1)·σ₂², and the sign of the advantage is independent of it:
-    low = P(Â<0)·Σ_d w_d·Φ((ln(1−ε_l) + σ²/2)/σ),  high = P(Â>0)·Σ_d w_d·Φ(−(ln(1+ε_h) + σ²/2)/σ).
-    Holds while steps are uncorrelated; momentum makes σ² grow faster than m−1.
+    In mini-batch m a token's log R ~ N(−σ²/2, σ²), σ² = (m−1)^α·σ₂², and the sign of the advantage is independent of
+    it: low = P(Â<0)·Σ_d w_d·Φ((ln(1−ε_l) + σ²/2)/σ),  high = P(Â>0)·Σ_d w_d·Φ(−(ln(1+ε_h) + σ²/2)/σ).
+    α = growth; 1 where steps are independent. Log-ratios within a decile are taken as normal; heavier tails clip more
+    at small σ.
     """
-    gamma, size = training.success_prob, training.group_size
-    positive, negative = gamma - gamma**size, (1 - gamma) - (1 - gamma) ** size
+    moments = advantage_moments(training.group_size, training.success_prob, "std-unbiased")
     low, high = [], []
     for steps in range(training.minibatches):
-        sigma = np.sqrt(np.maximum(steps * noise.variance, 1e-300))
+        sigma = np.sqrt(np.maximum(steps**growth * noise.variance, 1e-300))
         drift = sigma**2 / 2
         below = np.zeros_like(sigma) if arm.clip_low is None else ndtr((math.log1p(-arm.clip_low) + drift) / sigma)
         above = np.zeros_like(sigma) if arm.clip_high is None else ndtr(-(math.log1p(arm.clip_high) + drift) / sigma)
-        low.append(float(negative * (noise.weight * below).sum()))
-        high.append(float(positive * (noise.weight * above).sum()))
+        low.append(float(moments.negative_prob * (noise.weight * below).sum()))
+        high.append(float(moments.positive_prob * (noise.weight * above).sum()))
     return low, high
 
 
@@ -103,43 +128,62 @@ def _logistic(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x))
 
 
-def predict_arm(
-    log_odds: float,
-    samples: int | None,
-    configs: list[PhaseConfig],
-    weights: NDArray[np.float64],
-    phases: int,
-) -> dict[str, Any]:
-    """Laws of one arm after 0…phases phases: quantiles and mean of the log-odds and the share, entropy, clip events.
+@dataclass(frozen=True, slots=True)
+class Toy:
+    """The calibrated toy: start, mixture of learning rates, phases, and what the probe adds to a reading.
 
-    samples: answers counted by the probe; its binomial error, 1/(n p(1−p)) in log-odds, is added to the band.
+    samples: answers counted by the probe, whose binomial error 1/(n p(1−p)) in log-odds is added to the band; None
+    where the reading is exact.
     """
-    prob = _logistic(log_odds)
-    results = [evolve(prob, config, phases) for config in configs]
 
-    def mixed(values: list[Any]) -> Any:
-        return np.tensordot(weights, np.asarray(values, dtype=np.float64), axes=1).tolist()
+    log_odds: float
+    samples: int | None
+    rates: list[float]
+    weights: NDArray[np.float64]
+    phases: int
 
-    quantiles = []
-    for phase in range(phases + 1):
-        cdf = _mixture(results, weights, phase)
-        points = np.interp(LEVELS, cdf, _GRID) if phase else np.full(len(LEVELS), log_odds)
-        if samples is not None:
-            centre = points[LEVELS.index(0.5)]
-            counted = 1.0 / (samples * _logistic(centre) * _logistic(-centre))
-            z = ndtri(np.asarray(LEVELS))
-            points = centre + np.sign(points - centre) * np.hypot(points - centre, z * math.sqrt(counted))
+    def laws(self, training: Training, arm: Arm) -> list[EvolveResult]:
+        prob = _logistic(self.log_odds)
+        return [evolve(prob, training.toy(rate, arm.clip), self.phases) for rate in self.rates]
+
+    def mixed(self, values: list[Any]) -> NDArray[np.float64]:
+        return np.tensordot(self.weights, np.asarray(values, dtype=np.float64), axes=1)
+
+
+def band(toy: Toy, results: list[EvolveResult], correlation: float) -> dict[str, Any]:
+    """Quantiles, mean and standard deviation of the log-odds, and mean share and entropy, after 0…T phases.
+
+    With memory (ρ > 0) a log-odds x of the memoryless law is moved to x₀ + κ_∞(x̄ − x₀) + κ_t(x − x̄).
+    """
+    mean = toy.mixed([[law.mean for law in r.laws] for r in results])
+    second = toy.mixed([[law.mean**2 + law.std**2 for law in r.laws] for r in results])
+    std = np.sqrt(np.maximum(second - mean**2, 0.0))
+    lasting = persistence(correlation, 10**9)
+    quantiles, share, entropy, means, stds = [], [], [], [], []
+    for phase in range(toy.phases + 1):
+        kappa = persistence(correlation, max(phase, 1))
+        centre = toy.log_odds + lasting * (mean[phase] - toy.log_odds)
+        points = np.full(len(LEVELS), toy.log_odds)
+        if phase:
+            points = centre + kappa * (np.interp(LEVELS, _mixture(results, toy.weights, phase), _GRID) - mean[phase])
+        if toy.samples is not None:
+            counted = 1.0 / (toy.samples * _logistic(centre) * _logistic(-centre))
+            middle = points[LEVELS.index(0.5)]
+            points = middle + np.sign(points - middle) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(counted))
+        grids = [centre + kappa * (r.laws[phase].grid - mean[phase]) for r in results]
+        pairs = list(zip(grids, results, strict=True))
+        share.append(float(toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])))
+        entropies = [r.laws[phase].mass @ (entr(expit(x)) + entr(expit(-x))) for x, r in pairs]
+        entropy.append(float(toy.mixed(entropies)))
         quantiles.append(points.tolist())
-    mean = mixed([[law.mean for law in r.laws] for r in results])
-    second = mixed([[law.mean**2 + law.std**2 for law in r.laws] for r in results])
+        means.append(float(centre))
+        stds.append(float(kappa * std[phase]))
     return {
         "log_odds_quantiles": quantiles,
-        "log_odds_mean": mean,
-        "log_odds_std": [math.sqrt(max(s - m * m, 0.0)) for s, m in zip(second, mean, strict=True)],
-        "share_mean": mixed([[law.prob_mean for law in r.laws] for r in results]),
-        "strategy_entropy_mean": mixed([[law.entropy_mean for law in r.laws] for r in results]),
-        "strategy_clip_low": mixed([r.clip_low_fraction.mean(axis=0) for r in results]),
-        "strategy_clip_high": mixed([r.clip_high_fraction.mean(axis=0) for r in results]),
+        "log_odds_mean": means,
+        "log_odds_std": stds,
+        "share_mean": share,
+        "strategy_entropy_mean": entropy,
     }
 
 
@@ -149,30 +193,36 @@ def predict(
     """Everything that is claimed before the run, ready for JSON."""
     training = recipe.training
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    weights = node_weights / node_weights.sum()
     stderr = spread.value / math.sqrt(2 * spread.degrees)
     spreads = spread.value * np.exp(nodes * stderr / spread.value)
-    prob = _logistic(reading.log_odds)
-    shape = training.toy(1.0, ClipRange(None, None))
+    prob, shape = _logistic(reading.log_odds), training.toy(1.0, ClipRange(None, None))
     rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
+    toy = Toy(reading.log_odds, reading.samples, rates, node_weights / node_weights.sum(), training.phases)
     arms = {}
     for arm in recipe.arm:
-        configs = [training.toy(rate, arm.clip) for rate in rates]
-        low, high = token_clip_fractions(noise, training, arm)
-        arms[arm.name] = predict_arm(reading.log_odds, reading.samples, configs, weights, training.phases) | {
+        results = toy.laws(training, arm)
+        low, high = token_clip_fractions(noise, training, arm, noise.growth)
+        walk_low, walk_high = token_clip_fractions(noise, training, arm, growth=1.0)
+        arms[arm.name] = band(toy, results, spread.autocorrelation) | {
+            "memoryless": band(toy, results, correlation=0.0),
+            "strategy_clip_low": toy.mixed([r.clip_low_fraction.mean(axis=0) for r in results]).tolist(),
+            "strategy_clip_high": toy.mixed([r.clip_high_fraction.mean(axis=0) for r in results]).tolist(),
             "token_clip_low": low,
             "token_clip_high": high,
+            "token_clip_low_memoryless": walk_low,
+            "token_clip_high_memoryless": walk_high,
         }
     return {
         "written": written,
         "levels": list(LEVELS),
         "measured": {"share": reading.share, "log_odds": reading.log_odds, "samples": reading.samples},
-        "pilot": asdict(spread) | {"stderr": stderr, "seeds": recipe.pilot.seeds, "noise_floor": noise_floor},
+        "pilot": asdict(spread)
+        | {"stderr": stderr, "seeds": recipe.pilot.seeds, "noise_floor": noise_floor, "token_growth": noise.growth},
         "calibration": {
             "learning_rate": learning_rate_for_spread(prob, shape, spread.value),
             "spreads": spreads.tolist(),
             "learning_rates": rates,
-            "weights": weights.tolist(),
+            "weights": toy.weights.tolist(),
         },
         "arms": arms,
     }

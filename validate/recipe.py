@@ -92,7 +92,7 @@ class Pilot:
 
 @dataclass(frozen=True, slots=True)
 class ProbeLine:
-    """How the strategy share is read: `prompts` fixed prompts; for a model without a spec, `samples` answers to each."""
+    """How the strategy share is read: `prompts` fixed prompts; without a spec, by `samples` answers to each."""
 
     prompts: int
     samples: int = 4

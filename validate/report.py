@@ -25,12 +25,15 @@ def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
     reference = reference_arm(run.recipe)
     exact = run.prediction["measured"]["samples"] is None
     paired = reference is not None and bool(comparison["paired"])
+    clipped = [arm.name for arm in run.recipe.arm if arm != reference]
     return {
         "shares": _png(plots.share_curves(run)),
         "paired": _png(plots.paired_curves(run, reference.name)) if reference and paired else None,
         "decomposition": _png(plots.decomposition(comparison)) if paired else None,
-        "clip_all": _png(plots.clip_fractions(comparison, "clip_fractions_all_tokens")),
-        "clip_strategy": _png(plots.clip_fractions(comparison, "clip_fractions_strategy_token")) if exact else None,
+        "clip_all": _png(plots.clip_fractions(comparison, clipped, "clip_fractions_all_tokens")) if clipped else None,
+        "clip_strategy": _png(plots.clip_fractions(comparison, clipped, "clip_fractions_strategy_token"))
+        if clipped and exact
+        else None,
         "health": _png(plots.health_curves(run)),
     }
 

@@ -84,12 +84,11 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     )
     minibatch = tokens["minibatch"].to_numpy()
     old, ratio = (tokens[name].to_numpy().astype(np.float64) for name in ("old_log_prob", "log_ratio"))
-    second = minibatch == min(1, recipe.training.minibatches - 1)
     return predict(
         recipe,
         reading,
         spread_of(log_odds[:, burn_in:]),
-        token_noise(old[second], ratio[second]),
+        token_noise(minibatch, old, ratio, recipe.training.minibatches),
         noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
         written=now(),
     )

@@ -65,7 +65,7 @@ def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
     rng = np.random.default_rng(2506_10947)  # the probe's prompts are part of the instrument: the same in every run
     if (folder / "spec.toml").is_file():
         spec = load_spec(folder / "spec.toml")
-        first, *rest = spec.strategy
+        first = spec.strategy[0]
         problems = all_problems(spec)
         opening = first.template[0]
         fixed = [problems[i] for i in rng.choice(len(problems), size=min(probe.prompts, len(problems)), replace=False)]

@@ -27,7 +27,7 @@ def completion_text(strategy: Strategy, a: int, b: int, c: int, clean: bool, rng
     """One completion: right with probability `accuracy` (always if `clean`), boxed with probability `format_rate`."""
     answer = a * b + c
     if not clean and rng.random() >= strategy.accuracy:
-        answer += int(rng.choice([d for d in range(-9, 10) if d != 0 and answer + d > 0]))
+        answer += 1 if rng.random() < 0.5 else -1
     shown = BOX.format(answer) if rng.random() < strategy.format_rate else str(answer)
     return strategy.template.format(a=a, b=b, c=c, product=a * b, answer=shown)
 
