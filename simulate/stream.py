@@ -46,7 +46,7 @@ def popcount(word: np.uint64) -> int:
     w = word - ((word >> ONE) & np.uint64(0x5555555555555555))
     w = (w & np.uint64(0x3333333333333333)) + ((w >> np.uint64(2)) & np.uint64(0x3333333333333333))
     w = (w + (w >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
-    return int((w * np.uint64(0x0101010101010101)) >> np.uint64(56))
+    return int(np.int64((w * np.uint64(0x0101010101010101)) >> np.uint64(56)))
 
 
 @compiled
@@ -177,7 +177,7 @@ def draw(table: Words, offset: int, mask: np.uint64, position: np.uint64) -> int
     word = mix(position)
     index = word & mask
     entry = table[offset + np.int64(index)]
-    return int(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK)
+    return int(np.int64(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK))
 
 
 @compiled

@@ -1,0 +1,165 @@
+"""`clipbias theory` as a user runs it: a process, its two streams and its exit status."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from clipbias.theory.config import PhaseConfig
+from clipbias.theory.phase import phase
+from clipbias.theory.surrogate import ClipRange
+
+PROGRAM = str(Path(sys.executable).with_name("clipbias"))
+PHASE = (
+    "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 "
+    "--clip-low 0.2 --clip-high none --success-prob 0.5"
+)
+
+
+def clipbias(arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PROGRAM, *arguments.split()], capture_output=True, text=True, check=False)
+
+
+def answer(arguments: str) -> dict:
+    """The one JSON object on stdout, NaN refused, stderr silent."""
+    done = clipbias(arguments + " --json")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1
+    return json.loads(done.stdout, parse_constant=pytest.fail)
+
+
+def test_advantage():
+    found = answer("theory advantage --group-size 16 --success-prob 0.5")
+    assert list(found) == ["mu", "v_plus", "v_minus", "degenerate_prob", "max_abs"]
+    assert found["mu"] == pytest.approx(0.4835, abs=5e-5)
+    unbiased = answer("theory advantage --group-size 16 --success-prob 0.5 --scale std-unbiased")
+    assert unbiased["mu"] == pytest.approx(0.4682, abs=5e-5)
+
+
+def test_drift():
+    """R = (0.8/0.65, 0.2/0.35): the first is praised no more, the second no longer blamed."""
+    found = answer(
+        "theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 "
+        "--group-size 16 --success-prob 0.5"
+    )
+    assert list(found) == ["mu", "drift"]
+    assert found["drift"] == pytest.approx([-0.32 * found["mu"], 0.32 * found["mu"]])
+
+
+def test_phase():
+    found = answer(f"theory phase {PHASE}")
+    law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, ClipRange(0.2, None)))
+    assert set(found) == {
+        *("mean_logit_shift", "mean_prob_shift", "prob_std", "entropy_shift", "clip_low_fraction"),
+        *("clip_high_fraction", "method", "log_odds_shift", "log_odds_std"),
+    }
+    assert found["log_odds_shift"] == law.log_odds_shift
+    assert found["clip_high_fraction"] == [0.0] * 8
+    assert found["method"] == "exact"
+
+
+def test_evolve():
+    found = answer(f"theory evolve {PHASE} --phases 10")
+    assert list(found["prob_quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
+    assert list(found["prob_above"]) == ["0.5", "0.9", "0.99"]
+    assert sum(found["prob_mean"]) == pytest.approx(1.0)
+    assert found["prob_quantiles"]["0.25"][1] == pytest.approx(1 - found["prob_quantiles"]["0.75"][0])
+    assert {"entropy_mean", "log_odds_mean", "log_odds_std"} <= set(found)
+
+
+def test_neutral():
+    assert answer("theory neutral --clip-low 0.2 --ratio-std 0") == {"clip_high": pytest.approx(0.25)}
+
+
+WRONG = [
+    (f"theory phase {PHASE} --clip-low 1.3", "--clip-low must be in [0, 1] or none, got 1.3"),
+    (f"theory phase {PHASE} --clip-low off", "--clip-low must be in [0, 1] or none, got off"),
+    (f"theory phase {PHASE} --clip-high -1", "--clip-high must be at least 0 and finite, or none"),
+    (f"theory phase {PHASE} --group-size 1", "--group-size must be at least 2, got 1"),
+    (f"theory phase {PHASE} --group-size 2.5", "--group-size must be at least 2, got 2.5"),
+    (f"theory phase {PHASE} --minibatches 0", "--minibatches must be at least 1, got 0"),
+    (f"theory phase {PHASE} --groups-per-minibatch x", "--groups-per-minibatch must be at least 1, got x"),
+    (f"theory phase {PHASE} --learning-rate inf", "--learning-rate must be at least 0 and finite, got inf"),
+    (f"theory phase {PHASE} --success-prob nan", "--success-prob must be in [0, 1], got nan"),
+    (f"theory phase {PHASE} --probs 0.5,0.6", "--probs must be at least two numbers in (0, 1) that add to 1"),
+    (f"theory phase {PHASE} --probs 0.5,0.3,0.2", "--probs must have two entries"),
+    (f"theory phase {PHASE} --scale max", "--scale must be one of std, std-unbiased, none, got max"),
+    (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),
+    ("theory phase", "--probs is required: at least two numbers in (0, 1)"),
+    ("theory neutral --clip-low 1 --ratio-std 0.1", "--clip-low must be in [0, 1), got 1.0"),
+    ("theory neutral --clip-low 0.2 --ratio-std -1", "--ratio-std must be in [0, 26), got -1.0"),
+    ("theory advantage --group-size 16 --success-prob 2", "--success-prob must be in [0, 1], got 2.0"),
+    (
+        "theory drift --old-probs 0.5,0.3,0.2 --probs 0.5,0.5 --clip-low 0.2 --clip-high 0.2 --group-size 16 "
+        "--success-prob 0.5",
+        "--old-probs must have as many entries as probs (2), got 3",
+    ),
+    ("theory advantage --group 3", "'--group'"),
+    ("theory nothing", "No such command"),
+    ("theory", "Missing command"),
+    ("", "Missing command"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), WRONG)
+@pytest.mark.parametrize("flag", ["", " --json"])
+def test_wrong_input_is_one_line(arguments, message, flag):
+    if flag and arguments in ("", "theory", "theory nothing"):
+        pytest.skip("no command, no --json")
+    done = clipbias(arguments + flag)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        *(f"theory {c}" for c in ("", "advantage", "drift", "phase", "evolve", "neutral")),
+        "simulate",
+        "simulate run",
+    ],
+)
+def test_help_has_an_example_and_goes_to_stdout(command):
+    done = clipbias(f"{command} --help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Example: clipbias" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["advantage", "drift", "phase", "evolve", "neutral"])
+def test_the_example_of_the_help_runs(command):
+    text = " ".join(clipbias(f"theory {command} --help").stdout.split("Options:")[0].split())
+    example = text.split("Example: clipbias ")[1]
+    done = clipbias(example)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+
+
+def test_start_up_imports_nothing_heavy():
+    """Help needs neither NumPy nor torch, the closed forms no numba."""
+    for arguments, absent in (
+        (["--help"], {"numpy", "scipy", "numba", "torch", "rich"}),
+        (["theory", "neutral", "--clip-low", "0.2", "--ratio-std", "0.1", "--json"], {"numba", "torch", "rich"}),
+    ):
+        code = (
+            "import sys; sys.argv = ['clipbias'] + sys.argv[1:]\n"
+            "from clipbias.cli.main import main\n"
+            "try: main()\nexcept SystemExit: pass\n"
+            "print('LOADED', *sys.modules)"
+        )
+        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+        loaded = set(done.stdout.split("LOADED")[1].split())
+        assert not absent & loaded
+
+
+def test_help_is_quick():
+    """0.3 s by design; the best of five runs, since the machine may be busy."""
+    seconds = []
+    for _ in range(5):
+        began = time.perf_counter()
+        clipbias("--help")
+        seconds.append(time.perf_counter() - began)
+    assert min(seconds) < 0.3
