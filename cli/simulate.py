@@ -35,8 +35,9 @@ def simulate() -> None:
 def run(probs: tuple[float, ...], phases: int, replicates: int, seed: int, as_json: bool, **flags: Any) -> None:
     """Simulate many policies; the keys of `theory phase`, or for several phases of `theory evolve`.
 
-    Example: clipbias simulate run --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4
-    --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --replicates 100000 --seed 0
+    \b
+    Example: clipbias simulate run --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
+        --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --replicates 100000 --seed 0
     """
     with named_errors():
         config = phase_config(**flags)

@@ -64,8 +64,9 @@ def drift(
 ) -> None:
     """Expected gradient in the logits; without clipping it would be zero.
 
-    Example: clipbias theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2
-    --group-size 16 --success-prob 0.5
+    \b
+    Example: clipbias theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 \\
+        --group-size 16 --success-prob 0.5
     """
     with named_errors():
         from ..theory.advantage import advantage_moments
@@ -88,8 +89,9 @@ def _two_outcomes(probs: tuple[float, ...]) -> float:
 def phase(probs: tuple[float, ...], as_json: bool, **flags: Any) -> None:
     """Expected change over one phase of rollouts, with two outcomes.
 
-    Example: clipbias theory phase --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4
-    --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5
+    \b
+    Example: clipbias theory phase --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
+        --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5
     """
     with named_errors():
         prob = _two_outcomes(probs)
@@ -107,8 +109,9 @@ def phase(probs: tuple[float, ...], as_json: bool, **flags: Any) -> None:
 def evolve(probs: tuple[float, ...], phases: int, as_json: bool, **flags: Any) -> None:
     """The law of the policy after many phases, with two outcomes.
 
-    Example: clipbias theory evolve --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4
-    --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --phases 100
+    \b
+    Example: clipbias theory evolve --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
+        --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --phases 100
     """
     with named_errors():
         prob = _two_outcomes(probs)

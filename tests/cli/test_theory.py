@@ -131,8 +131,8 @@ def test_help_has_an_example_and_goes_to_stdout(command):
 
 @pytest.mark.parametrize("command", ["advantage", "drift", "phase", "evolve", "neutral"])
 def test_the_example_of_the_help_runs(command):
-    text = " ".join(clipbias(f"theory {command} --help").stdout.split("Options:")[0].split())
-    example = text.split("Example: clipbias ")[1]
+    text = clipbias(f"theory {command} --help").stdout.split("Options:")[0]
+    example = text.split("Example: clipbias ")[1].replace("\\\n", " ")
     done = clipbias(example)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout
