@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr, expit, ndtr, ndtri
+from scipy.special import entr, expit, ndtri
 
 from ..theory.advantage import advantage_moments
 from ..theory.evolve import EvolveResult, evolve, learning_rate_for_spread
@@ -66,49 +66,45 @@ def persistence(correlation: float, phases: int) -> float:
 
 @dataclass(frozen=True, slots=True)
 class TokenNoise:
-    """Log-ratios of all tokens in the pilot's second mini-batch, by decile of old log-probability: weight [10] and
-    variance [10]; growth: α in variance ∝ (m−1)^α, from the second and the last mini-batch."""
+    """Log-ratios [n] of all tokens in the pilot's second mini-batch, and how their size grows from there: in
+    mini-batch m they are (m−1)^growth times as large. growth = ½ is a random walk, 1 is steady motion."""
 
-    weight: NDArray[np.float64]
-    variance: NDArray[np.float64]
+    log_ratio: NDArray[np.float64]
     growth: float
 
 
-def token_noise(
-    minibatch: NDArray[np.int64], old_log_prob: NDArray[np.float64], log_ratio: NDArray[np.float64], minibatches: int
-) -> TokenNoise:
-    """From the tokens [n] of the pilot. α = 1 is a random walk, 2 is steady motion; 1 where M < 3 leaves no measure."""
-    second = minibatch == min(1, minibatches - 1)
-    old, square = old_log_prob[second], log_ratio[second] ** 2
-    decile = np.searchsorted(np.quantile(old, np.linspace(0.1, 0.9, 9)), old)
-    count = np.bincount(decile, minlength=10)
-    variance = np.bincount(decile, weights=square, minlength=10) / np.maximum(count, 1)
-    growth = 1.0
-    if minibatches > 2 and square.any():
-        last = float((log_ratio[minibatch == minibatches - 1] ** 2).mean())
-        growth = math.log(last / float(square.mean())) / math.log(minibatches - 1)
-    return TokenNoise(count / len(old), variance, growth)
+_TAIL = 0.99  # the quantile of |log R| that growth is read from: clip events are tail events
+
+
+def token_noise(minibatch: NDArray[np.int64], log_ratio: NDArray[np.float64], minibatches: int) -> TokenNoise:
+    """From the tokens [n] of the pilot; growth = ln(q_M/q_2)/ln(M−1) of the 99 % quantiles q of |log R|, and ½ where
+    M < 3 leaves no measure of it."""
+    second = np.abs(log_ratio[minibatch == min(1, minibatches - 1)])
+    start = float(np.quantile(second, _TAIL))
+    growth = 0.5
+    if minibatches > 2 and start > 0:
+        end = float(np.quantile(np.abs(log_ratio[minibatch == minibatches - 1]), _TAIL))
+        growth = math.log(end / start) / math.log(minibatches - 1)
+    return TokenNoise(log_ratio[minibatch == min(1, minibatches - 1)], growth)
 
 
 def token_clip_fractions(
     noise: TokenNoise, training: Training, arm: Arm, growth: float
 ) -> tuple[list[float], list[float]]:
-    """Share of all tokens clipped low and high in mini-batches 1…M, with no parameter fitted to clipped runs.
+    """Share of all tokens clipped low and high in mini-batches 1…M, with nothing fitted to a clipped run.
 
-    In mini-batch m a token's log R ~ N(−σ²/2, σ²), σ² = (m−1)^α·σ₂², and the sign of the advantage is independent of
-    it: low = P(Â<0)·Σ_d w_d·Φ((ln(1−ε_l) + σ²/2)/σ),  high = P(Â>0)·Σ_d w_d·Φ(−(ln(1+ε_h) + σ²/2)/σ).
-    α = growth; 1 where steps are independent. Log-ratios within a decile are taken as normal; heavier tails clip more
-    at small σ.
+    In mini-batch m log R has the law of (m−1)^growth·ℓ, ℓ a log-ratio of mini-batch 2, and the sign of the advantage is
+    independent of it: low = P(Â<0)·P((m−1)^growth·ℓ < ln(1−ε_l)), high = P(Â>0)·P((m−1)^growth·ℓ > ln(1+ε_h)). The law
+    of ℓ is the pilot's own, since log-ratios have tails far heavier than a normal law's.
     """
     moments = advantage_moments(training.group_size, training.success_prob, "std-unbiased")
     low, high = [], []
     for steps in range(training.minibatches):
-        sigma = np.sqrt(np.maximum(steps**growth * noise.variance, 1e-300))
-        drift = sigma**2 / 2
-        below = np.zeros_like(sigma) if arm.clip_low is None else ndtr((math.log1p(-arm.clip_low) + drift) / sigma)
-        above = np.zeros_like(sigma) if arm.clip_high is None else ndtr(-(math.log1p(arm.clip_high) + drift) / sigma)
-        low.append(float(moments.negative_prob * (noise.weight * below).sum()))
-        high.append(float(moments.positive_prob * (noise.weight * above).sum()))
+        moved = steps**growth * noise.log_ratio
+        below = 0.0 if arm.clip_low is None else float(np.mean(moved < math.log1p(-arm.clip_low)))
+        above = 0.0 if arm.clip_high is None else float(np.mean(moved > math.log1p(arm.clip_high)))
+        low.append(moments.negative_prob * below)
+        high.append(moments.positive_prob * above)
     return low, high
 
 
@@ -202,7 +198,7 @@ def predict(
     for arm in recipe.arm:
         results = toy.laws(training, arm)
         low, high = token_clip_fractions(noise, training, arm, noise.growth)
-        walk_low, walk_high = token_clip_fractions(noise, training, arm, growth=1.0)
+        walk_low, walk_high = token_clip_fractions(noise, training, arm, growth=0.5)
         arms[arm.name] = band(toy, results, spread.autocorrelation) | {
             "memoryless": band(toy, results, correlation=0.0),
             "strategy_clip_low": toy.mixed([r.clip_low_fraction.mean(axis=0) for r in results]).tolist(),

@@ -80,15 +80,15 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     table = metrics.sort_by([("seed", "ascending"), ("phase", "ascending")])
     log_odds = table["log_odds"].to_numpy().reshape(recipe.pilot.seeds, recipe.pilot.phases + 1)
     tokens = ds.dataset(folder / "pilot" / "tokens.parquet", partitioning="hive").to_table(
-        ["minibatch", "old_log_prob", "log_ratio"], filter=ds.field("phase") >= burn_in
+        ["minibatch", "log_ratio"], filter=ds.field("phase") >= burn_in
     )
     minibatch = tokens["minibatch"].to_numpy()
-    old, ratio = (tokens[name].to_numpy().astype(np.float64) for name in ("old_log_prob", "log_ratio"))
+    ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
     return predict(
         recipe,
         reading,
         spread_of(log_odds[:, burn_in:]),
-        token_noise(minibatch, old, ratio, recipe.training.minibatches),
+        token_noise(minibatch, ratio, recipe.training.minibatches),
         noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
         written=now(),
     )

@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -12,8 +13,9 @@ from rich.progress import track
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
 from ..files import sha256, write_json, written_folder
+from ..problems import is_boxed, read_answer
 from .spec import OrganismSpec, load_spec
-from .text import alphabet, pretraining_batch
+from .text import all_problems, alphabet, pretraining_batch
 from .tokenizer import character_tokenizer
 
 
@@ -60,6 +62,37 @@ def pretrain(spec: OrganismSpec, *, progress: bool = False) -> tuple[Qwen2ForCau
     return model.eval(), tokenizer
 
 
+@torch.no_grad()
+def measure(model: Qwen2ForCausalLM, tokenizer: Qwen2Tokenizer, spec: OrganismSpec, samples: int) -> dict[str, Any]:
+    """What the organism became: share, accuracy and format rate of each strategy over `samples` answers to every
+    problem at temperature 1."""
+    problems = all_problems(spec)
+    torch.manual_seed(spec.seed)
+    counts = {strategy.name: [0, 0, 0] for strategy in spec.strategy}  # answers, right, boxed
+    for problem in problems:
+        prompt = tokenizer(problem.prompt, return_tensors="pt")
+        answers = model.generate(
+            **prompt,
+            do_sample=True,
+            top_k=0,
+            num_return_sequences=samples,
+            max_new_tokens=64,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+        for text in tokenizer.batch_decode(answers[:, prompt["input_ids"].shape[1] :], skip_special_tokens=True):
+            for strategy in spec.strategy:
+                if text.startswith(strategy.template[0]):
+                    seen = counts[strategy.name]
+                    seen[0] += 1
+                    seen[1] += read_answer(text) == problem.answer
+                    seen[2] += is_boxed(text)
+    total = samples * len(problems)
+    return {
+        name: {"share": n / total, "accuracy": right / max(n, 1), "format_rate": boxed / max(n, 1), "answers": n}
+        for name, (n, right, boxed) in counts.items()
+    }
+
+
 @click.command()
 @click.argument("spec_file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write (must not exist).")
@@ -79,6 +112,7 @@ def main(spec_file: Path, out: Path) -> None:
             "seed": spec.seed,
             "parameters": model.num_parameters(),
             "sha256": sha256(folder / "model.safetensors"),
+            "measured": measure(model, tokenizer, spec, samples=8),
             "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         }
         write_json(folder / "organism.json", record)

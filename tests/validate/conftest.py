@@ -1,0 +1,59 @@
+"""A two-minute line in miniature: the shipped organism, a few prompts, a few phases."""
+
+from pathlib import Path
+
+import pytest
+
+RECIPE = """
+name = "miniature"
+question = "Does <the> whole line run?"
+seeds = 2
+checkpoint_every = 1
+
+[model]
+organism = "default"
+
+[training]
+prompts_per_phase = 2
+group_size = 4
+minibatches = {minibatches}
+learning_rate = 3e-4
+phases = 3
+max_completion_length = 32
+
+[pilot]
+seeds = 2
+phases = 3
+burn_in = 1
+
+[probe]
+prompts = 8
+
+[[arm]]
+name = "clip"
+clip_low = 0.2
+clip_high = 0.2
+
+[[arm]]
+name = "no-clip"
+clip_low = "none"
+clip_high = "none"
+"""
+
+
+@pytest.fixture
+def recipe_text() -> str:
+    return RECIPE.format(minibatches=2)
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A complete run of the miniature recipe; tests that change it must copy it first."""
+    from clipbias.validate import run
+
+    folder = tmp_path_factory.mktemp("finished")
+    recipe = folder / "recipe.toml"
+    recipe.write_text(RECIPE.format(minibatches=2))
+    run.start(recipe, folder / "run")
+    run.resume(folder / "run")
+    return folder / "run"

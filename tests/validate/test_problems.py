@@ -1,0 +1,41 @@
+import time
+
+import numpy as np
+from clipbias.validate.problems import is_boxed, read_answer, word_problems
+from clipbias.validate.subject import looks_like_code
+
+
+def test_answers_are_read_from_the_box_before_anything_else() -> None:
+    assert read_answer("print(7*8+5)\n\\boxed{61}") == 61
+    assert read_answer("first \\boxed{1}, then \\boxed{ -2 } and 3") == -2
+    assert read_answer("We get 56+5=1,061") == 1061
+    assert read_answer("no number") is None
+    assert is_boxed("\\boxed{3}")
+    assert not is_boxed("\\boxed{}")
+
+
+def test_word_problems_are_right_and_repeatable() -> None:
+    problems = word_problems(200, np.random.default_rng(0))
+    assert problems == word_problems(200, np.random.default_rng(0))
+    for problem in problems:
+        numbers = [int(word) for word in problem.prompt.replace(".", " ").split() if word.isdigit()]
+        assert len(numbers) == 3
+        candidates = {a * b + c for a, b, c in ((numbers[i], numbers[j], sum(numbers) - numbers[i] - numbers[j])
+                                                for i in range(3) for j in range(3) if i != j)}  # fmt: skip
+        assert problem.answer in candidates
+
+
+def test_code_is_told_from_language() -> None:
+    assert looks_like_code("```python\nx = 3\n```")
+    assert looks_like_code("Let us see.\nprint(3*4)")
+    assert looks_like_code("def total(a):\n    return a")
+    assert not looks_like_code("She has 3 boxes of 4, so 12. We import more apples from there.")
+
+
+def test_hostile_text_is_read_in_bounded_time() -> None:
+    for text in ("\\boxed{" * 200_000, "1" * 1_000_000, " " * 1_000_000 + "x", "`" * 500_000, "import " * 200_000):
+        begin = time.perf_counter()
+        read_answer(text)
+        is_boxed(text)
+        looks_like_code(text)
+        assert time.perf_counter() - begin < 0.5
