@@ -1,44 +1,18 @@
-"""One cell of an experiment: one arm, one seed, trained from the untouched model to its last phase."""
+"""Training one cell of an experiment, one arm and one seed, from the untouched model to its last phase."""
 
 import shutil
 import tempfile
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
 from .files import write_parquet
+from .layout import Cell
 from .probe import Reading
-from .recipe import Arm, Recipe
 from .subject import load_subject
 from .trainer import PhaseEnd, Record, RecordingTrainer, adam, draw_seed
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """root is the run folder (or its pilot/); prediction is the SHA-256 of what was predicted, "" for a pilot."""
-
-    root: Path
-    recipe: Recipe
-    arm: Arm
-    seed: int
-    phases: int
-    prediction: str
-
-    def part(self, kind: str) -> Path:
-        """The cell's file in the Parquet data set `kind` (metrics, tokens or samples)."""
-        return self.root / f"{kind}.parquet" / f"arm={self.arm.name}" / f"seed={self.seed}" / "part-0.parquet"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.root / "checkpoints" / f"arm={self.arm.name}" / f"seed={self.seed}"
-
-    @property
-    def done(self) -> bool:
-        return self.part("metrics").is_file()  # written last
 
 
 def _mean(values: list[Any]) -> float | None:

@@ -12,8 +12,8 @@ import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
 from .files import read_json, read_metadata, sha256
+from .layout import arm_cells
 from .recipe import Recipe, load_recipe
-from .run import arm_cells
 
 COLUMNS = (
     "log_odds", "share", "first_token_entropy", "token_entropy", "rollout_share", "accuracy",

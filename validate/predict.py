@@ -12,7 +12,7 @@ measured, the correlation ρ of neighbouring phases in the pilot, and the law is
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ from scipy.special import entr, expit, ndtri
 from ..theory.advantage import advantage_moments
 from ..theory.evolve import EvolveResult, evolve, learning_rate_for_spread
 from ..theory.surrogate import ClipRange
-from .probe import Reading
 from .recipe import Arm, Recipe, Training
+
+if TYPE_CHECKING:  # the probe needs torch, a prediction does not
+    from .probe import Reading
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NODES = 5
@@ -165,7 +167,7 @@ def band(toy: Toy, results: list[EvolveResult], correlation: float) -> dict[str,
         if toy.samples is not None:
             counted = 1.0 / (toy.samples * _logistic(centre) * _logistic(-centre))
             middle = points[LEVELS.index(0.5)]
-            points = middle + np.sign(points - middle) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(counted))
+            points = middle + np.sign(ndtri(LEVELS)) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(counted))
         grids = [centre + kappa * (r.laws[phase].grid - mean[phase]) for r in results]
         pairs = list(zip(grids, results, strict=True))
         share.append(float(toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])))
@@ -184,7 +186,7 @@ def band(toy: Toy, results: list[EvolveResult], correlation: float) -> dict[str,
 
 
 def predict(
-    recipe: Recipe, reading: Reading, spread: Spread, noise: TokenNoise, noise_floor: float, written: str
+    recipe: Recipe, reading: "Reading", spread: Spread, noise: TokenNoise, noise_floor: float, written: str
 ) -> dict[str, Any]:
     """Everything that is claimed before the run, ready for JSON."""
     training = recipe.training

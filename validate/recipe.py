@@ -8,6 +8,7 @@ from pathlib import Path
 from ..theory.config import PhaseConfig
 from ..theory.surrogate import ClipRange
 from .fields import check, read_dataclass
+from .organism.spec import SHIPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,15 @@ class ModelLine:
             "either organism or path",
             "both or neither",
         )
+
+
+def model_folder(line: ModelLine) -> Path:
+    if line.organism is not None:
+        check(line.organism == "default", "model.organism", "'default' (or give model.path)", line.organism)
+        return SHIPPED
+    folder = Path(line.path or "")
+    check((folder / "config.json").is_file(), "model.path", "a folder with config.json", str(folder))
+    return folder
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,27 +8,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow.dataset as ds
 
-from .cell import Cell
 from .files import read_json, sha256, write_json, write_text
+from .layout import arm_cells, pilot_cells
 from .manifest import new_manifest, now, update_manifest
 from .predict import predict, spread_of, token_noise
-from .recipe import Arm, Recipe, load_recipe, read_recipe
-from .subject import load_subject, model_folder
+from .recipe import Recipe, load_recipe, model_folder, read_recipe
 from .workers import train_all
-
-PILOT_ARM = Arm("pilot", clip_low=None, clip_high=None)
-PILOT_SEEDS_FROM = 1_000_001  # far from the seeds 1, 2, … of the arms, so that no draw is used twice
-
-
-def pilot_cells(folder: Path, recipe: Recipe) -> list[Cell]:
-    seeds = range(PILOT_SEEDS_FROM, PILOT_SEEDS_FROM + recipe.pilot.seeds)
-    return [Cell(folder / "pilot", recipe, PILOT_ARM, seed, recipe.pilot.phases, "") for seed in seeds]
-
-
-def arm_cells(folder: Path, recipe: Recipe, prediction: str) -> list[Cell]:
-    """Seed by seed, so that an interrupted run has whole pairs."""
-    seeds = range(1, recipe.seeds + 1)
-    return [Cell(folder, recipe, arm, seed, recipe.training.phases, prediction) for seed in seeds for arm in recipe.arm]
 
 
 def start(recipe_file: Path, folder: Path) -> None:
@@ -71,6 +56,8 @@ def resume(folder: Path) -> None:
 
 def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     """Measure the untrained model and the pilot's noise, and predict every arm."""
+    from .subject import load_subject  # torch is loaded only once there is a model to measure
+
     subject = load_subject(recipe.model, recipe.probe)
     reading = subject.probe.read(subject.model.eval(), recipe.training.max_completion_length, seed=0)
     burn_in = recipe.pilot.burn_in

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 import torch
+import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from .fields import check
-from .organism.spec import SHIPPED, load_spec
+from .organism.spec import load_spec
 from .organism.text import all_problems
 from .probe import FirstTokenProbe, Probe, SampledProbe
 from .problems import Problem, word_problems
-from .recipe import ModelLine, ProbeLine
+from .recipe import ModelLine, ProbeLine, model_folder
 
 # Signs of program code in an answer; plain alternatives on a bounded prefix, since model output is untrusted.
 _CODE = re.compile(r"```\s{0,4}python|\bprint\(|\bdef \w{1,64}\(|^import \w|^from \w{1,64} import ", re.MULTILINE)
@@ -46,18 +46,10 @@ class Subject:
         return problem.prompt
 
 
-def model_folder(line: ModelLine) -> Path:
-    if line.organism is not None:
-        check(line.organism == "default", "model.organism", "'default' (or give model.path)", line.organism)
-        return SHIPPED
-    folder = Path(line.path or "")
-    check((folder / "config.json").is_file(), "model.path", "a folder with config.json", str(folder))
-    return folder
-
-
 def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
     """Load from a local folder only; safetensors only; no code from the folder is run."""
     folder = model_folder(line)
+    transformers.utils.logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, dtype=torch.float32

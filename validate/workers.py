@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from .cell import Cell
+from .layout import Cell
 
 
 def _start_worker(parent: int) -> None:
@@ -28,7 +28,6 @@ def _start_worker(parent: int) -> None:
 
     torch.set_num_threads(1)
     transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -57,3 +57,11 @@ def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.start(recipe, folder / "run")
     run.resume(folder / "run")
     return folder / "run"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """As in the workers: the numbers of a run are those of one thread."""
+    import torch
+
+    torch.set_num_threads(1)

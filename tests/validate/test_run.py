@@ -1,0 +1,179 @@
+"""The protocol: predictions come first and stay untouched, a killed run ends with the same numbers."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from clipbias.validate import run
+from clipbias.validate.cell import train_cell
+from clipbias.validate.files import read_json, read_metadata, sha256, write_json
+from clipbias.validate.layout import Cell
+from clipbias.validate.measured import read_run
+from clipbias.validate.recipe import read_recipe
+from clipbias.validate.report import write_report
+
+
+def copied(source: Path, target: Path) -> Path:
+    shutil.copytree(source, target / "run")
+    return target / "run"
+
+
+def test_the_prediction_is_older_than_every_cell(finished_run: Path) -> None:
+    manifest = read_json(finished_run / "manifest.json")
+    assert manifest["status"] == "complete"
+    assert manifest["prediction_sha256"] == sha256(finished_run / "prediction.json")
+    parts = sorted((finished_run / "metrics.parquet").glob("*/*/*.parquet"))
+    assert len(parts) == 4
+    for part in parts:
+        metadata = read_metadata(part)
+        assert metadata["prediction_sha256"] == manifest["prediction_sha256"]
+        assert metadata["started"] > manifest["prediction_written"]
+
+
+def test_an_edited_prediction_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    prediction = read_json(folder / "prediction.json")
+    prediction["arms"]["clip"]["log_odds_mean"][-1] += 0.001
+    write_json(folder / "prediction.json", prediction)
+    with pytest.raises(ValueError, match="the prediction it was started with"):
+        write_report([folder], tmp_path / "report.html")
+    with pytest.raises(ValueError, match="was edited"):
+        run.resume(folder)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_prediction_edited_together_with_its_hash_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    prediction = read_json(folder / "prediction.json")
+    prediction["arms"]["clip"]["log_odds_mean"][-1] += 0.001
+    write_json(folder / "prediction.json", prediction)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"prediction_sha256": sha256(folder / "prediction.json")})
+    with pytest.raises(ValueError, match="trained under its prediction"):
+        write_report([folder], tmp_path / "report.html")
+
+
+def test_a_prediction_younger_than_its_run_is_refused(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"prediction_written": "2999-01-01T00:00:00+00:00"})
+    with pytest.raises(ValueError, match="a prediction older than its cells"):
+        write_report([folder], tmp_path / "report.html")
+
+
+def test_the_report_is_whole_and_escapes_what_the_model_wrote(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    for part in (folder / "samples.parquet").glob("*/*/*.parquet"):
+        table = pq.read_table(part)
+        evil = ["<script>alert(1)</script>"] * table.num_rows
+        pq.write_table(table.set_column(table.column_names.index("text"), "text", [evil]), part)
+    report = write_report([folder], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(1)" in page
+    assert "Does &lt;the&gt; whole line run?" in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert json.loads((tmp_path / "report.json").read_text()) == report
+    for word in (report["runs"][0]["prediction_sha256"], "recipe.toml", "trl"):
+        assert word in page
+    again = write_report([folder], tmp_path / "again.html")
+    assert again == report
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_with_two_updates_a_phase_something_moves_and_is_counted(finished_run: Path) -> None:
+    data = read_run(finished_run)
+    arm = data.arms["clip"]
+    assert arm.all_tokens.tokens.shape == (2, 2)
+    rows = pq.ParquetDataset(finished_run / "tokens.parquet", filters=[("arm", "=", "clip")]).read().num_rows
+    assert arm.all_tokens.tokens.sum() == rows
+    assert arm.strategy_token.tokens.sum() == 2 * 3 * 8  # seeds, phases, rollouts
+    assert arm.largest_log_ratio[0] < 1e-4 < arm.largest_log_ratio[1]
+
+
+def test_a_stopped_cell_ends_with_the_same_numbers(
+    tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(recipe_text)
+
+    def cell(root: str) -> Cell:
+        return Cell(tmp_path / root, recipe, recipe.arm[0], seed=1, phases=3, prediction="p")
+
+    whole, broken = cell("whole"), cell("broken")
+    train_cell(whole)
+    from clipbias.validate import cell as module
+
+    saved = module.save_checkpoint
+
+    def stop(root: Path, phase: int, *rest: object) -> None:
+        saved(root, phase, *rest)  # type: ignore[arg-type]
+        if phase == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_checkpoint", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_cell(broken)
+    assert not broken.done
+    assert [p.name for p in broken.checkpoints.iterdir()] == ["phase-00002"]
+    monkeypatch.setattr(module, "save_checkpoint", saved)
+    train_cell(broken)
+    for kind in ("metrics", "tokens", "samples"):
+        a, b = (pq.read_table(c.part(kind)) for c in (whole, broken))
+        if kind == "metrics":
+            a, b = a.drop_columns("started"), b.drop_columns("started")
+        assert a.equals(b), kind
+    assert not broken.checkpoints.exists()
+
+
+def test_a_killed_run_is_resumed_from_the_command_line(tmp_path: Path, recipe_text: str, finished_run: Path) -> None:
+    """SIGKILL in the middle of the arms; `resume` finishes; the numbers are those of the run that was left alone."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(recipe_text)
+    command = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate"]
+    process = subprocess.Popen(
+        [*command, "run", str(recipe), "--out", str(tmp_path / "run")], stderr=subprocess.DEVNULL
+    )
+    metrics = tmp_path / "run" / "metrics.parquet"
+    deadline = time.monotonic() + 120
+    while not list(metrics.glob("*/*/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(
+        [*command, "resume", str(tmp_path / "run"), "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["status"] == "complete"
+    for part in sorted((finished_run / "metrics.parquet").glob("*/*/*.parquet")):
+        twin = tmp_path / "run" / part.relative_to(finished_run)
+        assert pq.read_table(twin).drop_columns("started").equals(pq.read_table(part).drop_columns("started"))
+
+
+def test_the_shipped_recipes_can_be_read() -> None:
+    for path in sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")):
+        assert read_recipe(path.read_text()).name == path.stem
+
+
+@pytest.mark.parametrize(
+    "arguments", [["run", "RECIPE", "--out", "OUT"], ["resume", "EMPTY"], ["report", "EMPTY", "--out", "r.html"]]
+)
+def test_wrong_input_is_one_line_and_status_two(tmp_path: Path, recipe_text: str, arguments: list[str]) -> None:
+    recipe, empty = tmp_path / "recipe.toml", tmp_path / "empty"
+    recipe.write_text(recipe_text.replace("group_size = 4", "group_size = 1"))
+    empty.mkdir()
+    names = {"RECIPE": str(recipe), "EMPTY": str(empty), "OUT": str(tmp_path / "out")}
+    command = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate"]
+    done = subprocess.run(
+        [*command, *[names.get(a, a) for a in arguments]], capture_output=True, text=True, cwd=tmp_path, env=os.environ
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
