@@ -76,7 +76,7 @@ def advantage_moments(group_size: int, success_prob: float, scale: Scale = "std"
         positive_prob=float((inner * q[1:group_size]).sum()),
         negative_prob=float((inner * (1 - q[1:group_size])).sum()),
         degenerate_prob=float(law[0] + law[-1]),
-        max_abs=float(possible.max()),
+        max_abs=abs(float(possible.max())),
     )
 
 
