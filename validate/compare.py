@@ -181,11 +181,16 @@ def clip_fractions(counts: ClipCounts, low_predicted: list[float], high_predicte
     return ClipFractions(low, low_stderr, low_predicted, high, high_stderr, high_predicted)
 
 
-def skill(data: ArmData) -> dict[str, Any]:
-    """Accuracy of the rollouts in the first phase (the untrained model) and in the last five."""
-    accuracy = data.curves["accuracy"]
-    first, last = interval(accuracy[:, 1]), interval(np.nanmean(accuracy[:, -5:], axis=1))
-    return {"first": asdict(first), "last": asdict(last), "survives": last.mean >= 0.5 * first.mean}
+def skill(data: ArmData, reference: ArmData | None) -> dict[str, Any]:
+    """Accuracy of the rollouts in the first phase (the untrained model) and in the last five, and the paired difference
+    of the latter to the unclipped arm. Nothing was predicted about it: it is reported, not judged."""
+
+    def late(arm: ArmData) -> NDArray[np.float64]:
+        return np.asarray(np.nanmean(arm.curves["accuracy"][:, -5:], axis=1))
+
+    first, last = interval(data.curves["accuracy"][:, 1]), interval(late(data))
+    paired = None if reference is None or reference is data else asdict(interval(late(data) - late(reference)))
+    return {"first": asdict(first), "last": asdict(last), "paired": paired, "survives": last.mean >= 0.5 * first.mean}
 
 
 def compare(run: RunData) -> dict[str, Any]:
@@ -209,7 +214,9 @@ def compare(run: RunData) -> dict[str, Any]:
             if exact
             else None,
             "largest_log_ratio": data.largest_log_ratio.tolist(),
-            "skill": skill(data),
+            "skill": skill(data, run.arms[reference.name] if reference else None),
+            "undecided_tokens": data.undecided_tokens,
+            "undecided_clipped": data.undecided_clipped,
         }
     paired = [
         asdict(paired_difference(arm.name, reference.name, run))

@@ -15,6 +15,8 @@ from .files import read_json, read_metadata, sha256
 from .layout import arm_cells
 from .recipe import Recipe, load_recipe
 
+UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be clipped and dilute every clip fraction
+
 COLUMNS = (
     "log_odds", "share", "first_token_entropy", "token_entropy", "rollout_share", "accuracy",
     "accuracy_with_strategy", "accuracy_without_strategy", "boxed", "length", "finished",
@@ -38,6 +40,8 @@ class ArmData:
     all_tokens: ClipCounts
     strategy_token: ClipCounts
     largest_log_ratio: NDArray[np.float64]  # [M] over seeds, phases and tokens
+    undecided_tokens: float  # share of all tokens whose old probability is below 0.9
+    undecided_clipped: float  # share of those that are clipped, over all mini-batches
     samples: list[dict[str, Any]]  # a few completions of the last phase
 
 
@@ -99,6 +103,8 @@ def _read_arm(folder: Path, recipe: Recipe, arm: str, seeds: tuple[int, ...]) ->
     largest = np.zeros(minibatches)
     np.maximum.at(largest, tokens["minibatch"].to_numpy(), np.abs(tokens["log_ratio"].to_numpy()))
     first = tokens.filter(pc.equal(tokens["position"], 0))
+    undecided = tokens["old_log_prob"].to_numpy() < np.log(UNDECIDED)
+    clipped = tokens["clipped"].to_numpy() != 0
     last = (ds.field("phase") == recipe.training.phases - 1) & (ds.field("seed") == seeds[0])
     samples = table("samples", last).sort_by([("slot", "ascending"), ("sample", "ascending")])
     return ArmData(
@@ -106,6 +112,8 @@ def _read_arm(folder: Path, recipe: Recipe, arm: str, seeds: tuple[int, ...]) ->
         all_tokens=_counts(tokens, seeds, minibatches),
         strategy_token=_counts(first, seeds, minibatches),
         largest_log_ratio=largest,
+        undecided_tokens=float(undecided.mean()),
+        undecided_clipped=float(clipped[undecided].mean()) if undecided.any() else 0.0,
         samples=samples.slice(0, 3).to_pylist(),
     )
 
