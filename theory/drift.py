@@ -11,14 +11,14 @@ def check_probs(name: str, probs: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(probs, dtype=np.float64)
     if array.ndim != 1 or len(array) < 2 or not np.all(array > 0) or abs(array.sum() - 1.0) > 1e-9:
         raise ValueError(f"{name} must be at least two numbers in (0, 1) that add to 1, got {array.tolist()}")
-    return array / array.sum()
+    return np.asarray(array / array.sum(), dtype=np.float64)
 
 
 def expected_gradient(probs: ArrayLike, old_probs: ArrayLike, clip: ClipRange, mu: float) -> NDArray[np.float64]:
     """E[∂J/∂z_j] = μ·π_j·(s_j − s̄), s_a = f₊′(R_a) − f₋′(R_a), s̄ = Σ_a π_a s_a; array [K], units of advantage.
 
     probs: the policy π [K]; old_probs: the behaviour policy b [K] that samples came from; R = π/b; mu from T1.
-    Source: design T2; arXiv:2506.10947 states it for symmetric ε (with a sign slip in v0/v1). Exact for any π and b when
+    Source: design T2; arXiv:2506.10947 states it for symmetric ε (sign slip in v0/v1). Exact for any π and b when
     rewards ignore the outcome and advantages are independent of how π came to differ from b: one epoch, fresh samples
     in every mini-batch. It fails with several epochs on the same samples.
     """

@@ -24,7 +24,7 @@ _SIGMAS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class LogOddsLaw:
-    """A distribution of x = logit p on the lattice `grid` [X]; `mass` [X] adds to 1 (tiny negative entries possible)."""
+    """A distribution of x = logit p on the lattice `grid` [X]; `mass` [X] adds to 1 (tiny negatives possible)."""
 
     grid: Array
     mass: Array
@@ -100,7 +100,7 @@ def evolve(
     reach = _SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
     below = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS + x0) / spacing)))
     above = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS - x0) / spacing)))
-    grid = x0 + spacing * np.arange(-below, above + 1)
+    grid = np.asarray(x0 + spacing * np.arange(-below, above + 1), dtype=np.float64)
     half = math.ceil((_SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing)
     starts = np.linspace(grid[0], grid[-1], max(2, math.ceil((grid[-1] - grid[0]) / _START_SPACING) + 1))
     lattice = Lattice(spacing, half)

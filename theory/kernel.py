@@ -7,7 +7,6 @@ Where a clip bound cuts through a lattice cell [x − h/2, x + h/2], the cell is
 piece with its own kernel, weighted by its length, so that errors fall as h².
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +69,7 @@ def step_geometry(x: Array, spacing: float, prob: float, config: PhaseConfig) ->
 
 
 def step_moments(geometry: StepGeometry, config: PhaseConfig) -> tuple[Array, Array]:
-    """Mean and variance [P] of one step's Δx in each piece: T2 and T3 for two outcomes (the same sums as `covariance`)."""
+    """Mean and variance [P] of one step's Δx in each piece: T2 and T3 for two outcomes."""
     size, gamma = config.group_size, config.success_prob
     moments = advantage_moments(size, gamma, config.scale)
     pairs = pair_moments(size, gamma, config.scale)

@@ -50,5 +50,5 @@ def neutral_ratio_std(clip_low: float, clip_high: float) -> float:
     product = (1.0 + clip_high) * (1.0 - clip_low)
     if product < 1.0:
         bound = 1.0 / (1.0 - clip_low) - 1.0
-        raise ValueError(f"clip_high must be at least {bound:.4f} for clip_low {clip_low} to be neutral, got {clip_high}")
+        raise ValueError(f"clip_high must be at least {bound:.4f} with clip_low {clip_low}, got {clip_high}")
     return math.sqrt(math.log(product))

@@ -1,6 +1,6 @@
-"""T8: what is not clipping. Noise alone moves the mean of p, and the log-odds spread until p polarises.
+"""T8: what is not clipping: noise alone moves the mean of p, and the log-odds spread until p polarises.
 
-Without clipping the expected change of the log-odds is 0 whatever the advantages, but p is a nonlinear function of them.
+Without clipping the expected change of the log-odds is 0 whatever the advantages, but p is not linear in them.
 The independence behind T2 fails, and with it the zero, with several epochs on the same samples, with Adam or momentum
 (a step then carries earlier samples along), with gradient-norm clipping (the norm depends on the samples) and with
 whitening over the buffer (advantages then depend on other groups).

@@ -30,7 +30,7 @@ class Lattice:
     half: int
 
     def points(self, centre: float) -> Array:
-        return centre + self.spacing * np.arange(-self.half, self.half + 1)
+        return np.asarray(centre + self.spacing * np.arange(-self.half, self.half + 1), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
