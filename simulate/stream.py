@@ -78,7 +78,8 @@ def binomial(trials: int, prob: float, position: np.uint64, increment: np.uint64
     if prob >= 1.0:
         return trials, position
     if trials <= 64:
-        return _lanes(trials, prob, position, increment)
+        word, position = coins(trials, prob, position, increment)
+        return popcount(word), position
     p = min(prob, 1.0 - prob)
     if trials * p < 10.0:
         count, position = _gaps(trials, p, position, increment)
@@ -88,8 +89,9 @@ def binomial(trials: int, prob: float, position: np.uint64, increment: np.uint64
 
 
 @compiled
-def _lanes(trials: int, prob: float, position: np.uint64, increment: np.uint64) -> tuple[int, np.uint64]:
-    undecided = ALL >> np.uint64(64 - trials)
+def coins(lanes: int, prob: float, position: np.uint64, increment: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """(a word whose lowest 1 ≤ `lanes` ≤ 64 bits are 1 with probability `prob` < 1 each, the new stream position)."""
+    undecided = ALL >> np.uint64(64 - lanes)
     threshold = (np.uint64(prob * 2.0**53)) << LOW_BITS
     below = np.uint64(0)
     while undecided != np.uint64(0) and threshold != np.uint64(0):
@@ -101,7 +103,7 @@ def _lanes(trials: int, prob: float, position: np.uint64, increment: np.uint64) 
         else:
             undecided &= ~word
         threshold <<= ONE
-    return popcount(below), position
+    return below, position
 
 
 @compiled
@@ -178,38 +180,3 @@ def draw(table: Words, offset: int, mask: np.uint64, position: np.uint64) -> int
     index = word & mask
     entry = table[offset + np.int64(index)]
     return int(np.int64(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK))
-
-
-@compiled
-def binomial_rows(trials: int, prob: float) -> tuple[Words, NDArray[np.int64], Words, NDArray[np.int64]]:
-    """Alias rows of Bin(n, prob) for n = 0…trials: (table, offsets [n], masks [n], first values [n]).
-
-    A row covers the values of probability above 1e-20 of the mode's; what is left out is below a double's resolution.
-    """
-    offsets, starts = np.zeros(trials + 1, np.int64), np.zeros(trials + 1, np.int64)
-    masks = np.zeros(trials + 1, np.uint64)
-    pieces = [np.empty(0, np.uint64) for _ in range(trials + 1)]
-    filled = 0
-    for n in range(trials + 1):
-        law = np.zeros(n + 1)
-        mode = min(n, int((n + 1) * prob)) if prob > 0.0 else 0
-        law[mode] = 1.0
-        first, last = mode, mode
-        odds = prob / (1.0 - prob) if prob < 1.0 else 0.0
-        while last < n and law[last] > 1e-20:
-            last += 1
-            law[last] = law[last - 1] * odds * (n - last + 1) / last
-        while first > 0 and law[first] > 1e-20:
-            first -= 1
-            law[first] = law[first + 1] * (first + 1) / (odds * (n - first)) if odds > 0.0 else 0.0
-        size = 1
-        while size < last - first + 1:
-            size *= 2
-        pieces[n] = np.empty(size, np.uint64)
-        alias_row(law[first : last + 1], pieces[n])
-        offsets[n], starts[n], masks[n] = filled, first, np.uint64(size - 1)
-        filled += size
-    table = np.empty(filled, np.uint64)
-    for n in range(trials + 1):
-        table[offsets[n] : offsets[n] + len(pieces[n])] = pieces[n]
-    return table, offsets, masks, starts

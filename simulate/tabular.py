@@ -16,8 +16,11 @@ from ..theory.advantage import group_advantages, rewarded_law
 from ..theory.config import PhaseConfig
 from ..theory.drift import check_probs
 from .estimate import Array, Estimate, mean_estimate, quantile_estimate, share_estimate, std_estimate
-from .kernel import BINS, EDGE, conditional_rows, entropy, own_log_odds, run_chunk
-from .stream import MAX_TABLE, alias_row
+from .kernel import run_chunk
+from .record import BINS, EDGE, Setup, Sums, entropy, own_log_odds
+from .stream import MAX_TABLE, Words, alias_row
+from .tables import conditional_rows, pattern_rows
+from .two_outcomes import run_chunk_two
 
 CHUNK = 2048  # replicates; fixed, so that sums are added in one order whatever the number of threads
 CHUNKS_PER_ROUND = 128
@@ -72,7 +75,8 @@ def simulate(
         raise ValueError(f"threads must be at least 1, got {threads}")
     workers = threads or os.cpu_count() or 1
     outcomes = len(start)
-    run = _chunk_runner(config, start, phases, replicates, seed)
+    run = _setup(config, start, phases, seed)
+    run_some = run_chunk_two if outcomes == 2 else run_chunk
     chunks = -(-replicates // CHUNK)
     slots = min(CHUNKS_PER_ROUND, chunks)
     total_powers, powers = np.zeros((2 * outcomes + 2, 4)), np.zeros((slots, 2 * outcomes + 2, 4))
@@ -80,70 +84,59 @@ def simulate(
     above = np.zeros((workers, len(PROB_THRESHOLDS), outcomes), np.int64)
     histogram = np.zeros((workers, outcomes, BINS), np.int64)
 
-    def work(worker: int, first: int) -> None:
-        for chunk in range(first + worker, min(first + slots, chunks), workers):
-            run(chunk, powers[chunk - first], clipped[chunk - first], above[worker], histogram[worker])
+    def work(worker: int, first_chunk: int) -> None:
+        for chunk in range(first_chunk + worker, min(first_chunk + slots, chunks), workers):
+            slot, first = chunk - first_chunk, chunk * CHUNK
+            sums = Sums(powers[slot], clipped[slot], above[worker], histogram[worker])
+            run_some(run, first, min(CHUNK, replicates - first), sums)
 
     with ThreadPoolExecutor(workers) as pool:
-        for first in range(0, chunks, slots):
+        for first_chunk in range(0, chunks, slots):
             powers[:] = 0.0
             clipped[:] = 0.0
-            list(pool.map(work, range(workers), [first] * workers))
+            list(pool.map(work, range(workers), [first_chunk] * workers))
             total_powers += powers.sum(axis=0)
             total_clipped += clipped.sum(axis=0)
             if progress is not None:
-                progress(min((first + slots) * CHUNK, replicates))
+                progress(min((first_chunk + slots) * CHUNK, replicates))
     return _result(start, replicates, total_powers, total_clipped, above.sum(axis=0), histogram.sum(axis=0))
 
 
-def _chunk_runner(
-    config: PhaseConfig, start: Array, phases: int, replicates: int, seed: int
-) -> Callable[[int, Array, Array, NDArray[np.int64], NDArray[np.int64]], None]:
-    """A function of (chunk, accumulators…) with the tables built once."""
+def _setup(config: PhaseConfig, start: Array, phases: int, seed: int) -> Setup:
     size = config.group_size
-    key = np.random.SeedSequence(seed).generate_state(1, np.uint64)[0]
     plus, minus = group_advantages(size, config.scale)
-    rate = config.learning_rate / (size * config.groups_per_minibatch)
-    bounds = np.array([config.clip.lower_bound, config.clip.upper_bound])
     tabled = size <= MAX_TABLE
-    reward_row = np.empty(1 << (size.bit_length() if tabled else 0), np.uint64)
+    reward_row: Words = np.zeros(1 << size.bit_length() if tabled else 1, np.uint64)
+    pattern_row, patterns = np.empty(0, np.uint64), np.empty((0, 8))
     if tabled:
-        alias_row(rewarded_law(size, config.success_prob), reward_row)
-        table, offsets, masks, starts = conditional_rows(size, start)
-    else:
-        table, offsets, masks, starts = conditional_rows(0, start)
-    logits, thresholds = np.log(start), np.array(PROB_THRESHOLDS)
-
-    def run(chunk: int, powers: Array, clipped: Array, above: NDArray[np.int64], histogram: NDArray[np.int64]) -> None:
-        first = chunk * CHUNK
-        run_chunk(
-            key,
-            first,
-            min(CHUNK, replicates - first),
-            logits,
-            rate,
-            size,
-            config.groups_per_minibatch,
-            config.minibatches,
-            phases,
-            config.success_prob,
-            bounds,
-            plus,
-            minus,
-            tabled,
-            reward_row,
-            table,
-            offsets,
-            masks,
-            starts,
-            thresholds,
-            powers,
-            clipped,
-            above,
-            histogram,
-        )
-
-    return run
+        reward_law = rewarded_law(size, config.success_prob)
+        alias_row(reward_law, reward_row)
+        if len(start) == 2:
+            pattern_row, patterns = pattern_rows(reward_law, plus, minus, float(start[0]))
+    table, offsets, masks, starts = conditional_rows(size if tabled else 0, start)
+    return Setup(
+        key=np.random.SeedSequence(seed).generate_state(1, np.uint64)[0],
+        logits=np.log(start),
+        rate=config.learning_rate / (size * config.groups_per_minibatch),
+        group_size=size,
+        groups=config.groups_per_minibatch,
+        minibatches=config.minibatches,
+        phases=phases,
+        success_prob=float(config.success_prob),
+        lower=config.clip.lower_bound,
+        upper=config.clip.upper_bound,
+        plus=plus,
+        minus=minus,
+        tabled=tabled,
+        reward_row=reward_row,
+        table=table,
+        offsets=offsets,
+        masks=masks,
+        starts=starts,
+        pattern_row=pattern_row,
+        patterns=patterns,
+        thresholds=np.array(PROB_THRESHOLDS),
+    )
 
 
 def _result(

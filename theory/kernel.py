@@ -138,7 +138,8 @@ def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, ha
         + np.outer(d[:, 0] * below[:, 0], minus[m] * rest)
         + np.outer(d[:, 1] * below[:, 1], minus[m] * (size - m - rest))
     )
-    reach = max(half // groups, int(np.abs(position).max()) + 2)
+    # Unclipped ratios of rare outcomes can be astronomical: what moves by more than 2·half leaves the lattice anyway.
+    reach = max(half // groups, int(np.minimum(np.abs(position).max(), 2 * half)) + 2)
     one = _on_lattice(position, np.broadcast_to(mass, position.shape), reach)
     if groups > 1:
         length = 2 * reach * groups + 1

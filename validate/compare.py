@@ -203,11 +203,15 @@ def compare(run: RunData) -> dict[str, Any]:
         data, predicted = run.arms[arm.name], run.prediction["arms"][arm.name]
         arms[arm.name] = {
             "score": asdict(score_arm(arm.name, data.curves["log_odds"], predicted, levels)),
-            "score_memoryless": asdict(score_arm(arm.name, data.curves["log_odds"], predicted["memoryless"], levels)),
+            "score_without_momentum": asdict(
+                score_arm(arm.name, data.curves["log_odds"], predicted["without_momentum"], levels)
+            ),
             "clip_fractions_all_tokens": asdict(
                 clip_fractions(data.all_tokens, predicted["token_clip_low"], predicted["token_clip_high"])
             ),
-            "clip_fractions_memoryless": {side: predicted[f"token_clip_{side}_memoryless"] for side in ("low", "high")},
+            "clip_fractions_without_momentum": {
+                side: predicted[f"token_clip_{side}_without_momentum"] for side in ("low", "high")
+            },
             "clip_fractions_strategy_token": asdict(
                 clip_fractions(data.strategy_token, predicted["strategy_clip_low"], predicted["strategy_clip_high"])
             )

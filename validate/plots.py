@@ -41,9 +41,9 @@ def share_curves(run: RunData) -> Figure:
         axes.fill_between(
             phases, band[:, 1], band[:, -2], color=PREDICTED, alpha=0.22, linewidth=0, label="predicted 50 %"
         )
-        walk = 1 / (1 + np.exp(-np.asarray(predicted["memoryless"]["log_odds_quantiles"])))
+        walk = 1 / (1 + np.exp(-np.asarray(predicted["without_momentum"]["log_odds_quantiles"])))
         axes.plot(phases, walk[:, [0, -1]], color=PREDICTED, linewidth=1, linestyle=":")
-        axes.plot([], [], color=PREDICTED, linewidth=1, linestyle=":", label="90 % without memory")
+        axes.plot([], [], color=PREDICTED, linewidth=1, linestyle=":", label="90 % without momentum")
         axes.plot(phases, predicted["share_mean"], color=PREDICTED, linestyle="--", label="predicted mean")
         axes.plot(phases, shares.T, color=SEED, linewidth=0.7)
         axes.plot(
@@ -94,8 +94,8 @@ def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Fig
             predicted = 100 * np.asarray(fractions[f"{side}_predicted"])
             axes.plot(x + shift, predicted, color=color, marker="o", markersize=4, label=f"clip-{side} predicted")
             if key == "clip_fractions_all_tokens":
-                walk = 100 * np.asarray(comparison["arms"][name]["clip_fractions_memoryless"][side])
-                axes.plot(x + shift, walk, color=color, linewidth=1, linestyle=":", label="without memory")
+                walk = 100 * np.asarray(comparison["arms"][name]["clip_fractions_without_momentum"][side])
+                axes.plot(x + shift, walk, color=color, linewidth=1, linestyle=":", label="without momentum")
         axes.set_title(name)
         axes.set_xticks(x)
         _style(axes, "mini-batch of the phase", "% of tokens clipped")

@@ -47,6 +47,7 @@ class Training:
     phases: int
     max_completion_length: int
     success_prob: float = 0.5
+    adam_beta1: float = 0.9
     adam_beta2: float = 0.95
     max_grad_norm: float = 1.0
 
@@ -56,7 +57,8 @@ class Training:
         check(self.group_size >= 2, "training.group_size", "at least 2", self.group_size)
         check(self.learning_rate > 0, "training.learning_rate", "positive", self.learning_rate)
         check(0 < self.success_prob < 1, "training.success_prob", "in (0, 1)", self.success_prob)
-        check(0 < self.adam_beta2 < 1, "training.adam_beta2", "in (0, 1)", self.adam_beta2)
+        for field in ("adam_beta1", "adam_beta2"):
+            check(0 <= getattr(self, field) < 1, f"training.{field}", "in [0, 1)", getattr(self, field))
         check(self.max_grad_norm > 0, "training.max_grad_norm", "positive", self.max_grad_norm)
         check(
             self.rollouts % (self.minibatches * self.group_size) == 0,

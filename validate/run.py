@@ -11,7 +11,7 @@ import pyarrow.dataset as ds
 from .files import read_json, sha256, write_json, write_text
 from .layout import arm_cells, pilot_cells
 from .manifest import new_manifest, now, update_manifest
-from .predict import predict, spread_of, token_noise
+from .predict import predict, spread_of
 from .recipe import Recipe, load_recipe, model_folder, read_recipe
 from .workers import train_all
 
@@ -74,8 +74,8 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     return predict(
         recipe,
         reading,
-        spread_of(log_odds[:, burn_in:]),
-        token_noise(minibatch, ratio, recipe.training.minibatches),
+        spread_of(log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches),
+        ratio[minibatch == min(1, recipe.training.minibatches - 1)],
         noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
         written=now(),
     )

@@ -89,7 +89,10 @@ def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: s
 
 def adam(model: torch.nn.Module, training: Training) -> torch.optim.AdamW:
     return torch.optim.AdamW(
-        model.parameters(), lr=training.learning_rate, betas=(0.9, training.adam_beta2), weight_decay=0.0
+        model.parameters(),
+        lr=training.learning_rate,
+        betas=(training.adam_beta1, training.adam_beta2),
+        weight_decay=0.0,
     )
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from clipbias.simulate.stream import alias_row, binomial, binomial_rows, compiled, draw, open_stream
+from clipbias.simulate.stream import alias_row, binomial, compiled, draw, open_stream
+from clipbias.simulate.tables import binomial_rows
 from scipy.stats import binom, chisquare
 
 

@@ -1,0 +1,68 @@
+import math
+
+import numpy as np
+import pytest
+from clipbias.theory.momentum import (
+    effective_share,
+    lasting_persistence,
+    persistence,
+    phase_correlation,
+    summed_noise,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+BETA, M = st.floats(0.0, 0.98), st.integers(1, 12)
+
+
+def covariance(beta: float, minibatches: int, phases: int) -> np.ndarray:
+    """[phases, phases] covariance of phase sums, from the correlations of single updates added up one by one."""
+    i = np.arange(minibatches * phases)
+    single = beta ** np.abs(i[:, None] - i[None, :]) if beta else np.eye(len(i))
+    blocks = single.reshape(phases, minibatches, phases, minibatches)
+    return blocks.sum(axis=(1, 3))
+
+
+@given(beta=BETA, minibatches=M, phases=st.integers(2, 6))
+def test_every_factor_is_its_double_sum(beta: float, minibatches: int, phases: int) -> None:
+    table = covariance(beta, minibatches, phases)
+    one = table[0, 0]
+    assert summed_noise(beta, minibatches) == pytest.approx(one, rel=1e-9)
+    assert persistence(beta, minibatches, phases) == pytest.approx(math.sqrt(table.sum() / (phases * one)), rel=1e-9)
+    assert phase_correlation(beta, minibatches) == pytest.approx(table[0, 1] / one, abs=1e-9)
+    assert persistence(beta, minibatches, 1) == pytest.approx(1.0)
+
+
+@given(beta=st.floats(0.0, 0.95), minibatches=M)
+def test_the_limits(beta: float, minibatches: int) -> None:
+    assert persistence(beta, minibatches, 10**6) == pytest.approx(lasting_persistence(beta, minibatches), rel=1e-3)
+    assert persistence(0.0, minibatches, 7) == lasting_persistence(0.0, minibatches) == 1.0
+    far = covariance(beta, minibatches, 60)[0] / covariance(beta, minibatches, 60)[0, 0]
+    if beta ** (2 * minibatches * 59) < 1e-9:
+        assert effective_share(beta, minibatches) == pytest.approx(1 / (1 + 2 * (far[1:] ** 2).sum()), rel=1e-6)
+
+
+def test_adam_as_published() -> None:
+    assert phase_correlation(0.9, 8) == pytest.approx(0.59, abs=5e-3)
+
+
+def test_a_simulated_optimizer_agrees() -> None:
+    """Updates by the recursion of Adam's first moment; negative control: another β must disagree."""
+    rng, chains, steps = np.random.default_rng(0), 4000, 8 * 12
+    moment, updates = np.zeros(chains), np.empty((chains, steps))
+    for warm in range(200 + steps):
+        moment = 0.9 * moment + 0.1 * rng.normal(size=chains)
+        if warm >= 200:
+            updates[:, warm - 200] = moment
+    change = updates.reshape(chains, 12, 8).sum(axis=2)
+    measured = change.sum(axis=1).std() / (math.sqrt(12) * change.std())
+    error = measured / math.sqrt(2 * chains)
+    assert abs(measured - persistence(0.9, 8, 12)) < 4 * error
+    assert abs(measured - persistence(0.8, 8, 12)) > 8 * error
+
+
+def test_errors_name_the_field() -> None:
+    with pytest.raises(ValueError, match=r"momentum must be in \[0, 1\)"):
+        summed_noise(1.0, 3)
+    with pytest.raises(ValueError, match="phases must be at least 1"):
+        persistence(0.9, 8, 0)

@@ -1,0 +1,50 @@
+"""T8, continued: what an optimizer with momentum does to noise that is independent from step to step.
+
+The update is v_k = (1−β)·Σ_{j≥0} β^j g_{k−j} with independent, centred gradient noise g (Adam's first moment; its
+normalisation is taken as constant). Updates then correlate as β^|h| at a distance of h steps, so that noise keeps going
+in one direction for about 1/(1−β) steps. Long after the start (stationary); nothing here knows of clipping.
+"""
+
+import math
+
+
+def summed_noise(momentum: float, steps: int) -> float:
+    """S(n) = Σ_{i,j<n} β^|i−j| = n(1+β)/(1−β) − 2β(1−βⁿ)/(1−β)²: variance of n updates' sum over that of one update.
+
+    n for β = 0 (a random walk); near n² for n ≪ 1/(1−β) (steady motion).
+    """
+    if not 0.0 <= momentum < 1.0:
+        raise ValueError(f"momentum must be in [0, 1), got {momentum}")
+    if steps < 0:
+        raise ValueError(f"steps must be at least 0, got {steps}")
+    beta = momentum
+    return steps * (1 + beta) / (1 - beta) - 2 * beta * (1 - beta**steps) / (1 - beta) ** 2
+
+
+def persistence(momentum: float, minibatches: int, phases: int) -> float:
+    """κ_T = √(S(TM)/(T·S(M))): spread of T phases' sum over that of T independent such phases; κ_1 = 1."""
+    if phases < 1:
+        raise ValueError(f"phases must be at least 1, got {phases}")
+    one = summed_noise(momentum, minibatches)
+    return math.sqrt(summed_noise(momentum, minibatches * phases) / (phases * one))
+
+
+def lasting_persistence(momentum: float, minibatches: int) -> float:
+    """κ_∞ = √(M(1+β)/((1−β)·S(M))), the limit of κ_T: also a gradient's eventual effect over that seen in its phase."""
+    one = summed_noise(momentum, minibatches)
+    return math.sqrt(minibatches * (1 + momentum) / (1 - momentum) / one)
+
+
+def phase_correlation(momentum: float, minibatches: int) -> float:
+    """Correlation of the changes over two neighbouring phases: (S(2M) − 2S(M))/(2S(M)). 0.59 for β = 0.9, M = 8."""
+    one = summed_noise(momentum, minibatches)
+    return (summed_noise(momentum, 2 * minibatches) - 2 * one) / (2 * one)
+
+
+def effective_share(momentum: float, minibatches: int) -> float:
+    """1/(1 + 2Σ_k ρ_k²): how much of the number of neighbouring phases counts when a variance is estimated from them.
+
+    ρ_k = ρ_1·β^{M(k−1)} is the correlation of phases k apart (Bartlett's formula for a Gaussian sequence).
+    """
+    first = phase_correlation(momentum, minibatches)
+    return 1 / (1 + 2 * first**2 / (1 - momentum ** (2 * minibatches)))
