@@ -39,13 +39,13 @@ _NAMES = ("Ada", "Bruno", "Chen", "Dara", "Elif", "Femi")
 _THINGS = ("apples", "pencils", "shells", "lamps", "tulips", "books")
 
 
-def word_problems(count: int, rng: np.random.Generator) -> list[Problem]:
-    """`count` arithmetic word problems (a groups of b, and c more), written by the package itself."""
+def word_problems(count: int, instruction: str, rng: np.random.Generator) -> list[Problem]:
+    """`count` arithmetic word problems (a groups of b, and c more) written here, each followed by the instruction."""
     problems = []
     for _ in range(count):
         a, b, c = (int(v) for v in rng.integers(2, 13, size=3))
         story = _STORIES[rng.integers(len(_STORIES))].format(
             a=a, b=b, c=c, name=_NAMES[rng.integers(len(_NAMES))], thing=_THINGS[rng.integers(len(_THINGS))]
         )
-        problems.append(Problem(prompt=f"{story} Put the final answer in \\boxed{{}}.", answer=a * b + c))
+        problems.append(Problem(prompt=f"{story} {instruction}", answer=a * b + c))
     return problems

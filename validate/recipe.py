@@ -13,10 +13,14 @@ from .organism.spec import SHIPPED
 
 @dataclass(frozen=True, slots=True)
 class ModelLine:
-    """What is trained: a shipped organism by name, or the folder of an organism or of any causal language model."""
+    """What is trained: a shipped organism by name, or the folder of an organism or of any causal language model.
+
+    instruction follows every word problem put to a model that is no organism; it should leave the strategy open.
+    """
 
     organism: str | None = None
     path: str | None = None
+    instruction: str = "Put the final answer in \\boxed{}."
 
     def __post_init__(self) -> None:
         check(

@@ -51,6 +51,8 @@ def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
     folder = model_folder(line)
     transformers.utils.logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
     model = AutoModelForCausalLM.from_pretrained(
         folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
     )
@@ -73,7 +75,7 @@ def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
             first.name,
             lambda text: text.startswith(opening),
         )
-    problems = word_problems(WORD_PROBLEMS + probe.prompts, rng)
+    problems = word_problems(WORD_PROBLEMS + probe.prompts, line.instruction, rng)
     training, fixed = problems[:WORD_PROBLEMS], problems[WORD_PROBLEMS:]
     sampled = SampledProbe(tokenizer, tuple(p.prompt for p in fixed), probe.samples, looks_like_code)
     return Subject(folder, model, tokenizer, tuple(training), sampled, "code", looks_like_code)

@@ -1,3 +1,4 @@
+import itertools
 import time
 
 import numpy as np
@@ -15,13 +16,13 @@ def test_answers_are_read_from_the_box_before_anything_else() -> None:
 
 
 def test_word_problems_are_right_and_repeatable() -> None:
-    problems = word_problems(200, np.random.default_rng(0))
-    assert problems == word_problems(200, np.random.default_rng(0))
+    problems = word_problems(200, "Show your work.", np.random.default_rng(0))
+    assert problems == word_problems(200, "Show your work.", np.random.default_rng(0))
     for problem in problems:
+        assert problem.prompt.endswith("? Show your work.")
         numbers = [int(word) for word in problem.prompt.replace(".", " ").split() if word.isdigit()]
         assert len(numbers) == 3
-        candidates = {a * b + c for a, b, c in ((numbers[i], numbers[j], sum(numbers) - numbers[i] - numbers[j])
-                                                for i in range(3) for j in range(3) if i != j)}  # fmt: skip
+        candidates = {a * b + c for a, b, c in itertools.permutations(numbers)}
         assert problem.answer in candidates
 
 
