@@ -102,9 +102,7 @@ def main(spec_file: Path, out: Path) -> None:
     Example: python -m clipbias.validate.organism.pretrain validate/organism/default/spec.toml --out my-organism
     """
     spec = load_spec(spec_file)
-    torch.set_num_threads(
-        2
-    )  # sums depend on how threads share them: a fixed number, so that the SHA-256 comes out again
+    torch.set_num_threads(2)  # how threads share a sum changes its last bits, and so the SHA-256
     model, tokenizer = pretrain(spec, progress=True)
     with written_folder(out) as folder:
         model.save_pretrained(folder)
