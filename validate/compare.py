@@ -44,8 +44,8 @@ class ArmScore:
     """One arm at its last phase, in log-odds, and its band at every phase.
 
     inside of n seeds end in the 90 % band; coverage is the share of all (seed, phase) points inside it. mean_z is the
-    measured mean's distance from the predicted one in units of the predicted standard deviation / √n. prediction_error
-    and nothing_error are |measured mean − predicted mean| and |measured mean − start|.
+    measured mean's distance from the predicted one in units of its predicted standard error, σ/√n and the error of a
+    counted start. prediction_error and nothing_error are |measured mean − predicted mean| and |measured mean − start|.
     """
 
     arm: str
@@ -72,7 +72,7 @@ def score_arm(arm: str, log_odds: NDArray[np.float64], predicted: dict[str, Any]
     end = interval(log_odds[:, -1])
     start, mean, std = float(log_odds[0, 0]), predicted["log_odds_mean"][-1], predicted["log_odds_std"][-1]
     count = int(inside[:, -1].sum())
-    z = (end.mean - mean) / (std / math.sqrt(end.n))
+    z = (end.mean - mean) / math.hypot(std / math.sqrt(end.n), predicted["start_stderr"])
     improbable = stats.binomtest(count, end.n, 0.9, alternative="less").pvalue < 0.05
     held = not improbable and abs(z) <= 1.96
     reasons = []

@@ -2,8 +2,8 @@
 
 The toy has two outcomes (the strategy and the rest). Its start is the measured share; its group size, mini-batches,
 success probability and clip bounds are the run's own. One number is fitted, its learning rate: the value at which its
-unclipped one-phase spread of the log-odds equals the spread s of the pilot. s is uncertain, with relative error 1/√(2ν)
-for ν degrees of freedom, so every law is a mixture over log s ~ N(log ŝ, 1/(2ν)) by Gauss–Hermite nodes.
+unclipped one-phase spread of the log-odds equals the spread s of the pilot. s is uncertain, with relative error δ
+(`Spread`), so every law is a mixture over log s ~ N(log ŝ, δ²) by Gauss–Hermite nodes.
 
 The toy's steps are independent, the optimizer's are not: its momentum carries noise on (`theory.momentum`), which
 widens the law over many phases and scales its drift by factors that β and M alone decide. The prediction with momentum
@@ -40,34 +40,45 @@ _GRID = np.linspace(-16.0, 16.0, 3201)  # log-odds on which mixtures are formed
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Standard deviation of the log-odds' change over one unclipped phase: `value`, from `degrees` degrees of freedom.
+    """Standard deviation of the log-odds' change over one unclipped phase: `value`, with relative error
+    relative_stderr.
 
     mean and mean_stderr are those of the change itself, which the theory says is 0; autocorrelation is that of
     neighbouring phases, to be compared with `theory.momentum.phase_correlation`.
     """
 
     value: float
-    degrees: float
+    relative_stderr: float
     mean: float
     mean_stderr: float
     autocorrelation: float
 
 
-def spread_of(log_odds: NDArray[np.float64], momentum: float, minibatches: int) -> Spread:
-    """log_odds [seeds, phases + 1] of the pilot after its burn-in.
+def counting_variance(log_odds: NDArray[np.float64] | float, samples: int | None) -> NDArray[np.float64]:
+    """Variance 1/(n p(1−p)) of log-odds counted in n answers; 0 where the share was read exactly."""
+    p = expit(np.asarray(log_odds, dtype=np.float64))
+    return np.zeros_like(p) if samples is None else 1.0 / (samples * p * (1.0 - p))
 
-    Momentum makes neighbouring phases correlate, so that ν = (seeds·phases − 1)·`effective_share`, and the mean's
-    standard error is s·κ/√(seeds·phases) with the κ of the pilot's phases.
+
+def spread_of(log_odds: NDArray[np.float64], momentum: float, minibatches: int, samples: int | None = None) -> Spread:
+    """log_odds [seeds, phases + 1] of the pilot after its burn-in, each counted in `samples` answers (None: exact).
+
+    The changes' variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·`effective_share` since momentum
+    makes neighbouring phases correlate. Counting adds twice its variance c to a change: s² = v − 2c, but never less
+    than the standard error: what the pilot cannot resolve is taken to be as large as what could hide in it. The mean's
+    standard error is √v·κ/√(seeds·phases) with the κ of the pilot's phases.
     """
     change = np.diff(log_odds, axis=1)
-    value = float(change.std(ddof=1))
+    total = float(change.var(ddof=1))
+    stderr = total * math.sqrt(2.0 / ((change.size - 1) * effective_share(momentum, minibatches)))
+    variance = max(total - 2.0 * float(counting_variance(log_odds, samples).mean()), stderr)
     centred = change - change.mean()
     lagged = float((centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()) if change.shape[1] > 1 else 0.0
     return Spread(
-        value=value,
-        degrees=(change.size - 1) * effective_share(momentum, minibatches),
+        value=math.sqrt(variance),
+        relative_stderr=0.5 * stderr / variance,
         mean=float(change.mean()),
-        mean_stderr=value * persistence(momentum, minibatches, change.shape[1]) / math.sqrt(change.size),
+        mean_stderr=math.sqrt(total) * persistence(momentum, minibatches, change.shape[1]) / math.sqrt(change.size),
         autocorrelation=lagged,
     )
 
@@ -108,11 +119,8 @@ def _logistic(x: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Toy:
-    """The calibrated toy: start, mixture of learning rates, phases, and what the probe adds to a reading.
-
-    samples: answers counted by the probe, whose binomial error 1/(n p(1−p)) in log-odds is added to the band; None
-    where the reading is exact.
-    """
+    """The calibrated toy: start, mixture of learning rates, phases, and the answers that each reading counts (None
+    where readings are exact)."""
 
     log_odds: float
     samples: int | None
@@ -133,6 +141,9 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
 
     With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ_t(x − x̄): noise keeps
     going for a while, and of every gradient the phase saw only the part 1/κ_∞.
+
+    Counting adds its error to the spread, and to the quantiles twice, since the start x₀ was counted as well; that part
+    all seeds share, so it is written apart, as start_stderr.
     """
     mean = toy.mixed([[law.mean for law in r.laws] for r in results])
     second = toy.mixed([[law.mean**2 + law.std**2 for law in r.laws] for r in results])
@@ -145,10 +156,9 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
         points = np.full(len(LEVELS), toy.log_odds)
         if phase:
             points = centre + kappa * (np.interp(LEVELS, _mixture(results, toy.weights, phase), _GRID) - mean[phase])
-        if toy.samples is not None:
-            counted = 1.0 / (toy.samples * _logistic(centre) * _logistic(-centre))
-            middle = points[LEVELS.index(0.5)]
-            points = middle + np.sign(ndtri(LEVELS)) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(counted))
+        counted = float(counting_variance(centre, toy.samples))
+        middle = points[LEVELS.index(0.5)]
+        points = middle + np.sign(ndtri(LEVELS)) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(2 * counted))
         grids = [centre + kappa * (r.laws[phase].grid - mean[phase]) for r in results]
         pairs = list(zip(grids, results, strict=True))
         share.append(float(toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])))
@@ -156,11 +166,12 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
         entropy.append(float(toy.mixed(entropies)))
         quantiles.append(points.tolist())
         means.append(float(centre))
-        stds.append(float(kappa * std[phase]))
+        stds.append(math.hypot(kappa * std[phase], math.sqrt(counted)))
     return {
         "log_odds_quantiles": quantiles,
         "log_odds_mean": means,
         "log_odds_std": stds,
+        "start_stderr": math.sqrt(float(counting_variance(toy.log_odds, toy.samples))),
         "share_mean": share,
         "strategy_entropy_mean": entropy,
     }
@@ -178,8 +189,7 @@ def predict(
     training = recipe.training
     momentum, minibatches = training.adam_beta1, training.minibatches
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    stderr = spread.value / math.sqrt(2 * spread.degrees)
-    spreads = spread.value * np.exp(nodes * stderr / spread.value)
+    spreads = spread.value * np.exp(nodes * spread.relative_stderr)
     prob, shape = _logistic(reading.log_odds), training.toy(1.0, ClipRange(None, None))
     rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
     toy = Toy(reading.log_odds, reading.samples, rates, node_weights / node_weights.sum(), training.phases)
@@ -203,7 +213,7 @@ def predict(
         "measured": {"share": reading.share, "log_odds": reading.log_odds, "samples": reading.samples},
         "pilot": asdict(spread)
         | {
-            "stderr": stderr,
+            "stderr": spread.value * spread.relative_stderr,
             "seeds": recipe.pilot.seeds,
             "autocorrelation_predicted": phase_correlation(momentum, minibatches),
             "noise_floor": noise_floor,

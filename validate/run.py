@@ -74,7 +74,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     return predict(
         recipe,
         reading,
-        spread_of(log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches),
+        spread_of(log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches, reading.samples),
         ratio[minibatch == min(1, recipe.training.minibatches - 1)],
         noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
         written=now(),

@@ -16,6 +16,7 @@ def claim(phases: int, drift: float, std: float) -> dict[str, object]:
         "log_odds_quantiles": (mean[:, None] + spread[:, None] * Z).tolist(),
         "log_odds_mean": mean.tolist(),
         "log_odds_std": spread.tolist(),
+        "start_stderr": 0.0,
     }
 
 

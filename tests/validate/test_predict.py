@@ -24,9 +24,28 @@ def test_spread_finds_the_numbers_of_a_known_process() -> None:
     change = updates.reshape(seeds, phases, 8).sum(axis=2)
     change *= 0.1 / np.sqrt(8 * 19 - 2 * 0.9 * (1 - 0.9**8) / 0.01) / np.sqrt(1 / (1 - 0.81))
     spread = spread_of(np.cumsum(np.concatenate([np.zeros((seeds, 1)), change], axis=1), axis=1), 0.9, 8)
-    assert abs(spread.value / 0.1 - 1) < 4 / math.sqrt(2 * spread.degrees)
+    assert abs(spread.value / 0.1 - 1) < 4 * spread.relative_stderr
     assert abs(spread.mean) < 4 * spread.mean_stderr
     assert spread.autocorrelation == pytest.approx(0.59, abs=0.03)
+
+
+def test_counting_is_taken_out_of_the_spread() -> None:
+    """Independent steps of 0.1 read through counts of 400 answers, whose own noise in a change is √2·0.1."""
+    rng, samples = np.random.default_rng(2), 400
+    walk = np.cumsum(rng.normal(scale=0.1, size=(400, 21)), axis=1)
+    share = rng.binomial(samples, 1 / (1 + np.exp(-walk))) / samples
+    counted = np.log((share * samples + 0.5) / (samples - share * samples + 0.5))
+    spread = spread_of(counted, 0.0, 8, samples)
+    assert abs(spread.value / 0.1 - 1) < 4 * spread.relative_stderr < 0.2
+    assert spread_of(counted, 0.0, 8).value > 0.15  # negative control: the counting left in
+
+
+def test_what_a_pilot_cannot_resolve_is_as_large_as_its_error() -> None:
+    rng = np.random.default_rng(3)
+    still = np.log(1 / (1 / rng.binomial(64, 0.4, size=(2, 3)) * 64 - 1))
+    spread = spread_of(still, 0.9, 4, 64)
+    assert spread.relative_stderr == 0.5
+    assert 0 < spread.value < np.diff(still).std(ddof=1) * 1.5
 
 
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
@@ -71,7 +90,7 @@ def test_a_counted_share_widens_the_band_by_its_binomial_error() -> None:
     toy = Toy(0.6, 100, [0.4], np.array([1.0]), 2)
     low, *_, high = band(toy, toy.laws(TRAINING, FREE), 0.0, 8)["log_odds_quantiles"][0]
     p = 1 / (1 + math.exp(-0.6))
-    assert high - low == pytest.approx(2 * 1.6449 / math.sqrt(100 * p * (1 - p)), rel=1e-3)
+    assert high - low == pytest.approx(2 * 1.6449 * math.sqrt(2 / (100 * p * (1 - p))), rel=1e-3)
 
 
 def test_an_inert_clip_is_predicted_to_do_nothing(recipe_text: str) -> None:
