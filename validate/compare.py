@@ -137,7 +137,9 @@ def paired_difference(arm: str, reference: str, run: RunData) -> PairedDifferenc
     share = [predicted[name]["share_mean"][-1] for name in (arm, reference)]
     start = run.prediction["measured"]["share"]
     inside = difference.low <= claimed <= difference.high
-    if difference.excludes_zero:
+    if difference.mean == difference.stderr == 0.0:
+        effect = "the two arms are the same to the last bit"
+    elif difference.excludes_zero:
         effect = f"clipping {'raised' if difference.mean > 0 else 'lowered'} the log-odds of the strategy"
     else:
         effect = "no effect of clipping can be told from zero"

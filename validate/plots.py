@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.special import entr
 
 from .compare import LEVEL, interval
 from .measured import RunData
@@ -112,7 +113,7 @@ def health_curves(run: RunData) -> Figure:
         color = f"C{i}"
         curves = run.arms[arm.name].curves
         share = curves["share"]
-        _band(strategy, -(share * np.log(share) + (1 - share) * np.log1p(-share)), color, arm.name)
+        _band(strategy, entr(share) + entr(1 - share), color, arm.name)
         strategy.plot(run.prediction["arms"][arm.name]["strategy_entropy_mean"], color=color, linestyle="--")
         _band(tokens, curves["token_entropy"], color, arm.name)
         _band(accuracy, curves["accuracy"], color, arm.name)
