@@ -12,8 +12,8 @@ from .files import written_folder
 def convert(file: Path, out: Path) -> None:
     """Write `out`: weights in safetensors (float32, dequantized), tokenizer and chat template.
 
-    GGUF names the special tokens by id only, and the tokenizer made from it may take the opening of a turn for its end
-    (SmolLM2: <|im_start|>); generation would then never stop, so they are set from the model's own configuration.
+    transformers 5.17 gives the tokenizer of a GGUF Llama its opening token as its end (SmolLM2: <|im_start|>), and no
+    padding; with those a training never sees an answer end, so both are set from the model's own configuration.
     """
     source = {"gguf_file": file.name, "local_files_only": True}
     tokenizer = AutoTokenizer.from_pretrained(file.parent, **source)
