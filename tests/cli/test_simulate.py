@@ -1,31 +1,14 @@
 """`clipbias simulate run` as a user runs it."""
 
-import json
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
-PROGRAM = str(Path(sys.executable).with_name("clipbias"))
 FLAGS = (
     "--learning-rate 1 --group-size 16 --groups-per-minibatch 4 --minibatches 3 "
     "--clip-low 0.2 --clip-high 0.2 --success-prob 0.5"
 )
 
 
-def clipbias(arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAM, *arguments.split()], capture_output=True, text=True, check=False)
-
-
-def answer(arguments: str) -> dict:
-    done = clipbias(arguments + " --json")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == 1
-    return json.loads(done.stdout, parse_constant=pytest.fail)
-
-
-def test_one_phase_has_the_keys_and_values_of_theory_phase():
+def test_one_phase_has_the_keys_and_values_of_theory_phase(answer):
     found = answer(f"simulate run --probs 0.65,0.35 {FLAGS} --replicates 20000")
     expected = answer(f"theory phase --probs 0.65,0.35 {FLAGS}")
     assert set(found) == set(expected)
@@ -40,7 +23,7 @@ def test_one_phase_has_the_keys_and_values_of_theory_phase():
             assert abs(mean - entry) <= 4 * error + 1e-5, key
 
 
-def test_many_phases_have_the_keys_of_theory_evolve():
+def test_many_phases_have_the_keys_of_theory_evolve(answer):
     found = answer(f"simulate run --probs 0.65,0.35 {FLAGS} --phases 3 --replicates 5000")
     expected = answer(f"theory evolve --probs 0.65,0.35 {FLAGS} --phases 3")
     assert set(found) == set(expected)
@@ -50,26 +33,26 @@ def test_many_phases_have_the_keys_of_theory_evolve():
     assert len(found["prob_mean"]["mean"]) == 2
 
 
-def test_more_outcomes_and_sides_off():
+def test_more_outcomes_and_sides_off(answer):
     found = answer(f"simulate run --probs 0.5,0.3,0.2 {FLAGS} --clip-low none --replicates 2000")
     assert "log_odds_shift" not in found
     assert len(found["mean_logit_shift"]["stderr"]) == 3
     assert found["clip_low_fraction"]["mean"] == [0.0] * 3
 
 
-def test_no_reward_at_all_is_a_number():
+def test_no_reward_at_all_is_a_number(answer):
     found = answer(f"simulate run --probs 0.5,0.5 {FLAGS} --success-prob 0 --replicates 100")
     assert found["prob_std"] == {"mean": [0.0, 0.0], "stderr": [0.0, 0.0]}
 
 
-def test_a_seed_is_a_result():
+def test_a_seed_is_a_result(clipbias):
     run = f"simulate run --probs 0.65,0.35 {FLAGS} --replicates 3000 --json --seed"
     first, again, other = (clipbias(f"{run} {seed}").stdout for seed in (1, 1, 2))
     assert first == again
     assert first != other
 
 
-def test_the_table_is_for_people():
+def test_the_table_is_for_people(clipbias):
     done = clipbias(f"simulate run --probs 0.65,0.35 {FLAGS} --replicates 2000")
     assert (done.returncode, done.stderr) == (0, "")
     assert "log_odds_shift" in done.stdout
@@ -87,7 +70,7 @@ def test_the_table_is_for_people():
         ("--optimizer adam", "No such option"),
     ],
 )
-def test_wrong_input_is_one_line(change, message):
+def test_wrong_input_is_one_line(clipbias, change, message):
     done = clipbias(f"simulate run --probs 0.65,0.35 {FLAGS} {change} --json")
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr

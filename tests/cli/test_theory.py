@@ -1,36 +1,21 @@
 """`clipbias theory` as a user runs it: a process, its two streams and its exit status."""
 
-import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from clipbias.theory.config import PhaseConfig
 from clipbias.theory.phase import phase
 from clipbias.theory.surrogate import ClipRange
 
-PROGRAM = str(Path(sys.executable).with_name("clipbias"))
 PHASE = (
     "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 "
     "--clip-low 0.2 --clip-high none --success-prob 0.5"
 )
 
 
-def clipbias(arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PROGRAM, *arguments.split()], capture_output=True, text=True, check=False)
-
-
-def answer(arguments: str) -> dict:
-    """The one JSON object on stdout, NaN refused, stderr silent."""
-    done = clipbias(arguments + " --json")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.count("\n") == 1
-    return json.loads(done.stdout, parse_constant=pytest.fail)
-
-
-def test_advantage():
+def test_advantage(answer):
     found = answer("theory advantage --group-size 16 --success-prob 0.5")
     assert list(found) == ["mu", "v_plus", "v_minus", "degenerate_prob", "max_abs"]
     assert found["mu"] == pytest.approx(0.4835, abs=5e-5)
@@ -38,7 +23,7 @@ def test_advantage():
     assert unbiased["mu"] == pytest.approx(0.4682, abs=5e-5)
 
 
-def test_drift():
+def test_drift(answer):
     """R = (0.8/0.65, 0.2/0.35): the first is praised no more, the second no longer blamed."""
     found = answer(
         "theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 "
@@ -48,7 +33,7 @@ def test_drift():
     assert found["drift"] == pytest.approx([-0.32 * found["mu"], 0.32 * found["mu"]])
 
 
-def test_phase():
+def test_phase(answer):
     found = answer(f"theory phase {PHASE}")
     law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, ClipRange(0.2, None)))
     assert set(found) == {
@@ -60,7 +45,7 @@ def test_phase():
     assert found["method"] == "exact"
 
 
-def test_evolve():
+def test_evolve(answer):
     found = answer(f"theory evolve {PHASE} --phases 10")
     assert list(found["prob_quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
     assert list(found["prob_above"]) == ["0.5", "0.9", "0.99"]
@@ -69,7 +54,7 @@ def test_evolve():
     assert {"entropy_mean", "log_odds_mean", "log_odds_std"} <= set(found)
 
 
-def test_neutral():
+def test_neutral(answer):
     assert answer("theory neutral --clip-low 0.2 --ratio-std 0") == {"clip_high": pytest.approx(0.25)}
 
 
@@ -108,7 +93,7 @@ LEADS_TO_NO_COMMAND = ("theory nothing", "theory", "")
     ("arguments", "message"),
     WRONG + [(f"{arguments} --json", message) for arguments, message in WRONG if arguments not in LEADS_TO_NO_COMMAND],
 )
-def test_wrong_input_is_one_line(arguments, message):
+def test_wrong_input_is_one_line(clipbias, arguments, message):
     done = clipbias(arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
@@ -124,14 +109,14 @@ def test_wrong_input_is_one_line(arguments, message):
         "simulate run",
     ],
 )
-def test_help_has_an_example_and_goes_to_stdout(command):
+def test_help_has_an_example_and_goes_to_stdout(clipbias, command):
     done = clipbias(f"{command} --help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "Example: clipbias" in done.stdout
 
 
 @pytest.mark.parametrize("command", ["advantage", "drift", "phase", "evolve", "neutral"])
-def test_the_example_of_the_help_runs(command):
+def test_the_example_of_the_help_runs(clipbias, command):
     text = clipbias(f"theory {command} --help").stdout.split("Options:")[0]
     example = text.split("Example: clipbias ")[1].replace("\\\n", " ")
     done = clipbias(example)
@@ -156,7 +141,7 @@ def test_start_up_imports_nothing_heavy():
         assert not absent & loaded
 
 
-def test_help_is_quick():
+def test_help_is_quick(clipbias):
     """0.3 s by design; the best of five runs, since the machine may be busy."""
     seconds = []
     for _ in range(5):
