@@ -232,6 +232,7 @@ def compare(run: RunData) -> dict[str, Any]:
     return {
         "name": run.recipe.name,
         "question": run.recipe.question,
+        "strategy": run.prediction["strategy"],
         "seeds": list(run.seeds),
         "prediction_sha256": run.manifest["prediction_sha256"],
         "prediction_written": run.manifest["prediction_written"],

@@ -96,7 +96,9 @@ def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Fig
             axes.plot(x + shift, predicted, color=color, marker="o", markersize=4, label=f"clip-{side} predicted")
             if key == "clip_fractions_all_tokens":
                 walk = 100 * np.asarray(comparison["arms"][name]["clip_fractions_without_momentum"][side])
-                axes.plot(x + shift, walk, color=color, linewidth=1, linestyle=":", label="without momentum")
+                axes.plot(
+                    x + shift, walk, color=color, linewidth=1, linestyle=":", label=f"clip-{side} without momentum"
+                )
         axes.set_title(name)
         axes.set_xticks(x)
         _style(axes, "mini-batch of the phase", "% of tokens clipped")

@@ -12,6 +12,7 @@ from . import plots
 from .compare import LEVEL, compare, reference_arm
 from .files import write_json, write_text
 from .measured import RunData, read_run
+from .recipe import Arm
 
 
 def _png(figure: Figure) -> str:
@@ -19,6 +20,16 @@ def _png(figure: Figure) -> str:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
     return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def clip_rule(arm: Arm) -> str:
+    """The tokens that the arm's clip ignores, in words."""
+    sides = []
+    if arm.clip_high is not None:
+        sides.append(f"tokens of paid answers above {arm.clip.upper_bound:g} times their old probability")
+    if arm.clip_low is not None:
+        sides.append(f"tokens of unpaid answers below {arm.clip.lower_bound:g} times theirs")
+    return " and ".join(sides) or "nothing"
 
 
 def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
@@ -46,6 +57,8 @@ def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
         comparison
         | {
             "figures": _figures(run, comparison),
+            "minibatches": run.recipe.training.minibatches,
+            "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
             "samples": {name: [s["text"] for s in arm.samples] for name, arm in run.arms.items()},
             "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
             "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),

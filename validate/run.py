@@ -71,7 +71,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     )
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
-    return predict(
+    return {"strategy": subject.strategy} | predict(
         recipe,
         reading,
         spread_of(log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches, reading.samples),
