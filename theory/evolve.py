@@ -81,10 +81,10 @@ def evolve(
 ) -> EvolveResult:
     """Compose T4 `phases` times from p₀ = prob (design T10).
 
-    resolution: lattice points per standard deviation of the first step. The lattice spans what six standard deviations
-    and the first phase's drift can reach in T phases, at most |x| ≤ 14. Domain: vanilla gradient ascent with two
-    outcomes; halving the lattice and the spacing of starts moves means by less than 1 % of the standard deviation
-    (tested).
+    resolution: lattice points per standard deviation of a step, the start's or half the widest there is. The lattice
+    spans what six standard deviations and the first phase's drift can reach in T phases, at most |x| ≤ 14. Domain:
+    vanilla gradient ascent with two outcomes; halving the lattice and the spacing of starts moves means by less than
+    1 % of the standard deviation (tested).
     """
     check_two_outcomes(prob, method)
     if phases < 1:
@@ -94,8 +94,9 @@ def evolve(
     if std == 0.0:
         zeros = np.zeros((phases, steps))
         return EvolveResult((LogOddsLaw(np.array([x0]), np.ones(1)),) * (phases + 1), zeros, zeros)
-    spacing = std / resolution
     widest = max(std, first_step_std(0.5, config))
+    # A rare outcome's steps are small until it is rare no more; the lattice keeps their mean and variance all the same.
+    spacing = max(std, widest / 2) / resolution
     drift = abs(phase(prob, config, method).log_odds_shift)
     reach = _SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
     below = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS + x0) / spacing)))

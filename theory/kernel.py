@@ -19,6 +19,8 @@ from .config import PhaseConfig
 from .surrogate import slopes
 
 Array = NDArray[np.float64]
+LARGEST_EXACT_GROUP = 128
+_ATOMS_AT_ONCE = 4_000_000  # pieces × atoms held in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,34 +130,49 @@ def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, ha
     outcome 1, l ~ Bin(G−m, p₀) of the rest: about G³/6 atoms. Their lattice law is convolved N times by FFT.
     """
     size, groups = config.group_size, config.groups_per_minibatch
+    if size > LARGEST_EXACT_GROUP:
+        raise ValueError(
+            f"group_size must be at most {LARGEST_EXACT_GROUP} for the exact method, whose work grows as its cube"
+            f" (the gaussian one takes any), got {size}"
+        )
     plus, minus = group_advantages(size, config.scale)
     m, k, rest, mass = _group_patterns(size, config.success_prob, float(geometry.old[0]))
+    praised = plus[m] * np.stack([k, m - k])
+    blamed = minus[m] * np.stack([rest, size - m - rest])
     rate = config.learning_rate / (groups * size * spacing)
-    d, above, below = geometry.displacement, geometry.above, geometry.below
-    position = rate * (
-        np.outer(d[:, 0] * above[:, 0], plus[m] * k)
-        + np.outer(d[:, 1] * above[:, 1], plus[m] * (m - k))
-        + np.outer(d[:, 0] * below[:, 0], minus[m] * rest)
-        + np.outer(d[:, 1] * below[:, 1], minus[m] * (size - m - rest))
-    )
-    # Unclipped ratios of rare outcomes can be astronomical: what moves by more than 2·half leaves the lattice anyway.
-    reach = max(half // groups, int(np.minimum(np.abs(position).max(), 2 * half)) + 2)
+    at_once = max(1, _ATOMS_AT_ONCE // len(mass))
+    rows = []
+    for first in range(0, len(geometry.cell), at_once):
+        part = slice(first, first + at_once)
+        d = rate * geometry.displacement[part]
+        position = (d * geometry.above[part]) @ praised + (d * geometry.below[part]) @ blamed
+        rows.append(_resized(_repeated(position, mass, groups, half), half))
+    return geometry.averaged(np.concatenate(rows))
+
+
+def _repeated(position: Array, mass: Array, times: int, half: int) -> Array:
+    """The law [P, …] of the sum of `times` independent draws of atoms [P, A].
+
+    Unclipped ratios of rare outcomes can be astronomical: what moves by more than 2·half leaves the lattice anyway.
+    """
+    reach = max(half // times, int(np.minimum(np.abs(position).max(), 2 * half)) + 2)
     one = _on_lattice(position, np.broadcast_to(mass, position.shape), reach)
-    if groups > 1:
-        length = 2 * reach * groups + 1
-        padded = 1 << (length - 1).bit_length()
-        one = np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** groups, padded, axis=1)[:, :length]
-    return _resized(geometry.averaged(one), half)
+    if times == 1:
+        return one
+    length = 2 * reach * times + 1
+    padded = 1 << (length - 1).bit_length()
+    return np.asarray(np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** times, padded, axis=1)[:, :length])
 
 
 def _group_patterns(size: int, gamma: float, prob: float) -> tuple[NDArray[np.int64], ...]:
-    """All (m, k, l) with their probabilities."""
+    """All (m, k, l) with their probabilities, but those below 1e-20, which are lost in rounding."""
     law = rewarded_law(size, gamma)
     m_grid, k_grid, l_grid = np.meshgrid(*[np.arange(size + 1)] * 3, indexing="ij")
     valid = (k_grid <= m_grid) & (l_grid <= size - m_grid) & (law[m_grid] > 0)
     m, k, rest = m_grid[valid], k_grid[valid], l_grid[valid]
     mass = law[m] * binom.pmf(k, m, prob) * binom.pmf(rest, size - m, prob)
-    return m, k, rest, mass
+    kept = mass > 1e-20
+    return m[kept], k[kept], rest[kept], mass[kept]
 
 
 def _resized(weights: Array, half: int) -> Array:

@@ -13,13 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
-from .advantage import advantage_moments
+from .advantage import advantage_moments, group_advantages
 from .config import PhaseConfig
 from .kernel import exact_kernel, gaussian_kernel, step_geometry, step_moments
 from .surrogate import ClipRange
 
 Array = NDArray[np.float64]
 Method = Literal["exact", "gaussian"]
+_LARGEST_HALF = 800  # beyond it the lattice gets coarser, not longer: only jumps far larger than the spacing need it
+_WIDENINGS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,13 @@ def first_step_std(prob: float, config: PhaseConfig) -> float:
     return math.sqrt(float(step_moments(geometry, unclipped)[1][0]))
 
 
+def largest_jump(prob: float, config: PhaseConfig) -> float:
+    """The farthest that one sample can move x in the first step, (η/n)·max|Â|·2·max(p, 1−p)."""
+    plus, minus = group_advantages(config.group_size, config.scale)
+    samples = config.group_size * config.groups_per_minibatch
+    return float(config.learning_rate / samples * max(plus.max(), -minus.min()) * 2 * max(prob, 1 - prob))
+
+
 def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method) -> tuple[Array, Array, Array]:
     """(law [2·half + 1] of x_M around x₀, clip-low [M] and clip-high [M] fractions) of one phase."""
     x = lattice.points(float(logit(prob)))
@@ -99,15 +108,15 @@ def phase(prob: float, config: PhaseConfig, method: Method = "exact", resolution
     if std == 0.0:
         zeros = (0.0,) * config.minibatches
         return PhaseResult(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 0.0, zeros, zeros, 0.0, method)
-    spacing = std / resolution
-    width = 7.0 * std * math.sqrt(config.minibatches)
-    while True:
+    width = max(7.0 * std * math.sqrt(config.minibatches), 2.5 * largest_jump(prob, config))
+    for _ in range(_WIDENINGS):
+        spacing = max(std / resolution, width / _LARGEST_HALF)
         lattice = Lattice(spacing, math.ceil(width / spacing))
         law, low, high = propagate(prob, config, lattice, method)
         edge = float(abs(law[0]) + abs(law[-1]))
-        if edge < 1e-9 or lattice.half > 3000:
+        if edge < 1e-9:
             break
-        width *= 1.5
+        width *= 2.0
     x0 = float(logit(prob))
     x = lattice.points(x0)
     shift = float(law @ (x - x0))

@@ -49,6 +49,7 @@ class Subject:
 def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
     """Load from a local folder only; safetensors only; no code from the folder is run."""
     folder = model_folder(line)
+    transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
     if tokenizer.pad_token is None:

@@ -24,10 +24,8 @@ def _start_worker(parent: int) -> None:
     """One thread, no network, quiet libraries; and leave when the parent is gone, however it went."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     import torch
-    import transformers
 
     torch.set_num_threads(1)
-    transformers.logging.set_verbosity_error()
 
     def watch() -> None:
         while os.getppid() == parent:

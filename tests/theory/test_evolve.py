@@ -19,10 +19,15 @@ CLIPPED = PhaseConfig(0.5, 16, 1, 8, 0.5, ClipRange(0.2, 0.2))
 FREE = replace(CLIPPED, clip=ClipRange(None, None))
 
 
-@pytest.mark.parametrize("config", [CLIPPED, FREE, replace(CLIPPED, clip=ClipRange(None, 0.1))])
-def test_the_law_is_that_of_sampled_walks(config: PhaseConfig, sampled_log_odds: Callable[..., np.ndarray]) -> None:
+@pytest.mark.parametrize(
+    ("prob", "config"),
+    [(0.7, CLIPPED), (0.7, FREE), (0.7, replace(CLIPPED, clip=ClipRange(None, 0.1))), (0.99, CLIPPED)],
+)
+def test_the_law_is_that_of_sampled_walks(
+    prob: float, config: PhaseConfig, sampled_log_odds: Callable[..., np.ndarray]
+) -> None:
     phases, n = 6, 60_000
-    law, x = evolve(0.7, config, phases).laws[-1], sampled_log_odds(0.7, config, phases, n, seed=3)
+    law, x = evolve(prob, config, phases).laws[-1], sampled_log_odds(prob, config, phases, n, seed=3)
     assert abs(law.mean - x.mean()) < 4 * x.std() / math.sqrt(n)
     kurtosis = ((x - x.mean()) ** 4).mean() / x.var() ** 2
     assert abs(law.std / x.std() - 1) < 4 * math.sqrt((kurtosis - 1) / 4 / n)

@@ -133,7 +133,8 @@ def enumerated(prob: float, plan: PhaseConfig) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize(
-    ("p", "eta", "low", "high"), [(0.7, 0.31, 0.2, 0.2), (0.6, 0.43, None, 0.13), (0.85, 0.57, 0.17, 0.28)]
+    ("p", "eta", "low", "high"),
+    [(0.7, 0.31, 0.2, 0.2), (0.6, 0.43, None, 0.13), (0.85, 0.57, 0.17, 0.28), (0.99999, 0.5, 0.2, 0.2)],
 )
 def test_exact_agrees_with_enumeration_where_it_is_small(
     p: float, eta: float, low: float | None, high: float | None
@@ -177,3 +178,10 @@ def test_errors_name_the_field() -> None:
         phase(0.5, config(1.0, 0.2, 0.2, 4, 0.5), "fast")
     with pytest.raises(ValueError, match=r"clip_low must be in \[0, 1\] or none"):
         config(1.0, 1.2, 0.2, 4, 0.5)
+
+
+def test_groups_too_large_for_the_exact_step_are_refused_and_taken_by_the_gaussian_one() -> None:
+    large = PhaseConfig(1.0, 300, 4, 8, 0.5, ClipRange(0.2, 0.2))
+    with pytest.raises(ValueError, match="group_size must be at most 128 for the exact method"):
+        phase(0.65, large)
+    assert phase(0.65, large, "gaussian").log_odds_std > 0
