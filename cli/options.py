@@ -1,6 +1,7 @@
 """What commands share: option types whose complaints name the option and its range, and the printing of results."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -8,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 F = TypeVar("F", bound=Callable[..., Any])
+METHODS = ("exact", "gaussian")
 SCALES = ("std", "std-unbiased", "none")
 
 
@@ -32,12 +34,17 @@ class ClipSide(Number):
         return None if value == "none" else super().convert(value, param, ctx)
 
 
-class Scale(click.ParamType):
-    name = "scale"
+class Choice(click.ParamType):
+    """One of a few words."""
+
+    name = "word"
+
+    def __init__(self, words: tuple[str, ...]) -> None:
+        self.words = words
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value not in SCALES:
-            self.fail(f"must be one of {', '.join(SCALES)}, got {value}", param, ctx)
+        if value not in self.words:
+            self.fail(f"must be one of {', '.join(self.words)}, got {value}", param, ctx)
         return value
 
 
@@ -69,7 +76,18 @@ probs = click.option("--probs", type=Probs(), required=True, help=f"The policy: 
 group_size = number("--group-size", int, "at least 2", "Samples per prompt")
 success_prob = number("--success-prob", float, "in [0, 1]", "Probability that a sample is rewarded")
 scale = click.option(
-    "--scale", type=Scale(), default="std", show_default=True, help=f"Advantage normalisation: {', '.join(SCALES)}."
+    "--scale",
+    type=Choice(SCALES),
+    default="std",
+    show_default=True,
+    help=f"Advantage normalisation: {', '.join(SCALES)}.",
+)
+method = click.option(
+    "--method",
+    type=Choice(METHODS),
+    default="exact",
+    show_default=True,
+    help=f"Law of one optimizer step: {', '.join(METHODS)} (exact for groups of up to 128).",
 )
 clip_low = click.option(
     "--clip-low",
@@ -127,6 +145,18 @@ def named_errors() -> Iterator[None]:
             if param.name == field:
                 raise click.BadParameter(rest, context, param) from error
         raise
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """A spinner on stderr for what may take seconds, where a person is watching."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
 
 
 def show(value: dict[str, Any], as_json: bool, title: str, text: dict[str, str] | None = None) -> None:

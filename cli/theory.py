@@ -86,7 +86,8 @@ def _two_outcomes(probs: tuple[float, ...]) -> float:
 
 @theory.command()
 @options.phase_options
-def phase(probs: tuple[float, ...], as_json: bool, **flags: Any) -> None:
+@options.method
+def phase(probs: tuple[float, ...], method: Any, as_json: bool, **flags: Any) -> None:
     """Expected change over one phase of rollouts, with two outcomes.
 
     \b
@@ -98,7 +99,7 @@ def phase(probs: tuple[float, ...], as_json: bool, **flags: Any) -> None:
         config = phase_config(**flags)
         from ..theory import phase as law
 
-        result = asdict(law.phase(prob, config))
+        result = asdict(law.phase(prob, config, method))
     result.pop("edge_mass")
     show(result, as_json, "One phase")
 
@@ -106,7 +107,8 @@ def phase(probs: tuple[float, ...], as_json: bool, **flags: Any) -> None:
 @theory.command()
 @options.phase_options
 @options.number("--phases", int, "at least 1", "Phases")
-def evolve(probs: tuple[float, ...], phases: int, as_json: bool, **flags: Any) -> None:
+@options.method
+def evolve(probs: tuple[float, ...], phases: int, method: Any, as_json: bool, **flags: Any) -> None:
     """The law of the policy after many phases, with two outcomes.
 
     \b
@@ -120,7 +122,8 @@ def evolve(probs: tuple[float, ...], phases: int, as_json: bool, **flags: Any) -
 
         from ..theory import evolve as composition
 
-        law = composition.evolve(prob, config, phases).laws[-1]
+        with options.working(f"{phases} phases"):
+            law = composition.evolve(prob, config, phases, method).laws[-1]
         quantiles = {q: float(expit(law.quantile(q))) for q in QUANTILE_LEVELS}
         value = {
             "prob_mean": [law.prob_mean, 1 - law.prob_mean],

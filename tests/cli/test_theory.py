@@ -70,6 +70,8 @@ WRONG = [
     (f"theory phase {PHASE} --success-prob nan", "--success-prob must be in [0, 1], got nan"),
     (f"theory phase {PHASE} --probs 0.5,0.6", "--probs must be at least two numbers in (0, 1) that add to 1"),
     (f"theory phase {PHASE} --probs 0.5,0.3,0.2", "--probs must have two entries"),
+    (f"theory phase {PHASE} --method normal", "--method must be one of exact, gaussian, got normal"),
+    (f"theory phase {PHASE} --group-size 300", "--group-size must be at most 128 for the exact method"),
     (f"theory phase {PHASE} --scale max", "--scale must be one of std, std-unbiased, none, got max"),
     (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),
     ("theory phase", "--probs is required: at least two numbers in (0, 1)"),
