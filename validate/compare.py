@@ -185,14 +185,16 @@ def clip_fractions(counts: ClipCounts, low_predicted: list[float], high_predicte
 
 def skill(data: ArmData, reference: ArmData | None) -> dict[str, Any]:
     """Accuracy of the rollouts in the first phase (the untrained model) and in the last five, and the paired difference
-    of the latter to the unclipped arm. Nothing was predicted about it: it is reported, not judged."""
+    of the latter to the unclipped arm. Nothing was predicted about it: it is reported, not judged. survives: at least
+    half of it is left; None where the untrained model shows no skill to lose."""
 
     def late(arm: ArmData) -> NDArray[np.float64]:
         return np.asarray(np.nanmean(arm.curves["accuracy"][:, -5:], axis=1))
 
     first, last = interval(data.curves["accuracy"][:, 1]), interval(late(data))
+    survives = last.mean >= 0.5 * first.mean if first.low > 0 else None
     paired = None if reference is None or reference is data else asdict(interval(late(data) - late(reference)))
-    return {"first": asdict(first), "last": asdict(last), "paired": paired, "survives": last.mean >= 0.5 * first.mean}
+    return {"first": asdict(first), "last": asdict(last), "paired": paired, "survives": survives}
 
 
 def compare(run: RunData) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.special import entr
 
 from .compare import LEVEL, interval
@@ -15,6 +16,8 @@ LOW, HIGH = "#4c72b0", "#dd8452"
 
 def _style(axes: Any, xlabel: str, ylabel: str) -> None:
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    if xlabel == "phase":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25, linewidth=0.6)
 
@@ -101,6 +104,7 @@ def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Fig
                 )
         axes.set_title(name)
         axes.set_xticks(x)
+        axes.set_ylim(0, None)
         _style(axes, "mini-batch of the phase", "% of tokens clipped")
         axes.label_outer()
     panels[0].legend(fontsize=8, frameon=False)
