@@ -164,7 +164,9 @@ def _repeated(position: Array, mass: Array, times: int, half: int) -> Array:
     return np.asarray(np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** times, padded, axis=1)[:, :length])
 
 
-def _group_patterns(size: int, gamma: float, prob: float) -> tuple[NDArray[np.int64], ...]:
+def _group_patterns(
+    size: int, gamma: float, prob: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array]:
     """All (m, k, l) with their probabilities, but those below 1e-20, which are lost in rounding."""
     law = rewarded_law(size, gamma)
     m_grid, k_grid, l_grid = np.meshgrid(*[np.arange(size + 1)] * 3, indexing="ij")
