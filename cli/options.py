@@ -24,7 +24,8 @@ class Number(click.ParamType):
         try:
             return self.kind(value)
         except (ValueError, OverflowError):
-            self.fail(f"must be {self.rule}, got {value}", param, ctx)
+            kind = "a whole number, " if self.kind is int else ""
+            self.fail(f"must be {kind}{self.rule}, got {value}", param, ctx)
 
 
 class ClipSide(Number):
@@ -91,15 +92,15 @@ method = click.option(
 )
 clip_low = click.option(
     "--clip-low",
-    type=ClipSide(float, "in [0, 1] or none"),
+    type=ClipSide(float, "in (0, 1] or none"),
     required=True,
-    help="Lower bound of the ratio is 1 - this (in [0, 1] or none).",
+    help="Lower bound of the ratio is 1 - this (in (0, 1] or none).",
 )
 clip_high = click.option(
     "--clip-high",
-    type=ClipSide(float, "at least 0 and finite, or none"),
+    type=ClipSide(float, "positive and finite, or none"),
     required=True,
-    help="Upper bound of the ratio is 1 + this (at least 0 and finite, or none).",
+    help="Upper bound of the ratio is 1 + this (positive and finite, or none).",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 

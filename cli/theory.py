@@ -100,7 +100,6 @@ def phase(probs: tuple[float, ...], method: Any, as_json: bool, **flags: Any) ->
         from ..theory import phase as law
 
         result = asdict(law.phase(prob, config, method))
-    result.pop("edge_mass")
     show(result, as_json, "One phase")
 
 

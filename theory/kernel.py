@@ -54,20 +54,28 @@ def clip_thresholds(prob: float, config: PhaseConfig) -> list[float]:
     return first + second
 
 
-def step_geometry(x: Array, spacing: float, prob: float, config: PhaseConfig) -> StepGeometry:
-    """prob = p₀ in (0, 1); x [X] equally spaced log-odds."""
-    edges = np.append(x - spacing / 2, x[-1] + spacing / 2)
-    inside = [t for t in clip_thresholds(prob, config) if edges[0] < t < edges[-1]]
+def step_geometry(y: Array, spacing: float, prob: float, config: PhaseConfig) -> StepGeometry:
+    """prob = p₀ in (0, 1); y [X] equally spaced offsets x − x₀, which stay distinct however small they are."""
+    x0 = float(logit(prob))
+    edges = np.append(y - spacing / 2, y[-1] + spacing / 2)
+    inside = [t - x0 for t in clip_thresholds(prob, config) if edges[0] < t - x0 < edges[-1]]
     cuts = np.union1d(edges, inside)
-    middle = (cuts[1:] + cuts[:-1]) / 2
-    cell = np.searchsorted(edges, middle) - 1
+    middle = x0 + (cuts[1:] + cuts[:-1]) / 2
+    cell = np.searchsorted(edges, (cuts[1:] + cuts[:-1]) / 2) - 1
     old = np.array([prob, 1.0 - prob])
     ratio = np.stack([expit(middle), expit(-middle)], axis=1) / old
     above, below = slopes(ratio, config.clip)
-    centre = x[cell]
+    centre = x0 + y[cell]
     policy = np.stack([expit(centre), expit(-centre)], axis=1)
     displacement = policy / old * np.stack([2 * expit(-centre), -2 * expit(centre)], axis=1)
     return StepGeometry(cell, np.diff(cuts) / spacing, old, displacement, above, below)
+
+
+def largest_jump(prob: float, config: PhaseConfig) -> float:
+    """The farthest that one sample can move x in the first step, (η/n)·max|Â|·2·max(p, 1−p)."""
+    plus, minus = group_advantages(config.group_size, config.scale)
+    samples = config.group_size * config.groups_per_minibatch
+    return float(config.learning_rate / samples * max(plus.max(), -minus.min()) * 2 * max(prob, 1 - prob))
 
 
 def step_moments(geometry: StepGeometry, config: PhaseConfig) -> tuple[Array, Array]:
@@ -136,7 +144,7 @@ def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, ha
             f" (the gaussian one takes any), got {size}"
         )
     plus, minus = group_advantages(size, config.scale)
-    m, k, rest, mass = _group_patterns(size, config.success_prob, float(geometry.old[0]))
+    m, k, rest, mass = group_patterns(size, config.success_prob, float(geometry.old[0]))
     praised = plus[m] * np.stack([k, m - k])
     blamed = minus[m] * np.stack([rest, size - m - rest])
     rate = config.learning_rate / (groups * size * spacing)
@@ -164,7 +172,7 @@ def _repeated(position: Array, mass: Array, times: int, half: int) -> Array:
     return np.asarray(np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** times, padded, axis=1)[:, :length])
 
 
-def _group_patterns(
+def group_patterns(
     size: int, gamma: float, prob: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array]:
     """All (m, k, l) with their probabilities, but those below 1e-20, which are lost in rounding."""

@@ -13,7 +13,7 @@ from scipy.special import logit
 from .advantage import advantage_moments
 from .config import PhaseConfig
 from .evolve import evolve
-from .phase import Method
+from .lattice import Method
 from .surrogate import ClipRange
 
 

@@ -10,17 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 class ClipRange:
     """Increments of the clip: the ratio is bounded to [1 − low, 1 + high]; None switches that side off.
 
-    low in [0, 1], high ≥ 0 (units of the ratio).
+    low in (0, 1], high > 0 (units of the ratio). At 0 the ratio 1 would lie on the bound itself, and what happens at
+    a bound is a convention (see `slopes`).
     """
 
     low: float | None
     high: float | None
 
     def __post_init__(self) -> None:
-        if self.low is not None and not 0.0 <= self.low <= 1.0:
-            raise ValueError(f"clip_low must be in [0, 1] or none, got {self.low}")
-        if self.high is not None and not 0.0 <= self.high < np.inf:
-            raise ValueError(f"clip_high must be at least 0 and finite, or none, got {self.high}")
+        if self.low is not None and not 0.0 < self.low <= 1.0:
+            raise ValueError(f"clip_low must be in (0, 1] or none, got {self.low}")
+        if self.high is not None and not 0.0 < self.high < np.inf:
+            raise ValueError(f"clip_high must be positive and finite, or none, got {self.high}")
 
     @property
     def lower_bound(self) -> float:

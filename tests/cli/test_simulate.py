@@ -64,9 +64,9 @@ def test_the_table_is_for_people(clipbias):
     [
         ("--seed -1", "--seed must be at least 0, got -1"),
         ("--replicates 1", "--replicates must be at least 2, got 1"),
-        ("--replicates many", "--replicates must be at least 2, got many"),
+        ("--replicates many", "--replicates must be a whole number, at least 2, got many"),
         ("--phases 0", "--phases must be at least 1, got 0"),
-        ("--clip-high nan", "--clip-high must be at least 0 and finite, or none, got nan"),
+        ("--clip-high nan", "--clip-high must be positive and finite, or none, got nan"),
         ("--optimizer adam", "No such option"),
     ],
 )

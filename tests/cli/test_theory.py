@@ -59,13 +59,16 @@ def test_neutral(answer):
 
 
 WRONG = [
-    (f"theory phase {PHASE} --clip-low 1.3", "--clip-low must be in [0, 1] or none, got 1.3"),
-    (f"theory phase {PHASE} --clip-low off", "--clip-low must be in [0, 1] or none, got off"),
-    (f"theory phase {PHASE} --clip-high -1", "--clip-high must be at least 0 and finite, or none"),
+    (f"theory phase {PHASE} --clip-low 1.3", "--clip-low must be in (0, 1] or none, got 1.3"),
+    (f"theory phase {PHASE} --clip-low off", "--clip-low must be in (0, 1] or none, got off"),
+    (f"theory phase {PHASE} --clip-high -1", "--clip-high must be positive and finite, or none"),
     (f"theory phase {PHASE} --group-size 1", "--group-size must be at least 2, got 1"),
-    (f"theory phase {PHASE} --group-size 2.5", "--group-size must be at least 2, got 2.5"),
+    (f"theory phase {PHASE} --group-size 2.5", "--group-size must be a whole number, at least 2, got 2.5"),
     (f"theory phase {PHASE} --minibatches 0", "--minibatches must be at least 1, got 0"),
-    (f"theory phase {PHASE} --groups-per-minibatch x", "--groups-per-minibatch must be at least 1, got x"),
+    (
+        f"theory phase {PHASE} --groups-per-minibatch x",
+        "--groups-per-minibatch must be a whole number, at least 1, got x",
+    ),
     (f"theory phase {PHASE} --learning-rate inf", "--learning-rate must be at least 0 and finite, got inf"),
     (f"theory phase {PHASE} --success-prob nan", "--success-prob must be in [0, 1], got nan"),
     (f"theory phase {PHASE} --probs 0.5,0.6", "--probs must be at least two numbers in (0, 1) that add to 1"),

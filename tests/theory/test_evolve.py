@@ -104,6 +104,11 @@ def test_a_law_reports_its_own_quantiles() -> None:
     assert law.entropy_mean < math.log(2)
 
 
+def test_a_policy_that_hardly_moves_stays() -> None:
+    law = evolve(0.7, replace(CLIPPED, learning_rate=1e-20), 5).laws[-1]
+    assert (law.mean, law.std) == (pytest.approx(logit(0.7)), 0.0)
+
+
 def test_errors_name_the_field() -> None:
     with pytest.raises(ValueError, match="phases must be at least 1"):
         evolve(0.5, CLIPPED, 0)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
 
-LOW, HIGH, SIGMA = st.floats(0.0, 0.9), st.floats(0.0, 2.0), st.floats(0.02, 1.5)
+LOW, HIGH, SIGMA = st.floats(1e-6, 0.9), st.floats(1e-6, 2.0), st.floats(0.02, 1.5)
 
 
 def pushed(low: float | None, high: float | None, sigma: float) -> float:
