@@ -9,10 +9,12 @@ import jinja2
 from matplotlib.figure import Figure
 
 from . import plots
-from .compare import LEVEL, compare, reference_arm
+from .compare import compare
 from .files import write_json, write_text
 from .measured import RunData, read_run
+from .outcome import reference_arm
 from .recipe import Arm
+from .score import LEVEL
 
 
 def _png(figure: Figure) -> str:
@@ -33,19 +35,41 @@ def clip_rule(arm: Arm) -> str:
 
 
 def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
+    """Every figure that has something to show; the template says in words what the others would."""
     reference = reference_arm(run.recipe)
-    exact = run.prediction["measured"]["samples"] is None
-    paired = reference is not None and bool(comparison["paired"])
     clipped = [arm.name for arm in run.recipe.arm if arm != reference]
+
+    def clip_events(key: str) -> str | None:
+        fractions = [comparison["arms"][name][key] for name in clipped]
+        if not any(counts and counts["clipped"] for counts in fractions):
+            return None
+        return _png(plots.clip_fractions(comparison, clipped, key))
+
+    paired = bool(comparison["paired"])
     return {
         "shares": _png(plots.share_curves(run)),
         "paired": _png(plots.paired_curves(run, reference.name)) if reference and paired else None,
         "decomposition": _png(plots.decomposition(comparison)) if paired else None,
-        "clip_all": _png(plots.clip_fractions(comparison, clipped, "clip_fractions_all_tokens")) if clipped else None,
-        "clip_strategy": _png(plots.clip_fractions(comparison, clipped, "clip_fractions_strategy_token"))
-        if clipped and exact
-        else None,
+        "clip_all": clip_events("clip_fractions_all_tokens"),
+        "clip_strategy": clip_events("clip_fractions_strategy_token"),
         "health": _png(plots.health_curves(run)),
+    }
+
+
+def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
+    """What the template needs beside the comparison."""
+    reference, model = reference_arm(run.recipe), run.recipe.model
+    return comparison | {
+        "figures": _figures(run, comparison),
+        "model": "a small Qwen2 made for such tests" if model.organism else f"the model in {model.path}",
+        "phases": run.recipe.training.phases,
+        "minibatches": run.recipe.training.minibatches,
+        "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
+        "clipped_arms": [arm.name for arm in run.recipe.arm if arm != reference],
+        "reference": reference.name if reference else None,
+        "samples": {name: arm.samples for name, arm in run.arms.items()},
+        "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
+        "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
     }
 
 
@@ -53,21 +77,10 @@ def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
     """Write `out` and, beside it, the same name with .json; returns what the JSON holds."""
     runs = [read_run(folder) for folder in folders]
     comparisons = [compare(run) for run in runs]
-    pages = [
-        comparison
-        | {
-            "figures": _figures(run, comparison),
-            "minibatches": run.recipe.training.minibatches,
-            "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
-            "samples": {name: [s["text"] for s in arm.samples] for name, arm in run.arms.items()},
-            "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
-            "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
-        }
-        for run, comparison in zip(runs, comparisons, strict=True)
-    ]
+    pages = [_page(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)]
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.get_template("report.html.j2").render(runs=pages, level=f"{LEVEL:.0%}")
+    page = environment.get_template("report.html.j2").render(runs=pages, level=f"{100 * LEVEL:.0f} %")
     report = {"runs": comparisons}
     write_text(out, page)
     write_json(out.with_suffix(".json"), report)

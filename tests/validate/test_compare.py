@@ -2,8 +2,9 @@ import math
 
 import numpy as np
 import pytest
-from clipbias.validate.compare import clip_fractions, interval, score_arm
 from clipbias.validate.measured import ClipCounts
+from clipbias.validate.outcome import ArmScore, clip_fractions, score_arm
+from clipbias.validate.words import arm_verdict
 
 LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95]
 Z = np.array([-1.6449, -0.6745, 0.0, 0.6745, 1.6449])
@@ -25,30 +26,52 @@ def walks(seeds: int, phases: int, drift: float, std: float, seed: int) -> np.nd
     return 0.6 + np.concatenate([np.zeros((seeds, 1)), np.cumsum(steps, axis=1)], axis=1)
 
 
-def test_true_predictions_hold_about_as_often_as_they_should() -> None:
-    scores = [score_arm("a", walks(8, 20, 0.02, 0.1, s), claim(20, 0.02, 0.1), LEVELS) for s in range(300)]
-    assert 0.87 < np.mean([s.inside for s in scores]) / 8 < 0.93
-    assert np.mean([s.held for s in scores]) > 0.85
-    assert abs(np.mean([s.mean_z for s in scores])) < 4 / math.sqrt(300)
+def scores(runs: int, seeds: int, drift: float, std: float) -> list[ArmScore]:
+    """Against the claim of drift 0.02 and standard deviation 0.1 per phase."""
+    return [
+        score_arm("a", walks(seeds, 20, drift, std, s), claim(20, 0.02, 0.1), LEVELS, relative_stderr=0.0)
+        for s in range(runs)
+    ]
 
 
-@pytest.mark.parametrize(("drift", "std"), [(-0.1, 0.1), (0.02, 0.4)])
-def test_wrong_predictions_fail(drift: float, std: float) -> None:
-    """Negative control: the wrong sign of the drift, and a quarter of the spread."""
-    scores = [score_arm("a", walks(8, 20, drift, std, s), claim(20, 0.02, 0.1), LEVELS) for s in range(50)]
-    assert np.mean([s.held for s in scores]) < 0.1
-    assert all("failed" in s.verdict for s in scores if not s.held)
+@pytest.mark.parametrize("seeds", [8, 20])
+def test_true_predictions_hold_in_eight_of_nine_runs(seeds: int) -> None:
+    """As the report says of its rule: three tests at 5 %, two of which overlap."""
+    true = scores(600, seeds, 0.02, 0.1)
+    assert 0.88 < np.mean([s.inside for s in true]) / seeds < 0.92
+    assert abs(np.mean([s.held for s in true]) - 8 / 9) < 4 * math.sqrt(8 / 81 / 600)
+    assert abs(np.mean([s.mean_z for s in true])) < 4 / math.sqrt(600)
 
 
-def test_the_interval_covers_the_mean() -> None:
-    rng = np.random.default_rng(0)
-    covered = [(i := interval(rng.normal(1.0, 2.0, size=6))).low < 1.0 < i.high for _ in range(2000)]
-    assert abs(np.mean(covered) - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 2000)
+@pytest.mark.parametrize(
+    ("drift", "std", "test", "word"),
+    [(-0.1, 0.1, "mean", "below"), (0.02, 0.4, "band", "only"), (0.02, 0.2, "spread", "too narrow"),
+     (0.02, 0.05, "spread", "too wide")],
+)  # fmt: skip
+def test_wrong_predictions_fail(drift: float, std: float, test: str, word: str) -> None:
+    """Negative controls: the wrong sign of the drift, a quarter, half and twice the spread."""
+    wrong = scores(50, 20, drift, std)
+    assert np.mean([test in s.failures for s in wrong]) > 0.9
+    for score in wrong:
+        assert score.held != ("the prediction failed" in arm_verdict(score))
+        assert (test in score.failures) == (word in arm_verdict(score))
+
+
+def test_a_direction_is_predicted_only_beyond_the_error_of_the_mean() -> None:
+    """The claimed move is 0.4, the mean's standard error 0.1·√(20/n)."""
+    many, few = scores(1, 20, -0.1, 0.1)[0], scores(1, 2, -0.1, 0.1)[0]
+    assert many.sign_agrees is False
+    assert scores(1, 20, 0.1, 0.1)[0].sign_agrees is True
+    assert few.sign_agrees is False
+    flat = score_arm("a", walks(4, 20, 0.1, 0.1, 0), claim(20, 0.01, 0.1), LEVELS, relative_stderr=0.0)
+    assert flat.sign_agrees is None
 
 
 def test_clip_fractions_are_shares_of_tokens() -> None:
     counts = ClipCounts(np.full((3, 2), 200.0), np.array([[0, 2], [0, 4], [0, 6.0]]), np.zeros((3, 2)))
-    fractions = clip_fractions(counts, [0.0, 0.01], [0.0, 0.0])
+    fractions = clip_fractions(counts, [0.0, 0.01], [0.0, 0.02])
     assert fractions.low == pytest.approx([0.0, 0.02])
     assert fractions.low_stderr[1] == pytest.approx(0.01 / math.sqrt(3))
     assert fractions.high == [0.0, 0.0]
+    assert (fractions.tokens, fractions.clipped) == (1200, 12)
+    assert fractions.expected == pytest.approx(600 * 0.03)
