@@ -176,7 +176,12 @@ def decomposition(comparison: dict[str, Any]) -> Figure:
         )
         for i in x:
             for value, side, color in ((predicted[i], -1, PREDICTED), (mean[i], 1, MEASURED)):
-                place = {"xytext": (26 * side, 6), "textcoords": "offset points", "ha": "center"}
+                place = {
+                    "xytext": (26 * side, 6),
+                    "textcoords": "offset points",
+                    "ha": "center",
+                    "backgroundcolor": "white",
+                }
                 axes.annotate(f"{value:+.1f}", (i + 0.12 * side, value), color=color, **place)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.set_xlim(-0.6, len(parts) - 0.4)
