@@ -57,8 +57,7 @@ def advantage_sums(prob: float, config: PhaseConfig) -> AdvantageSums | None:
 def _distinct(value: Array, mass: Array) -> AdvantageSums:
     """Equal rows once, with their probabilities added; equal to 1e-9, far above rounding."""
     _, first, row = np.unique(np.rint(value * 1e9), axis=0, return_index=True, return_inverse=True)
-    total: Array = np.bincount(row.ravel(), mass)
-    return AdvantageSums(value[first], total)
+    return AdvantageSums(value[first], np.asarray(np.bincount(row.ravel(), mass), dtype=np.float64))
 
 
 def propagate_atoms(

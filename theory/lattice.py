@@ -18,7 +18,7 @@ from .kernel import Array, exact_kernel, gaussian_kernel, largest_jump, step_geo
 Method = Literal["exact", "gaussian"]
 _LARGEST_HALF = 800  # beyond it the lattice gets coarser, not longer: only jumps far larger than the spacing need it
 _WIDENINGS = 24
-_WIDEST_SPACING = 0.06  # log-odds: p and the slopes of its drift must be resolved, however large the steps
+WIDEST_SPACING = 0.06  # log-odds: p and the slopes of its drift must be resolved, however large the steps
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def propagate_lattice(
     jump, spread = largest_jump(prob, config), std * math.sqrt(config.minibatches)
     width = max(7.0 * spread, 2.5 * jump)
     for _ in range(_WIDENINGS if spread > 1e-4 * jump else 0):  # below, the FFT's rounding is as large as the variance
-        spacing = max(min(std / resolution, _WIDEST_SPACING), width / _LARGEST_HALF)
+        spacing = max(min(std / resolution, WIDEST_SPACING), width / _LARGEST_HALF)
         lattice = Lattice(spacing, math.ceil(width / spacing))
         law, low, high = propagate(prob, config, lattice, method)
         if (abs(law[0]) + abs(law[-1])) * width**2 < 1e-6 * spread**2:

@@ -2,27 +2,57 @@
 
 The update is v_k = (1−β)·Σ_{j≥0} β^j g_{k−j} with independent, centred gradient noise g (Adam's first moment; its
 normalisation is taken as constant). Updates then correlate as β^|h| at a distance of h steps, so that noise keeps going
-in one direction for about 1/(1−β) steps. Long after the start (stationary); nothing here knows of clipping.
+in one direction for about 1/(1−β) steps. Sums of updates are measured in units of the stationary variance of one,
+(1−β)/(1+β) of that of g. Adam starts from rest and divides v_k by 1−β^k, so that its first updates are far larger: its
+first step is √((1+β)/(1−β)) standard deviations of a later one (4.4 at β = 0.9). Nothing here knows of clipping.
 """
 
 import math
 
+import numpy as np
+from scipy.signal import lfilter
 
-def summed_noise(momentum: float, steps: int) -> float:
-    """S(n) = Σ_{i,j<n} β^|i−j| = n(1+β)/(1−β) − 2β(1−βⁿ)/(1−β)²: variance of n updates' sum over that of one update.
 
-    n for β = 0 (a random walk); near n² for n ≪ 1/(1−β) (steady motion).
-    """
+def _check(momentum: float, steps: int) -> None:
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"momentum must be in [0, 1), got {momentum}")
     if steps < 0:
         raise ValueError(f"steps must be at least 0, got {steps}")
-    beta = momentum
-    return steps * (1 + beta) / (1 - beta) - 2 * beta * (1 - beta**steps) / (1 - beta) ** 2
+
+
+def summed_noise(momentum: float, steps: int) -> float:
+    """S(n) = Σ_{i,j≤n} β^|i−j| = n + 2Σ_{h<n} (n−h)β^h: variance of n updates' sum, long after the start.
+
+    n for β = 0 (a random walk); near n² for n ≪ 1/(1−β) (steady motion). Summed term by term: the closed form loses all
+    digits as β → 1.
+    """
+    _check(momentum, steps)
+    distance = np.arange(1, steps)
+    return float(steps + 2 * ((steps - distance) @ momentum**distance))
+
+
+def summed_noise_from_rest(momentum: float, steps: int) -> float:
+    """S₀(n) = (1+β)/(1−β)·Σ_j W_j², W_j = Σ_{k=j}^{n} (1−β)β^{k−j}/(1−β^k): variance of the first n updates' sum.
+
+    W_j is what the gradient of step j moves in all, with Adam's correction 1/(1−β^k) for its start from zero
+    (arXiv:1412.6980, algorithm 1). At least S(n); S₀(n)/S(n) → 1.
+    """
+    _check(momentum, steps)
+    corrected = (1 - momentum) / (1 - momentum ** np.arange(steps, 0, -1))
+    moved = lfilter([1.0], [1.0, -momentum], corrected)
+    return float((1 + momentum) / (1 - momentum) * (moved @ moved))
+
+
+def persistence_from_rest(momentum: float, minibatches: int, phases: int) -> float:
+    """κ⁰_T = √(S₀(TM)/(T·S(M))): spread of the first T phases' sum over that of T independent later phases."""
+    if phases < 1:
+        raise ValueError(f"phases must be at least 1, got {phases}")
+    first = summed_noise_from_rest(momentum, minibatches * phases)
+    return math.sqrt(first / (phases * summed_noise(momentum, minibatches)))
 
 
 def persistence(momentum: float, minibatches: int, phases: int) -> float:
-    """κ_T = √(S(TM)/(T·S(M))): spread of T phases' sum over that of T independent such phases; κ_1 = 1."""
+    """κ_T = √(S(TM)/(T·S(M))): spread of T later phases' sum over that of T independent such phases; κ_1 = 1."""
     if phases < 1:
         raise ValueError(f"phases must be at least 1, got {phases}")
     one = summed_noise(momentum, minibatches)

@@ -18,7 +18,7 @@ from .kernel import step_geometry, step_moments
 from .lattice import Method, propagate_lattice
 from .surrogate import ClipRange
 
-LARGEST_STEP = 2.0  # log-odds
+LARGEST_STEP = 5.0  # log-odds
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ success probability and clip bounds are the run's own. One number is fitted, its
 unclipped one-phase spread of the log-odds equals the spread s of the pilot. s is uncertain, with relative error δ
 (`Spread`), so every law is a mixture over log s ~ N(log ŝ, δ²) by Gauss–Hermite nodes.
 
-The toy's steps are independent, the optimizer's are not: its momentum carries noise on (`theory.momentum`), which
-widens the law over many phases and scales its drift by factors that β and M alone decide. The prediction with momentum
+The toy's steps are independent, the optimizer's are not: it starts from rest with steps far larger than later ones, and
+its momentum carries noise on (`theory.momentum`). Both widen the law, and momentum scales its drift, by factors that β
+and M alone decide. The prediction with momentum
 is the one that is judged; the one without is written too, to show what momentum is worth.
 """
 
@@ -24,6 +25,7 @@ from ..theory.momentum import (
     effective_share,
     lasting_persistence,
     persistence,
+    persistence_from_rest,
     phase_correlation,
     summed_noise,
 )
@@ -139,8 +141,8 @@ class Toy:
 def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: int) -> dict[str, Any]:
     """Quantiles, mean and standard deviation of the log-odds, and mean share and entropy, after 0…T phases.
 
-    With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ_t(x − x̄): noise keeps
-    going for a while, and of every gradient the phase saw only the part 1/κ_∞.
+    With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ⁰_t(x − x̄): noise keeps
+    going for a while and is loudest at the start; of every gradient its phase saw only the part 1/κ_∞.
 
     Counting adds its error to the spread, and to the quantiles twice, since the start x₀ was counted as well; that part
     all seeds share, so it is written apart, as start_stderr.
@@ -151,7 +153,7 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
     lasting = lasting_persistence(momentum, minibatches)
     quantiles, share, entropy, means, stds = [], [], [], [], []
     for phase in range(toy.phases + 1):
-        kappa = persistence(momentum, minibatches, max(phase, 1))
+        kappa = persistence_from_rest(momentum, minibatches, max(phase, 1))
         centre = toy.log_odds + lasting * (mean[phase] - toy.log_odds)
         points = np.full(len(LEVELS), toy.log_odds)
         if phase:

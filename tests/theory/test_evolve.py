@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from clipbias.theory.config import PhaseConfig
-from clipbias.theory.evolve import LogOddsLaw, evolve, learning_rate_for_spread
+from clipbias.theory.evolve import LogOddsLaw, _cubic, evolve, learning_rate_for_spread
 from clipbias.theory.noise import decomposition, ito_shift, unclipped_step_variance
 from clipbias.theory.phase import phase
 from clipbias.theory.surrogate import ClipRange
@@ -47,10 +47,13 @@ def test_one_phase_is_t4() -> None:
         np.testing.assert_allclose(result.clip_high_fraction[0], single.clip_high_fraction, atol=1e-3)
 
 
-def test_finer_lattices_change_little() -> None:
-    coarse, fine = (evolve(0.7, CLIPPED, 20, "gaussian", resolution=r).laws[-1] for r in (8, 16))
-    assert abs(coarse.mean - fine.mean) < 0.01 * fine.std
-    assert coarse.std == pytest.approx(fine.std, rel=0.01)
+@pytest.mark.parametrize("config", [CLIPPED, PhaseConfig(2.0, 16, 4, 8, 0.5, ClipRange(0.2, 0.28))])
+def test_finer_lattices_and_starts_change_little(config: PhaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    coarse = evolve(0.7, config, 10, "gaussian").laws[-1]
+    monkeypatch.setattr("clipbias.theory.evolve._START_SPACING", 0.125)
+    fine = evolve(0.7, config, 10, "gaussian", resolution=16).laws[-1]
+    assert abs(coarse.mean - fine.mean) < 0.005 * fine.std
+    assert coarse.std == pytest.approx(fine.std, rel=0.005)
 
 
 def test_without_a_clip_the_log_odds_keep_their_mean_and_spread() -> None:
@@ -102,6 +105,15 @@ def test_a_law_reports_its_own_quantiles() -> None:
         assert law.quantile(level) == pytest.approx(norm.ppf(level), abs=1e-4)
     assert law.prob_above(0.5) == pytest.approx(0.5, abs=1e-9)
     assert law.entropy_mean < math.log(2)
+
+
+def test_a_cubic_is_interpolated_exactly() -> None:
+    position = np.linspace(0, 9, 37)
+    first, weights = _cubic(position, 10)
+    nodes = np.arange(10.0)
+    values = 1 - 2 * nodes + 0.5 * nodes**2 - 0.1 * nodes**3
+    found = sum(weights[:, i] * values[first + i] for i in range(4))
+    np.testing.assert_allclose(found, 1 - 2 * position + 0.5 * position**2 - 0.1 * position**3, atol=1e-12)
 
 
 def test_a_policy_that_hardly_moves_stays() -> None:

@@ -6,8 +6,10 @@ from clipbias.theory.momentum import (
     effective_share,
     lasting_persistence,
     persistence,
+    persistence_from_rest,
     phase_correlation,
     summed_noise,
+    summed_noise_from_rest,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +37,10 @@ def test_every_factor_is_its_double_sum(beta: float, minibatches: int, phases: i
 
 @given(beta=st.floats(0.0, 0.95), minibatches=M)
 def test_the_limits(beta: float, minibatches: int) -> None:
-    assert persistence(beta, minibatches, 10**6) == pytest.approx(lasting_persistence(beta, minibatches), rel=1e-3)
+    lasting = pytest.approx(lasting_persistence(beta, minibatches), rel=2e-3)
+    assert persistence(beta, minibatches, 10**4) == lasting
+    assert persistence_from_rest(beta, minibatches, 10**4) == lasting
+    assert persistence_from_rest(beta, minibatches, 3) >= persistence(beta, minibatches, 3) - 1e-12
     assert persistence(0.0, minibatches, 7) == lasting_persistence(0.0, minibatches) == 1.0
     far = covariance(beta, minibatches, 60)[0] / covariance(beta, minibatches, 60)[0, 0]
     if beta ** (2 * minibatches * 59) < 1e-9:
@@ -44,6 +49,29 @@ def test_the_limits(beta: float, minibatches: int) -> None:
 
 def test_adam_as_published() -> None:
     assert phase_correlation(0.9, 8) == pytest.approx(0.59, abs=5e-3)
+    assert summed_noise_from_rest(0.9, 1) == pytest.approx(19.0)
+
+
+def test_memory_without_end() -> None:
+    """β → 1: steady motion, S(n) = n²; every digit of the closed form would be lost."""
+    assert summed_noise(1 - 1e-12, 24) == pytest.approx(24**2, rel=1e-9)
+    assert phase_correlation(1 - 1e-12, 8) == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])
+def test_adam_from_rest(beta: float) -> None:
+    """Bias-corrected first moments, written once more; negative control: without the correction it is another law."""
+    rng, chains, steps = np.random.default_rng(1), 20_000, 16
+    moment, total, uncorrected = np.zeros(chains), np.zeros(chains), np.zeros(chains)
+    for k in range(1, steps + 1):
+        moment = beta * moment + (1 - beta) * rng.normal(size=chains)
+        total += moment / (1 - beta**k)
+        uncorrected += moment
+    unit, error = (1 - beta) / (1 + beta), math.sqrt(2 / chains)
+    claimed = summed_noise_from_rest(beta, steps)
+    assert abs(total.var() / unit / claimed - 1) < 4 * error
+    if beta:
+        assert abs(uncorrected.var() / unit / claimed - 1) > 8 * error
 
 
 def test_a_simulated_optimizer_agrees() -> None:

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 from clipbias.theory.evolve import evolve
-from clipbias.theory.momentum import persistence
+from clipbias.theory.momentum import persistence_from_rest
 from clipbias.theory.surrogate import ClipRange
 from clipbias.validate.predict import LEVELS, Toy, band, predict, spread_of, token_clip_fractions
 from clipbias.validate.probe import Reading
@@ -83,7 +83,7 @@ def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
     assert found["log_odds_mean"][-1] == pytest.approx(law.mean, abs=1e-9)
     assert found["share_mean"][-1] == pytest.approx(law.prob_mean, abs=1e-9)
     wide = band(toy, results, 0.9, 8)
-    assert wide["log_odds_std"][-1] == pytest.approx(law.std * persistence(0.9, 8, 6), rel=1e-6)
+    assert wide["log_odds_std"][-1] == pytest.approx(law.std * persistence_from_rest(0.9, 8, 6), rel=1e-6)
 
 
 def test_a_counted_share_widens_the_band_by_its_binomial_error() -> None:
