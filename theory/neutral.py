@@ -47,6 +47,8 @@ def neutral_ratio_std(clip_low: float, clip_high: float) -> float:
     """
     if not 0.0 <= clip_low < 1.0:
         raise ValueError(f"clip_low must be in [0, 1), got {clip_low}")
+    if not 0.0 < clip_high < math.inf:
+        raise ValueError(f"clip_high must be positive and finite, got {clip_high}")
     product = (1.0 + clip_high) * (1.0 - clip_low)
     if product < 1.0:
         bound = 1.0 / (1.0 - clip_low) - 1.0
