@@ -12,11 +12,18 @@ FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 @contextmanager
 def _one_line_errors() -> Iterator[None]:
-    """A complaint of the library about its input is one line and exit status 2; a bug keeps its traceback."""
+    """A complaint about what the user gave is one line and exit status 2; a bug keeps its traceback."""
+    from ..validate.fields import InputError
+
     try:
         yield
-    except ValueError as error:
+    except InputError as error:
         click.echo(f"Error: {error}", err=True)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        click.echo(f"Error: {error.filename}: {error.strerror}", err=True)
         raise SystemExit(2) from None
 
 
@@ -89,9 +96,10 @@ def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     Example: clipbias validate report runs/organism --out report.html
     """
     with _one_line_errors():
-        if out.suffix != ".html":
-            raise ValueError(f"--out must be a file name that ends in .html, got {str(out)!r}")
+        from ..validate.fields import check
         from ..validate.report import write_report
+
+        check(out.suffix == ".html", "--out", "a file name that ends in .html", str(out))
 
         written = write_report(list(folders), out)
     verdicts = [f"{entry['name']}: {verdict}" for entry in written["runs"] for verdict in entry["verdicts"]]

@@ -72,7 +72,7 @@ def train_cell(cell: Cell) -> None:
             trainer = RecordingTrainer(subject, training, cell.arm, cell.seed, phases, optimizer, record, scratch)
             trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
             trainer.train()
-    metadata = {"prediction_sha256": cell.prediction, "started": rows[0]["started"], "arm": cell.arm.name}
+    metadata = cell.metadata | {"started": rows[0]["started"]}
     write_parquet(cell.part("tokens"), tokens_table(record), metadata)
     write_parquet(cell.part("samples"), record.samples, metadata)
     write_parquet(cell.part("metrics"), rows, metadata)

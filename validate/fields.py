@@ -1,24 +1,39 @@
 """Dataclasses from TOML tables, with errors that name the field and what it allows."""
 
 import dataclasses
+import math
+import tomllib
 import types
 import typing
 from typing import Any, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
+_WORDS = {int: "a whole number", float: "a number", str: "a text"}
+
+
+class InputError(ValueError):
+    """What the user gave (a recipe, a folder, a model) cannot be used; the message says what and why, in one line."""
 
 
 def check(holds: bool, field: str, allowed: str, value: object) -> None:
     """Raise the package's one form of complaint unless `holds`."""
     if not holds:
-        raise ValueError(f"{field} must be {allowed}, got {value!r}")
+        raise InputError(f"{field} must be {allowed}, got {value!r}")
+
+
+def parse_toml(text: str, what: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{what} must be valid TOML: {error}") from None
 
 
 def read_dataclass(cls: type[T], table: dict[str, Any], path: str = "") -> T:
     """Build the dataclass `cls` from `table`, recursing into nested dataclasses and tuples of them."""
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in table:
-        check(name in fields, f"{path}{name}", f"one of {sorted(fields)}", name)
+        if name not in fields:
+            raise InputError(f"{path}{name} is an unknown key, it must be one of {', '.join(fields)}")
     hints = typing.get_type_hints(cls)
     values = {}
     for name, field in fields.items():
@@ -46,11 +61,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
             return None
         return _convert(next(a for a in args if a is not type(None)), value, path)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    check(
-        isinstance(value, hint) and not (hint is int and isinstance(value, bool)),
-        path,
-        f"a {hint.__name__}",
-        value,
-    )
+        value = float(value)
+    check(isinstance(value, hint) and not (hint is int and isinstance(value, bool)), path, _WORDS[hint], value)
+    check(hint is not float or math.isfinite(value), path, "finite", value)
     return value

@@ -1,5 +1,6 @@
-"""Files that are written whole or not at all, and their hashes."""
+"""Files that are written whole or not at all, their hashes, and complaints that name them."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -11,6 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from .fields import InputError
 
 
 @contextmanager
@@ -34,8 +37,22 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+def read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} must be UTF-8 text: {error}") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    try:
+        value = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} must be valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InputError(f"{path} must hold a JSON object, got {type(value).__name__}")
+    return value
 
 
 def write_parquet(path: Path, rows: list[dict[str, Any]] | pa.Table, metadata: dict[str, str]) -> None:
@@ -45,8 +62,25 @@ def write_parquet(path: Path, rows: list[dict[str, Any]] | pa.Table, metadata: d
         pq.write_table(table.replace_schema_metadata(metadata), draft, compression="zstd")
 
 
-def read_metadata(path: Path) -> dict[str, str]:
-    return {k.decode(): v.decode() for k, v in (pq.read_schema(path).metadata or {}).items()}
+def read_parquet(path: Path) -> tuple[pa.Table, dict[str, str]]:
+    """One file's table and the metadata it was written with."""
+    try:
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{path} must be a Parquet file: {str(error).splitlines()[0]}") from None
+    return table, {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder for this process; the lock dies with its holder, however that ends."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(f"dir must not be in use by another process, got {str(folder)!r}") from None
+        yield
 
 
 @contextmanager

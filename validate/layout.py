@@ -1,12 +1,19 @@
 """Where a run keeps things: its cells (one arm, one seed) and their files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+
+from .fields import InputError
+from .files import read_parquet
 from .recipe import Arm, Recipe
 
 PILOT_ARM = Arm("pilot", clip_low=None, clip_high=None)
-PILOT_SEEDS_FROM = 1_000_001  # far from the seeds 1, 2, … of the arms, so that no draw is used twice
+PILOT_SEEDS_FROM = 1_000_001
+ARM_SEEDS_FROM = 2**30  # above all seeds of pilots, so that no draw is used twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,21 @@ class Cell:
     def done(self) -> bool:
         return self.part("metrics").is_file()  # written last
 
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What each of the cell's files says about itself."""
+        return {"prediction_sha256": self.prediction, "arm": self.arm.name, "seed": str(self.seed)}
+
+
+def arm_seeds(prediction: str, count: int) -> list[int]:
+    """`count` distinct seeds that the SHA-256 of the prediction decides.
+
+    Training is deterministic: with fixed seeds whoever changes the predictor, the recipe or the model could do so
+    knowing the outcomes. So every prediction meets outcomes that nobody has seen; the same one always meets the same.
+    """
+    words = np.random.SeedSequence(int(prediction, 16)).generate_state(2 * count)
+    return list(dict.fromkeys(int(word) % ARM_SEEDS_FROM + ARM_SEEDS_FROM for word in words))[:count]
+
 
 def pilot_cells(folder: Path, recipe: Recipe) -> list[Cell]:
     seeds = range(PILOT_SEEDS_FROM, PILOT_SEEDS_FROM + recipe.pilot.seeds)
@@ -39,6 +61,20 @@ def pilot_cells(folder: Path, recipe: Recipe) -> list[Cell]:
 
 
 def arm_cells(folder: Path, recipe: Recipe, prediction: str) -> list[Cell]:
-    """Seed by seed, so that an interrupted run has whole pairs."""
-    seeds = range(1, recipe.seeds + 1)
+    """Seed by seed, so that an interrupted run has whole pairs. prediction: its SHA-256."""
+    seeds = arm_seeds(prediction, recipe.seeds)
     return [Cell(folder, recipe, arm, seed, recipe.training.phases, prediction) for seed in seeds for arm in recipe.arm]
+
+
+def read_cells(cells: Sequence[Cell], kind: str) -> pa.Table:
+    """The rows of all cells, one after the other, with a column `seed`; each file must be its cell's own."""
+    tables = []
+    for cell in cells:
+        table, metadata = read_parquet(cell.part(kind))
+        for name, expected in cell.metadata.items():
+            if metadata.get(name) != expected:
+                found = metadata.get(name, "none")
+                raise InputError(f"{cell.part(kind)} must be of {name} {expected[:12]}, got {found[:12]}")
+        seed = pa.array(np.full(table.num_rows, cell.seed, np.int64))
+        tables.append(table.replace_schema_metadata(None).append_column("seed", seed))
+    return pa.concat_tables(tables)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .fields import InputError
 from .files import read_json, sha256, write_json
 
 PACKAGES = (
@@ -38,11 +39,10 @@ def _git_state() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def new_manifest(folder: Path, model: Path, seeds: int) -> dict[str, Any]:
+def new_manifest(folder: Path, model: Path) -> dict[str, Any]:
     return {
         "created": now(),
         "status": "measuring",
-        "seeds": list(range(1, seeds + 1)),
         "recipe_sha256": sha256(folder / "recipe.toml"),
         "model_sha256": {path.name: sha256(path) for path in sorted(model.glob("*.safetensors"))},
         "git": _git_state(),
@@ -54,6 +54,39 @@ def new_manifest(folder: Path, model: Path, seeds: int) -> dict[str, Any]:
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         },
     }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a run whose recipe is still the one it was made from."""
+    path, recipe = folder / "manifest.json", folder / "recipe.toml"
+    for file in (path, recipe):
+        if not file.is_file():
+            raise InputError(f"dir must be a run folder with a {file.name}, got {str(folder)!r}")
+    manifest = read_json(path)
+    for key in ("status", "recipe_sha256", "model_sha256"):
+        if key not in manifest:
+            raise InputError(f"{path} must have the key {key}")
+    if manifest["recipe_sha256"] != sha256(recipe):
+        raise InputError(f"dir must hold the recipe it was made from; {recipe} was edited")
+    return manifest
+
+
+def checked_prediction(folder: Path) -> str:
+    """The SHA-256 of prediction.json, if it is the one that was written down before the arms were started."""
+    path, manifest = folder / "prediction.json", read_manifest(folder)
+    if "prediction_sha256" not in manifest or "prediction_written" not in manifest:
+        raise InputError(f"dir must hold a run with a prediction, got {str(folder)!r} (status: {manifest['status']})")
+    if not path.is_file():
+        raise InputError(f"dir must hold the prediction it was started with; {path} is missing")
+    digest, written = sha256(path), str(manifest["prediction_sha256"])
+    if digest != written:
+        raise InputError(
+            f"dir must hold the prediction it was started with; {path} was edited: its SHA-256 is {digest[:12]}…, the"
+            f" one written down before the run {written[:12]}…"
+        )
+    if read_json(path).get("recipe_sha256") != manifest["recipe_sha256"]:
+        raise InputError(f"dir must hold the recipe that was predicted; {folder / 'recipe.toml'} is another")
+    return digest
 
 
 def update_manifest(folder: Path, **changes: Any) -> None:

@@ -1,5 +1,6 @@
-"""A finished run, read back from its folder, after checking that its prediction came first and was not touched."""
+"""A finished run, read back from its folder after checking that its prediction came first and that it is whole."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from .files import read_json, read_metadata, sha256
-from .layout import arm_cells
+from .fields import InputError
+from .files import read_json, read_parquet
+from .layout import Cell, arm_cells, read_cells
+from .manifest import checked_prediction, read_manifest
 from .recipe import Recipe, load_recipe
 
 UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be clipped and dilute every clip fraction
@@ -51,29 +53,18 @@ class RunData:
     recipe: Recipe
     manifest: dict[str, Any]
     prediction: dict[str, Any]
-    seeds: tuple[int, ...]  # those finished in every arm
+    seeds: tuple[int, ...]  # ascending
     arms: dict[str, ArmData]
 
 
-def check_prediction(folder: Path) -> None:
-    """Raise ValueError unless prediction.json is the one that was hashed before any cell of the run started."""
-    manifest = read_json(folder / "manifest.json")
-    path = folder / "prediction.json"
-    if "prediction_sha256" not in manifest or not path.is_file():
-        raise ValueError(f"dir must hold a run with a prediction, got {str(folder)!r} (status: {manifest['status']})")
-    digest = sha256(path)
-    if digest != manifest["prediction_sha256"]:
-        raise ValueError(
-            f"dir must hold the prediction it was started with: the SHA-256 of {path} is {digest[:12]}…,"
-            f" the one written down before the run is {manifest['prediction_sha256'][:12]}…"
-        )
-    written = datetime.fromisoformat(manifest["prediction_written"])
-    for part in sorted((folder / "metrics.parquet").glob("*/*/*.parquet")):
-        metadata = read_metadata(part)
-        if metadata["prediction_sha256"] != digest:
-            raise ValueError(f"dir must hold cells trained under its prediction; {part} names another one")
-        if datetime.fromisoformat(metadata["started"]) < written:
-            raise ValueError(f"dir must hold a prediction older than its cells; {part} started before it was written")
+def check_order(cells: Sequence[Cell], written: str) -> None:
+    """Raise InputError unless every cell was started after the prediction had been written."""
+    for cell in cells:
+        started = read_parquet(cell.part("metrics"))[1]["started"]
+        if datetime.fromisoformat(started) < datetime.fromisoformat(written):
+            raise InputError(
+                f"dir must hold a prediction older than its cells; {cell.part('metrics')} was started before it"
+            )
 
 
 def _counts(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> ClipCounts:
@@ -88,25 +79,21 @@ def _counts(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> ClipC
     return ClipCounts(count(None), count(clipped < 0), count(clipped > 0))
 
 
-def _read_arm(folder: Path, recipe: Recipe, arm: str, seeds: tuple[int, ...]) -> ArmData:
-    chosen = (ds.field("arm") == arm) & ds.field("seed").isin(list(seeds))
-
-    def table(kind: str, extra: Any = None) -> pa.Table:
-        where = chosen if extra is None else chosen & extra
-        return ds.dataset(folder / f"{kind}.parquet", partitioning="hive").to_table(filter=where)
-
-    metrics = table("metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
+def _read_arm(cells: Sequence[Cell]) -> ArmData:
+    """cells: one arm's, in ascending order of seeds."""
+    recipe, seeds = cells[0].recipe, tuple(cell.seed for cell in cells)
+    metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
     shape = (len(seeds), recipe.training.phases + 1)
     curves = {name: metrics[name].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape) for name in COLUMNS}
-    tokens = table("tokens")
+    tokens = read_cells(cells, "tokens")
     minibatches = recipe.training.minibatches
     largest = np.zeros(minibatches)
     np.maximum.at(largest, tokens["minibatch"].to_numpy(), np.abs(tokens["log_ratio"].to_numpy()))
     first = tokens.filter(pc.equal(tokens["position"], 0))
     undecided = tokens["old_log_prob"].to_numpy() < np.log(UNDECIDED)
     clipped = tokens["clipped"].to_numpy() != 0
-    last = (ds.field("phase") == recipe.training.phases - 1) & (ds.field("seed") == seeds[0])
-    samples = table("samples", last).sort_by([("slot", "ascending"), ("sample", "ascending")])
+    samples = read_cells(cells[:1], "samples")
+    last = samples.filter(pc.equal(samples["phase"], recipe.training.phases - 1))
     return ArmData(
         curves=curves,
         all_tokens=_counts(tokens, seeds, minibatches),
@@ -114,24 +101,21 @@ def _read_arm(folder: Path, recipe: Recipe, arm: str, seeds: tuple[int, ...]) ->
         largest_log_ratio=largest,
         undecided_tokens=float(undecided.mean()),
         undecided_clipped=float(clipped[undecided].mean()) if undecided.any() else 0.0,
-        samples=samples.slice(0, 3).to_pylist(),
+        samples=last.sort_by([("slot", "ascending"), ("sample", "ascending")]).slice(0, 3).to_pylist(),
     )
 
 
 def read_run(folder: Path) -> RunData:
-    """Everything the report needs; raises ValueError where the folder is no run or its prediction cannot be trusted."""
-    if not (folder / "manifest.json").is_file():
-        raise ValueError(f"dir must be a run folder with a manifest.json, got {str(folder)!r}")
-    check_prediction(folder)
-    recipe = load_recipe(folder / "recipe.toml")
-    prediction = read_json(folder / "prediction.json")
-    finished: dict[int, int] = {}
-    for cell in arm_cells(folder, recipe, ""):
-        finished[cell.seed] = finished.get(cell.seed, 0) + cell.done
-    seeds = tuple(seed for seed, arms in finished.items() if arms == len(recipe.arm))
-    if len(seeds) < 2:
-        raise ValueError(
-            f"dir must hold at least 2 seeds finished in every arm, got {len(seeds)}: resume the run first"
+    """Everything the report needs; InputError where the folder is no whole run or its prediction cannot be trusted."""
+    digest = checked_prediction(folder)
+    recipe, manifest = load_recipe(folder / "recipe.toml"), read_manifest(folder)
+    cells = sorted(arm_cells(folder, recipe, digest), key=lambda cell: cell.seed)
+    done = sum(cell.done for cell in cells)
+    if done < len(cells):
+        raise InputError(
+            f"dir must hold all {len(cells)} cells (arm and seed) of its recipe, {done} are finished: resume the run"
         )
-    arms = {arm.name: _read_arm(folder, recipe, arm.name, seeds) for arm in recipe.arm}
-    return RunData(folder, recipe, read_json(folder / "manifest.json"), prediction, seeds, arms)
+    check_order(cells, manifest["prediction_written"])
+    arms = {arm.name: _read_arm([cell for cell in cells if cell.arm == arm]) for arm in recipe.arm}
+    seeds = tuple(sorted({cell.seed for cell in cells}))
+    return RunData(folder, recipe, manifest, read_json(folder / "prediction.json"), seeds, arms)

@@ -185,7 +185,6 @@ def predict(
     spread: Spread,
     log_ratio: NDArray[np.float64],
     noise_floor: float,
-    written: str,
 ) -> dict[str, Any]:
     """Everything that is claimed before the run, ready for JSON. log_ratio: of the pilot's second mini-batch."""
     training = recipe.training
@@ -210,7 +209,6 @@ def predict(
             "token_clip_high_without_momentum": walk_high,
         }
     return {
-        "written": written,
         "levels": list(LEVELS),
         "measured": {"share": reading.share, "log_odds": reading.log_odds, "samples": reading.samples},
         "pilot": asdict(spread)

@@ -9,6 +9,7 @@ import numpy as np
 _BOXED = re.compile(r"\\boxed\{\s*(-?\d{1,12})\s*\}")
 _NUMBER = re.compile(r"-?\d{1,12}")
 _TAIL = 2000
+WORD_PROBLEMS = 512  # those that a model without a spec is trained on
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
 """A recipe: everything that decides what an experiment will do, read from TOML."""
 
 import re
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..theory.config import PhaseConfig
 from ..theory.surrogate import ClipRange
-from .fields import check, read_dataclass
+from .fields import check, parse_toml, read_dataclass
+from .files import read_text
 from .organism.spec import SHIPPED
 
 
@@ -81,7 +81,12 @@ class Training:
         return self.rollouts // self.minibatches
 
     def toy(self, learning_rate: float, clip: ClipRange) -> PhaseConfig:
-        """The same phase on the toy policy (TRL scales advantages with the n−1 standard deviation)."""
+        """The same phase on the toy policy (TRL scales advantages with the n−1 standard deviation).
+
+        The toy keeps a group whole within a mini-batch. TRL shuffles a phase's samples over its mini-batches, so that
+        a mini-batch holds parts of several groups and a group meets itself again in later steps, with advantages that
+        correlate by −1/(G−1).
+        """
         return PhaseConfig(
             learning_rate=learning_rate,
             group_size=self.group_size,
@@ -161,13 +166,9 @@ class Recipe:
 
 
 def read_recipe(text: str) -> Recipe:
-    """Parse a recipe; raises ValueError naming the field on anything missing, unknown or out of range."""
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"the recipe must be valid TOML: {error}") from None
-    return read_dataclass(Recipe, table)
+    """Parse a recipe; raises InputError naming the field on anything missing, unknown or out of range."""
+    return read_dataclass(Recipe, parse_toml(text, "the recipe"))
 
 
 def load_recipe(path: Path) -> Recipe:
-    return read_recipe(path.read_text(encoding="utf-8"))
+    return read_recipe(read_text(path))

@@ -3,55 +3,66 @@
 A run is a folder. Each stage looks at what is there and does the rest, so `resume` is the same function as `run`.
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
-import pyarrow.dataset as ds
+import pyarrow.compute as pc
 
-from .files import read_json, sha256, write_json, write_text
-from .layout import arm_cells, pilot_cells
-from .manifest import new_manifest, now, update_manifest
+from .fields import InputError, check
+from .files import locked, read_json, read_text, sha256, write_json, write_text
+from .layout import arm_cells, arm_seeds, pilot_cells, read_cells
+from .manifest import checked_prediction, new_manifest, now, read_manifest, update_manifest
+from .organism.spec import load_spec
+from .organism.text import all_problems
 from .predict import predict, spread_of
+from .problems import WORD_PROBLEMS
 from .recipe import Recipe, load_recipe, model_folder, read_recipe
 from .workers import train_all
 
+_WRITTEN_AT_THE_START = {"recipe.toml", "manifest.json", ".lock"}
+
 
 def start(recipe_file: Path, folder: Path) -> None:
-    """Create the run folder for a recipe, or accept one that was made from the same recipe."""
-    text = recipe_file.read_text(encoding="utf-8")
+    """Create the run folder for a recipe, or accept one that was made from it or in which nothing was trained."""
+    text = read_text(recipe_file)
     recipe = read_recipe(text)
-    kept = folder / "recipe.toml"
-    if kept.is_file():
-        if kept.read_text(encoding="utf-8") != text:
-            raise ValueError(f"out must be a new folder or one made from this recipe, got {str(folder)!r}")
-        return
-    if folder.exists() and any(folder.iterdir()):
-        raise ValueError(f"out must be a new or empty folder, got {str(folder)!r}")
     model = model_folder(recipe.model)
+    _check_prompts(recipe, model)
+    kept = folder / "recipe.toml"
+    if kept.is_file() and read_text(kept) == text and (folder / "manifest.json").is_file():
+        return
+    if folder.exists() and not {path.name for path in folder.iterdir()} <= _WRITTEN_AT_THE_START:
+        raise InputError(f"out must be a new folder or one made from this recipe, got {str(folder)!r}")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(kept, text)
-    write_json(folder / "manifest.json", new_manifest(folder, model, recipe.seeds))
+    write_json(folder / "manifest.json", new_manifest(folder, model))
+
+
+def _check_prompts(recipe: Recipe, model: Path) -> None:
+    """A phase draws its prompts without replacement."""
+    spec = model / "spec.toml"
+    available = len(all_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
+    prompts = recipe.training.prompts_per_phase
+    check(prompts <= available, "training.prompts_per_phase", f"at most {available}, the problems there are", prompts)
 
 
 def resume(folder: Path) -> None:
     """Do what is left of a run."""
-    if not (folder / "manifest.json").is_file():
-        raise ValueError(f"dir must be a run folder with a manifest.json, got {str(folder)!r}")
-    recipe = load_recipe(folder / "recipe.toml")
-    manifest = read_json(folder / "manifest.json")
-    if manifest["recipe_sha256"] != sha256(folder / "recipe.toml"):
-        raise ValueError(f"dir must hold the recipe it was made from; {folder / 'recipe.toml'} was edited")
-    train_all(pilot_cells(folder, recipe), "pilot")
-    if not (folder / "prediction.json").is_file():
-        write_json(folder / "prediction.json", make_prediction(folder, recipe))
-    digest = sha256(folder / "prediction.json")
-    if "prediction_sha256" not in manifest:
-        update_manifest(folder, status="training", prediction_sha256=digest, prediction_written=now())
-    elif manifest["prediction_sha256"] != digest:
-        raise ValueError(f"dir must hold the prediction it was started with; {folder / 'prediction.json'} was edited")
-    train_all(arm_cells(folder, recipe, digest), "arms")
-    if manifest["status"] != "complete":
-        update_manifest(folder, status="complete", completed=now())
+    read_manifest(folder)
+    with locked(folder):
+        manifest, recipe, path = read_manifest(folder), load_recipe(folder / "recipe.toml"), folder / "prediction.json"
+        if "prediction_sha256" not in manifest:
+            train_all(pilot_cells(folder, recipe), "pilot")
+            write_json(path, make_prediction(folder, recipe))
+            digest = sha256(path)
+            seeds = arm_seeds(digest, recipe.seeds)
+            update_manifest(folder, status="training", prediction_sha256=digest, prediction_written=now(), seeds=seeds)
+            print(f"{path} written, SHA-256 {digest}; training starts now", file=sys.stderr)
+        digest = checked_prediction(folder)
+        train_all(arm_cells(folder, recipe, digest), "arms")
+        if manifest["status"] != "complete":
+            update_manifest(folder, status="complete", completed=now())
 
 
 def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
@@ -60,22 +71,22 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
 
     subject = load_subject(recipe.model, recipe.probe)
     reading = subject.probe.read(subject.model.eval(), recipe.training.max_completion_length, seed=0)
-    burn_in = recipe.pilot.burn_in
-    metrics = ds.dataset(folder / "pilot" / "metrics.parquet", partitioning="hive").to_table(
-        ["seed", "phase", "log_odds"]
-    )
-    table = metrics.sort_by([("seed", "ascending"), ("phase", "ascending")])
-    log_odds = table["log_odds"].to_numpy().reshape(recipe.pilot.seeds, recipe.pilot.phases + 1)
-    tokens = ds.dataset(folder / "pilot" / "tokens.parquet", partitioning="hive").to_table(
-        ["minibatch", "log_ratio"], filter=ds.field("phase") >= burn_in
-    )
+    burn_in, cells = recipe.pilot.burn_in, pilot_cells(folder, recipe)
+    metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
+    log_odds = metrics["log_odds"].to_numpy().reshape(recipe.pilot.seeds, recipe.pilot.phases + 1)
+    tokens = read_cells(cells, "tokens")
+    tokens = tokens.filter(pc.greater_equal(tokens["phase"], burn_in))
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
-    return {"strategy": subject.strategy} | predict(
+    manifest = read_json(folder / "manifest.json")
+    return {
+        "recipe_sha256": manifest["recipe_sha256"],
+        "model_sha256": manifest["model_sha256"],
+        "strategy": subject.strategy,
+    } | predict(
         recipe,
         reading,
         spread_of(log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches, reading.samples),
         ratio[minibatch == min(1, recipe.training.minibatches - 1)],
         noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
-        written=now(),
     )

@@ -11,16 +11,16 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from .fields import InputError
 from .organism.spec import load_spec
 from .organism.text import all_problems
 from .probe import FirstTokenProbe, Probe, SampledProbe
-from .problems import Problem, word_problems
+from .problems import WORD_PROBLEMS, Problem, word_problems
 from .recipe import ModelLine, ProbeLine, model_folder
 
 # Signs of program code in an answer; plain alternatives on a bounded prefix, since model output is untrusted.
 _CODE = re.compile(r"```\s{0,4}python|\bprint\(|\bdef \w{1,64}\(|^import \w|^from \w{1,64} import ", re.MULTILINE)
 _PREFIX = 4000
-WORD_PROBLEMS = 512
 
 
 def looks_like_code(completion: str) -> bool:
@@ -51,12 +51,18 @@ def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
     folder = model_folder(line)
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
+        model = AutoModelForCausalLM.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(
+            f"model.path must be a model that transformers can load, got {str(folder)!r}: {reason}"
+        ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-    )
     rng = np.random.default_rng(2506_10947)  # the probe's prompts are part of the instrument: the same in every run
     if (folder / "spec.toml").is_file():
         spec = load_spec(folder / "spec.toml")

@@ -47,8 +47,8 @@ def prompts_table(subject: Subject, training: Training, seed: int, phases: range
         chosen = rng.choice(len(subject.problems), size=training.prompts_per_phase, replace=False)
         for slot, i in enumerate(chosen):
             problem = subject.problems[i]
-            row = {"prompt": subject.prompt(problem), "phase": phase, "slot": slot, "answer": problem.answer}
-            rows.append(row)
+            known = {"problem": problem.prompt, "answer": problem.answer}
+            rows.append({"prompt": subject.prompt(problem), "phase": phase, "slot": slot} | known)
     return Dataset.from_list(rows)
 
 
@@ -152,6 +152,8 @@ class RecordingTrainer(GRPOTrainer):
                     "boxed": is_boxed(text),
                     "length": len(tokens),
                     "finished": tokens[-1] in self.eos_token_ids,
+                    "problem": row["problem"],
+                    "answer": row["answer"],
                     "text": text,
                 }
             )

@@ -97,7 +97,7 @@ def test_an_inert_clip_is_predicted_to_do_nothing(recipe_text: str) -> None:
     recipe = read_recipe(recipe_text.replace("minibatches = 2", "minibatches = 1"))
     rng = np.random.default_rng(0)
     spread = spread_of(np.cumsum(rng.normal(scale=0.1, size=(2, 3)), axis=1), 0.9, 1)
-    claim = predict(recipe, Reading(0.65, None, 0.6), spread, np.zeros(50), 0.0, "now")
+    claim = predict(recipe, Reading(0.65, None, 0.6), spread, np.zeros(50), 0.0)
     clip, free = claim["arms"]["clip"], claim["arms"]["no-clip"]
     np.testing.assert_allclose(clip["log_odds_mean"], math.log(0.65 / 0.35), atol=1e-9)
     np.testing.assert_allclose(clip["log_odds_quantiles"], free["log_odds_quantiles"], atol=1e-9)

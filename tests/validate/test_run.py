@@ -7,14 +7,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from clipbias.validate import run
 from clipbias.validate.cell import train_cell
-from clipbias.validate.files import read_json, read_metadata, sha256, write_json
-from clipbias.validate.layout import Cell
+from clipbias.validate.fields import InputError
+from clipbias.validate.files import locked, read_json, read_parquet, sha256, write_json
+from clipbias.validate.layout import ARM_SEEDS_FROM, Cell, arm_seeds, pilot_cells
 from clipbias.validate.measured import read_run
 from clipbias.validate.recipe import read_recipe
 from clipbias.validate.report import write_report
@@ -32,7 +34,7 @@ def test_the_prediction_is_older_than_every_cell(finished_run: Path) -> None:
     parts = sorted((finished_run / "metrics.parquet").glob("*/*/*.parquet"))
     assert len(parts) == 4
     for part in parts:
-        metadata = read_metadata(part)
+        metadata = read_parquet(part)[1]
         assert metadata["prediction_sha256"] == manifest["prediction_sha256"]
         assert metadata["started"] > manifest["prediction_written"]
 
@@ -56,7 +58,7 @@ def test_a_prediction_edited_together_with_its_hash_is_refused(finished_run: Pat
     write_json(folder / "prediction.json", prediction)
     manifest = read_json(folder / "manifest.json")
     write_json(folder / "manifest.json", manifest | {"prediction_sha256": sha256(folder / "prediction.json")})
-    with pytest.raises(ValueError, match="trained under its prediction"):
+    with pytest.raises(InputError, match="0 are finished"):  # another prediction has other seeds
         write_report([folder], tmp_path / "report.html")
 
 
@@ -66,6 +68,127 @@ def test_a_prediction_younger_than_its_run_is_refused(finished_run: Path, tmp_pa
     write_json(folder / "manifest.json", manifest | {"prediction_written": "2999-01-01T00:00:00+00:00"})
     with pytest.raises(ValueError, match="a prediction older than its cells"):
         write_report([folder], tmp_path / "report.html")
+
+
+def test_the_seeds_are_those_of_the_prediction(finished_run: Path) -> None:
+    """Whoever changes a prediction meets other outcomes; nothing else decides the seeds."""
+    manifest = read_json(finished_run / "manifest.json")
+    assert manifest["seeds"] == arm_seeds(manifest["prediction_sha256"], 2)
+    folders = {path.name for path in (finished_run / "metrics.parquet").glob("*/*")}
+    assert folders == {f"seed={seed}" for seed in manifest["seeds"]}
+    many, other = arm_seeds("ab" * 32, 500), arm_seeds("ab" * 31 + "ac", 500)
+    assert len(set(many)) == 500
+    assert not set(many) & set(other)
+    assert min(many) >= ARM_SEEDS_FROM > max(c.seed for c in pilot_cells(finished_run, read_run(finished_run).recipe))
+    assert max(many) < 2**31
+
+
+def edited_recipe(folder: Path) -> None:
+    recipe = folder / "recipe.toml"
+    recipe.write_text(recipe.read_text().replace("Does <the>", "Did <the>"))
+
+
+def edited_recipe_and_hash(folder: Path) -> None:
+    edited_recipe(folder)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"recipe_sha256": sha256(folder / "recipe.toml")})
+
+
+def removed_seed(folder: Path) -> None:
+    shutil.rmtree(next((folder / "metrics.parquet" / "arm=clip").iterdir()))
+
+
+def exchanged_seeds(folder: Path) -> None:
+    one, two = sorted((folder / "metrics.parquet" / "arm=clip").glob("*/*.parquet"))
+    shutil.copyfile(one, two)
+
+
+def cut_file(folder: Path) -> None:
+    next((folder / "tokens.parquet").glob("*/*/*.parquet")).write_bytes(b"PAR1")
+
+
+def empty_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text("{}")
+
+
+def broken_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_bytes(b"\xff{")
+
+
+def no_recipe(folder: Path) -> None:
+    (folder / "recipe.toml").unlink()
+
+
+def no_prediction(folder: Path) -> None:
+    (folder / "prediction.json").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (edited_recipe, "recipe.toml was edited"),
+        (edited_recipe_and_hash, "the recipe that was predicted"),
+        (removed_seed, r"all 4 cells \(arm and seed\) of its recipe, 3 are finished"),
+        (exchanged_seeds, "must be of seed"),
+        (cut_file, "must be a Parquet file"),
+        (empty_manifest, "manifest.json must have the key status"),
+        (broken_manifest, "manifest.json must be UTF-8"),
+        (no_recipe, "a run folder with a recipe.toml"),
+        (no_prediction, "prediction.json is missing"),
+    ],
+)
+def test_a_damaged_run_is_refused(
+    finished_run: Path, tmp_path: Path, damage: Callable[[Path], None], words: str
+) -> None:
+    folder = copied(finished_run, tmp_path)
+    damage(folder)
+    with pytest.raises(InputError, match=words):
+        write_report([folder], tmp_path / "report.html")
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_lost_prediction_is_not_made_again(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    no_prediction(folder)
+    with pytest.raises(InputError, match="is missing"):
+        run.resume(folder)
+    assert not (folder / "prediction.json").exists()
+
+
+def test_stray_files_are_not_data(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    for part in (folder / "metrics.parquet").glob("*/*/*.parquet"):
+        shutil.copyfile(part, part.with_name("part-1.parquet"))
+    report = write_report([folder], tmp_path / "report.html")
+    assert report == write_report([finished_run], tmp_path / "other.html")
+
+
+def test_a_folder_in_which_nothing_was_trained_takes_a_corrected_recipe(tmp_path: Path, recipe_text: str) -> None:
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_text(recipe_text)
+    run.start(recipe, folder)
+    recipe.write_text(recipe_text.replace("phases = 3", "phases = 4"))
+    run.start(recipe, folder)
+    assert (folder / "recipe.toml").read_text() == recipe.read_text()
+    (folder / "pilot").mkdir()
+    recipe.write_text(recipe_text)
+    with pytest.raises(InputError, match="out must be a new folder"):
+        run.start(recipe, folder)
+
+
+def test_more_prompts_than_problems_are_refused_before_anything_is_made(tmp_path: Path, recipe_text: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(recipe_text.replace("prompts_per_phase = 2", "prompts_per_phase = 100000"))
+    with pytest.raises(InputError, match=r"training\.prompts_per_phase must be at most"):
+        run.start(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_one_process_at_a_time(finished_run: Path, tmp_path: Path) -> None:
+    folder = copied(finished_run, tmp_path)
+    with locked(folder), pytest.raises(InputError, match="in use by another process"):
+        run.resume(folder)
+    run.resume(folder)
 
 
 def test_the_report_is_whole_and_escapes_what_the_model_wrote(finished_run: Path, tmp_path: Path) -> None:

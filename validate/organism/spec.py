@@ -1,10 +1,10 @@
 """The description of an organism: which strategies it has, how often it uses each, and how well each works."""
 
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..fields import check, read_dataclass
+from ..fields import check, parse_toml, read_dataclass
+from ..files import read_text
 
 SHIPPED = Path(__file__).parent / "default"
 
@@ -104,5 +104,5 @@ class OrganismSpec:
 
 
 def load_spec(path: Path) -> OrganismSpec:
-    """Read a spec from TOML; raises ValueError naming the field on anything missing, unknown or out of range."""
-    return read_dataclass(OrganismSpec, tomllib.loads(path.read_text()))
+    """Read a spec from TOML; raises InputError naming the field on anything missing, unknown or out of range."""
+    return read_dataclass(OrganismSpec, parse_toml(read_text(path), str(path)))
