@@ -116,3 +116,14 @@ def test_arms_see_the_same_prompts_and_rewards(subject: Subject) -> None:
     assert paired[0] == paired[1]
     other = trained(subject, training(4), CLIP, seed=2).record.samples
     assert [s["advantage"] for s in other] != [s["advantage"] for s in samples[0]]
+
+
+def test_trl_shuffles_groups_over_mini_batches(subject: Subject) -> None:
+    """Advantages of a whole group add to 0: over a phase they do, over mini-batches of one group's size they do not."""
+    trainer = trained(subject, training(minibatches=4), CLIP)
+    first = column(trainer, "position") == 0
+    phase, minibatch, advantage = (column(trainer, name)[first] for name in ("phase", "minibatch", "advantage"))
+    sums = np.zeros((2, 4))
+    np.add.at(sums, (phase, minibatch), advantage)
+    assert np.abs(sums.sum(axis=1)).max() < 1e-5
+    assert np.abs(sums).max() > 0.1
