@@ -18,7 +18,7 @@ from scipy.special import expit, logit
 
 from .advantage import advantage_moments, group_advantages
 from .config import PhaseConfig
-from .kernel import Array, clip_thresholds, group_patterns, largest_jump
+from .kernel import Array, PhaseLaw, clip_thresholds, group_patterns, largest_jump
 from .surrogate import slopes
 
 _LARGEST_GROUP = 37  # 9,880 patterns
@@ -60,10 +60,8 @@ def _distinct(value: Array, mass: Array) -> AdvantageSums:
     return AdvantageSums(value[first], np.asarray(np.bincount(row.ravel(), mass), dtype=np.float64))
 
 
-def propagate_atoms(
-    prob: float, config: PhaseConfig, sums: AdvantageSums, std: float
-) -> tuple[Array, Array, Array, Array]:
-    """(y [S], law [S], clip-low [M], clip-high [M]): the law of y = x_M − x₀ and the clip fractions of one phase.
+def propagate_atoms(prob: float, config: PhaseConfig, sums: AdvantageSums, std: float) -> PhaseLaw:
+    """The law of one phase as atoms.
 
     std > 0: standard deviation of the first step. It is divided into 8 cells at least, and into up to 128 where V has
     few values; the jump of a rare outcome, which may be far longer, into 128.
@@ -83,7 +81,7 @@ def propagate_atoms(
         high[step] = moments.positive_prob * float(law @ (1 - above) @ old)
         unit = rate * policy / old * np.stack([2 * policy[:, 1], -2 * policy[:, 0]], axis=1)
         y, law = _step(y, law, np.concatenate([unit * above, unit * below], axis=1), sums, bounds, width)
-    return y, law, low, high
+    return PhaseLaw(y, law, low, high)
 
 
 def _step(y: Array, law: Array, unit: Array, sums: AdvantageSums, bounds: Array, width: float) -> tuple[Array, Array]:

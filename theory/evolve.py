@@ -108,14 +108,15 @@ def evolve(
     half = min(math.ceil((_SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing), len(grid))
     starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / _START_SPACING) + 1))
     lattice = Lattice(spacing, half)
-    laws, lows, highs = zip(*(propagate(float(expit(x)), config, lattice, method) for x in starts), strict=True)
+    laws = [propagate(float(expit(x)), config, lattice, method) for x in starts]
     first, weights = _cubic((grid - starts[0]) / (starts[1] - starts[0]), len(starts))
 
-    def interpolated(values: tuple[Array, ...]) -> Array:
+    def interpolated(values: list[Array]) -> Array:
         table = np.stack(values)
         return np.asarray(sum(weights[:, i, None] * table[first + i] for i in range(4)))
 
-    increments, low, high = interpolated(laws), interpolated(lows), interpolated(highs)
+    increments = interpolated([law.mass for law in laws])
+    low, high = interpolated([law.clip_low for law in laws]), interpolated([law.clip_high for law in laws])
     mass = np.zeros(len(grid))
     mass[below] = 1.0
     masses, low_fraction, high_fraction = [mass], [], []

@@ -24,6 +24,17 @@ _ATOMS_AT_ONCE = 4_000_000  # pieces × atoms held in memory
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseLaw:
+    """The law of y = x_M − x₀ after a phase: values offset [S] with probabilities mass [S]; and the expected shares of
+    each mini-batch's samples whose gradient a bound removes, clip_low [M] and clip_high [M]."""
+
+    offset: Array
+    mass: Array
+    clip_low: Array
+    clip_high: Array
+
+
+@dataclass(frozen=True, slots=True)
 class StepGeometry:
     """What one step sees in each of P pieces of the lattice's X ≤ P cells.
 

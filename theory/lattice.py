@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .advantage import advantage_moments
 from .config import PhaseConfig
-from .kernel import Array, exact_kernel, gaussian_kernel, largest_jump, step_geometry
+from .kernel import PhaseLaw, exact_kernel, gaussian_kernel, largest_jump, step_geometry
 
 Method = Literal["exact", "gaussian"]
 _LARGEST_HALF = 800  # beyond it the lattice gets coarser, not longer: only jumps far larger than the spacing need it
@@ -29,12 +30,12 @@ class Lattice:
     half: int
 
     @property
-    def points(self) -> Array:
+    def points(self) -> NDArray[np.float64]:
         return self.spacing * np.arange(-self.half, self.half + 1, dtype=np.float64)
 
 
-def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method) -> tuple[Array, Array, Array]:
-    """(law [2·half + 1] of x_M around x₀, clip-low [M] and clip-high [M] fractions) of one phase."""
+def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method) -> PhaseLaw:
+    """The law of one phase on a given lattice; what would leave it stays at its ends."""
     geometry = step_geometry(lattice.points, lattice.spacing, prob, config)
     kernel = (exact_kernel if method == "exact" else gaussian_kernel)(geometry, config, lattice.spacing, lattice.half)
     size = 2 * lattice.half + 1
@@ -50,13 +51,11 @@ def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method
     for step in range(config.minibatches):
         low[step], high[step] = law @ low_event, law @ high_event
         law = law @ transition
-    return law, low, high
+    return PhaseLaw(lattice.points, law, low, high)
 
 
-def propagate_lattice(
-    prob: float, config: PhaseConfig, method: Method, std: float, resolution: float
-) -> tuple[Array, Array, Array, Array]:
-    """(y [S], law [S], clip-low [M], clip-high [M]): the law of y = x_M − x₀ and the clip fractions of one phase.
+def propagate_lattice(prob: float, config: PhaseConfig, method: Method, std: float, resolution: float) -> PhaseLaw:
+    """The law of one phase on a lattice that is fine and wide enough.
 
     std > 0: standard deviation of the first step; resolution: points per std. The lattice is widened until what lies at
     its ends adds less than 1e-6 to the variance.
@@ -66,8 +65,8 @@ def propagate_lattice(
     for _ in range(_WIDENINGS if spread > 1e-4 * jump else 0):  # below, the FFT's rounding is as large as the variance
         spacing = max(min(std / resolution, WIDEST_SPACING), width / _LARGEST_HALF)
         lattice = Lattice(spacing, math.ceil(width / spacing))
-        law, low, high = propagate(prob, config, lattice, method)
-        if (abs(law[0]) + abs(law[-1])) * width**2 < 1e-6 * spread**2:
-            return lattice.points, law, low, high
+        law = propagate(prob, config, lattice, method)
+        if (abs(law.mass[0]) + abs(law.mass[-1])) * width**2 < 1e-6 * spread**2:
+            return law
         width *= 2.0
     raise ValueError(f"prob must not be so close to 0 or 1 that single samples decide the phase, got {prob}")

@@ -74,29 +74,30 @@ def phase(prob: float, config: PhaseConfig, method: Method = "exact", resolution
         return PhaseResult(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 0.0, zeros, zeros, method)
     sums = advantage_sums(prob, config) if method == "exact" else None
     if sums is not None:
-        y, law, low, high = propagate_atoms(prob, config, sums, std)
+        law = propagate_atoms(prob, config, sums, std)
     else:
         few = (
             method == "exact"
             and config.groups_per_minibatch > 1
             and config.group_size * config.groups_per_minibatch < 64
         )
-        y, law, low, high = propagate_lattice(prob, config, method, std, resolution * (4 if few else 1))
+        law = propagate_lattice(prob, config, method, std, resolution * (4 if few else 1))
     x0 = float(logit(prob))
-    shift = float(law @ y)
+    y, mass = law.offset, law.mass
+    shift = float(mass @ y)
     policy = np.stack([expit(x0 + y), expit(-x0 - y)])
     change = policy - np.array([[prob], [1.0 - prob]])
-    mean_change = change @ law
-    variance = np.maximum((change**2) @ law - mean_change**2, 0.0)
+    mean_change = change @ mass
+    variance = np.maximum((change**2) @ mass - mean_change**2, 0.0)
     entropy = entr(policy).sum(axis=0) - entr(np.array([prob, 1.0 - prob])).sum()
     return PhaseResult(
         log_odds_shift=shift,
-        log_odds_std=math.sqrt(max(float(law @ y**2) - shift**2, 0.0)),
+        log_odds_std=math.sqrt(max(float(mass @ y**2) - shift**2, 0.0)),
         mean_logit_shift=(shift / 2, -shift / 2),
         mean_prob_shift=(float(mean_change[0]), float(mean_change[1])),
         prob_std=(math.sqrt(variance[0]), math.sqrt(variance[1])),
-        entropy_shift=float(law @ entropy),
-        clip_low_fraction=tuple(low.tolist()),
-        clip_high_fraction=tuple(high.tolist()),
+        entropy_shift=float(mass @ entropy),
+        clip_low_fraction=tuple(law.clip_low.tolist()),
+        clip_high_fraction=tuple(law.clip_high.tolist()),
         method=method,
     )

@@ -162,8 +162,8 @@ def test_merged_atoms_agree_with_a_lattice_only_when_it_is_fine(p: float, plan: 
     found, std = phase(p, plan), first_step_std(p, plan)
 
     def error(resolution: float) -> float:
-        y, law, _, _ = propagate_lattice(p, plan, "exact", std, resolution)
-        return abs(float(law @ y) - found.log_odds_shift) / found.log_odds_std
+        law = propagate_lattice(p, plan, "exact", std, resolution)
+        return abs(float(law.mass @ law.offset) - found.log_odds_shift) / found.log_odds_std
 
     assert error(64) < 3e-3
     assert error(12) > 4e-3
@@ -174,14 +174,14 @@ def test_the_two_roads_agree_where_updates_are_many() -> None:
     plan = PhaseConfig(0.3, 16, 1, 8, 0.5, ClipRange(0.2, 0.28))
     sums, std = advantage_sums(0.65, plan), first_step_std(0.65, plan)
     assert sums is not None
-    y, law, low, high = propagate_atoms(0.65, plan, sums, std)
-    other, weight, other_low, other_high = propagate_lattice(0.65, plan, "exact", std, 48)
-    spread = math.sqrt(float(law @ y**2))
-    assert float(law @ y) == pytest.approx(float(weight @ other), abs=1e-3 * spread)
-    assert spread == pytest.approx(math.sqrt(float(weight @ other**2)), rel=1e-3)
-    np.testing.assert_allclose(low, other_low, atol=2e-4)
-    np.testing.assert_allclose(high, other_high, atol=2e-4)
-    assert law.sum() == pytest.approx(1.0, abs=1e-12)
+    atoms, lattice = propagate_atoms(0.65, plan, sums, std), propagate_lattice(0.65, plan, "exact", std, 48)
+    means = [float(law.mass @ law.offset) for law in (atoms, lattice)]
+    spreads = [math.sqrt(float(law.mass @ law.offset**2)) for law in (atoms, lattice)]
+    assert means[0] == pytest.approx(means[1], abs=1e-3 * spreads[0])
+    assert spreads[0] == pytest.approx(spreads[1], rel=1e-3)
+    np.testing.assert_allclose(atoms.clip_low, lattice.clip_low, atol=2e-4)
+    np.testing.assert_allclose(atoms.clip_high, lattice.clip_high, atol=2e-4)
+    assert atoms.mass.sum() == pytest.approx(1.0, abs=1e-12)
 
 
 @pytest.mark.parametrize("p", [1e-6, 1 - 1e-6, 1e-9])
