@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from .surrogate import ClipRange, push
+from .surrogate import Surrogate, push
 
 
 def check_probs(name: str, probs: ArrayLike) -> NDArray[np.float64]:
@@ -14,7 +14,7 @@ def check_probs(name: str, probs: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(array / array.sum(), dtype=np.float64)
 
 
-def expected_gradient(probs: ArrayLike, old_probs: ArrayLike, clip: ClipRange, mu: float) -> NDArray[np.float64]:
+def expected_gradient(probs: ArrayLike, old_probs: ArrayLike, surrogate: Surrogate, mu: float) -> NDArray[np.float64]:
     """E[∂J/∂z_j] = μ·π_j·(s_j − s̄), s_a = f₊′(R_a) − f₋′(R_a), s̄ = Σ_a π_a s_a; array [K], units of advantage.
 
     probs: the policy π [K]; old_probs: the behaviour policy b [K] that samples came from; R = π/b; mu from T1.
@@ -25,5 +25,5 @@ def expected_gradient(probs: ArrayLike, old_probs: ArrayLike, clip: ClipRange, m
     pi, b = check_probs("probs", probs), check_probs("old_probs", old_probs)
     if len(pi) != len(b):
         raise ValueError(f"old_probs must have as many entries as probs ({len(pi)}), got {len(b)}")
-    s = push(pi / b, clip)
+    s = push(pi / b, b, surrogate)
     return mu * pi * (s - pi @ s)

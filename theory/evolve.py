@@ -15,7 +15,7 @@ from scipy.special import entr, expit, logit
 from .config import PhaseConfig
 from .lattice import WIDEST_SPACING, Lattice, Method, propagate
 from .phase import check_two_outcomes, first_step_std, phase
-from .surrogate import ClipRange
+from .surrogate import UNCLIPPED
 
 Array = NDArray[np.float64]
 MAX_LOG_ODDS = 14.0  # p = 1 − 8e-7; what would go beyond stays at the edge
@@ -161,7 +161,7 @@ def learning_rate_for_spread(prob: float, config: PhaseConfig, spread: float) ->
         raise ValueError(f"spread must be positive and finite, got {spread}")
 
     def excess(log_rate: float) -> float:
-        trial = replace(config, learning_rate=math.exp(log_rate), clip=ClipRange(None, None))
+        trial = replace(config, learning_rate=math.exp(log_rate), surrogate=UNCLIPPED)
         return math.log(phase(prob, trial, "gaussian").log_odds_std / spread)
 
     unit = first_step_std(prob, replace(config, learning_rate=1.0)) * math.sqrt(config.minibatches)

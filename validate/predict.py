@@ -29,7 +29,7 @@ from ..theory.momentum import (
     phase_correlation,
     summed_noise,
 )
-from ..theory.surrogate import ClipRange
+from ..theory.surrogate import PpoClip
 from .recipe import Arm, Recipe, Training
 
 if TYPE_CHECKING:  # the probe needs torch, a prediction does not
@@ -191,7 +191,7 @@ def predict(
     momentum, minibatches = training.adam_beta1, training.minibatches
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
     spreads = spread.value * np.exp(nodes * spread.relative_stderr)
-    prob, shape = _logistic(reading.log_odds), training.toy(1.0, ClipRange(None, None))
+    prob, shape = _logistic(reading.log_odds), training.toy(1.0, PpoClip(None, None))
     rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
     toy = Toy(reading.log_odds, reading.samples, rates, node_weights / node_weights.sum(), training.phases)
     arms = {}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..theory.config import PhaseConfig
-from ..theory.surrogate import ClipRange
+from ..theory.surrogate import PpoClip
 from .fields import check, parse_toml, read_dataclass
 from .files import read_text
 from .organism.spec import SHIPPED
@@ -80,7 +80,7 @@ class Training:
     def minibatch_size(self) -> int:
         return self.rollouts // self.minibatches
 
-    def toy(self, learning_rate: float, clip: ClipRange) -> PhaseConfig:
+    def toy(self, learning_rate: float, clip: PpoClip) -> PhaseConfig:
         """The same phase on the toy policy (TRL scales advantages with the n−1 standard deviation).
 
         The toy keeps a group whole within a mini-batch. TRL shuffles a phase's samples over its mini-batches, so that
@@ -93,7 +93,7 @@ class Training:
             groups_per_minibatch=self.minibatch_size // self.group_size,
             minibatches=self.minibatches,
             success_prob=self.success_prob,
-            clip=clip,
+            surrogate=clip,
             scale="std-unbiased",
         )
 
@@ -142,8 +142,8 @@ class Arm:
         check(self.clip_high is None or self.clip_high > 0, "arm.clip_high", "positive or none", self.clip_high)
 
     @property
-    def clip(self) -> ClipRange:
-        return ClipRange(low=self.clip_low, high=self.clip_high)
+    def clip(self) -> PpoClip:
+        return PpoClip(low=self.clip_low, high=self.clip_high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import time
 import pytest
 from clipbias.theory.config import PhaseConfig
 from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 
 PHASE = (
     "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 "
@@ -35,7 +35,7 @@ def test_drift(answer):
 
 def test_phase(answer):
     found = answer(f"theory phase {PHASE}")
-    law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, ClipRange(0.2, None)))
+    law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, PpoClip(0.2, None)))
     assert set(found) == {
         *("mean_logit_shift", "mean_prob_shift", "prob_std", "entropy_shift", "clip_low_fraction"),
         *("clip_high_fraction", "method", "log_odds_shift", "log_odds_std"),

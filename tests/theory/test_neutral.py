@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from clipbias.theory.immunity import immune_above
 from clipbias.theory.neutral import expected_push, neutral_clip_high, neutral_ratio_std
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
@@ -31,7 +31,7 @@ def pushed(low: float | None, high: float | None, sigma: float) -> float:
 
 @given(low=st.one_of(st.none(), LOW), high=st.one_of(st.none(), HIGH), sigma=SIGMA)
 def test_push_is_the_integral(low: float | None, high: float | None, sigma: float) -> None:
-    assert expected_push(ClipRange(low, high), sigma) == pytest.approx(pushed(low, high, sigma), abs=1e-10)
+    assert expected_push(PpoClip(low, high), sigma) == pytest.approx(pushed(low, high, sigma), abs=1e-10)
 
 
 @given(low=LOW, sigma=SIGMA)
@@ -45,25 +45,25 @@ def test_the_neutral_clip_is_neutral_and_its_neighbours_are_not(low: float, sigm
 
 @given(epsilon=st.floats(0.01, 0.9), sigma=SIGMA)
 def test_a_symmetric_clip_lowers_rare_outcomes(epsilon: float, sigma: float) -> None:
-    assert expected_push(ClipRange(epsilon, epsilon), sigma) <= 0
+    assert expected_push(PpoClip(epsilon, epsilon), sigma) <= 0
 
 
 def test_push_is_that_of_sampled_ratios() -> None:
-    rng, sigma, clip = np.random.default_rng(0), 0.2, ClipRange(0.2, 0.28)
+    rng, sigma, clip = np.random.default_rng(0), 0.2, PpoClip(0.2, 0.28)
     ratio = np.exp(rng.normal(-(sigma**2) / 2, sigma, size=2_000_000))
     values = ratio * ((ratio < 0.8).astype(float) - (ratio > 1.28))
     z = (values.mean() - expected_push(clip, sigma)) / (values.std() / math.sqrt(len(values)))
     assert abs(z) < 4
-    wrong = expected_push(ClipRange(0.28, 0.2), sigma)  # sides swapped
+    wrong = expected_push(PpoClip(0.28, 0.2), sigma)  # sides swapped
     assert abs(values.mean() - wrong) / (values.std() / math.sqrt(len(values))) > 10
 
 
 def test_published_values() -> None:
     assert neutral_clip_high(0.2, 0.0) == pytest.approx(0.25)
     assert neutral_ratio_std(0.2, 0.28) == pytest.approx(0.154, abs=5e-4)
-    assert immune_above(ClipRange(0.2, 0.2)) == pytest.approx(0.8333, abs=5e-5)
-    assert immune_above(ClipRange(0.2, 0.28)) == pytest.approx(0.78125)
-    assert immune_above(ClipRange(0.2, None)) == 0.0
+    assert immune_above(PpoClip(0.2, 0.2)) == pytest.approx(0.8333, abs=5e-5)
+    assert immune_above(PpoClip(0.2, 0.28)) == pytest.approx(0.78125)
+    assert immune_above(PpoClip(0.2, None)) == 0.0
 
 
 def test_errors_name_the_field() -> None:
@@ -72,4 +72,4 @@ def test_errors_name_the_field() -> None:
     with pytest.raises(ValueError, match=r"clip_high must be at least 0\.2500"):
         neutral_ratio_std(0.2, 0.2)
     with pytest.raises(ValueError, match="ratio_std must be positive"):
-        expected_push(ClipRange(0.2, 0.2), 0.0)
+        expected_push(PpoClip(0.2, 0.2), 0.0)

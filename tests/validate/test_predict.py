@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from clipbias.theory.evolve import evolve
 from clipbias.theory.momentum import persistence_from_rest
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 from clipbias.validate.predict import LEVELS, Toy, band, predict, spread_of, token_clip_fractions
 from clipbias.validate.probe import Reading
 from clipbias.validate.recipe import Arm, Training, read_recipe
@@ -77,7 +77,7 @@ def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
     toy = Toy(0.6, None, [0.4], np.array([1.0]), 6)
     results = toy.laws(TRAINING, CLIP)
     found = band(toy, results, 0.0, 8)
-    law = evolve(1 / (1 + math.exp(-0.6)), TRAINING.toy(0.4, ClipRange(0.2, 0.2)), 6).laws[-1]
+    law = evolve(1 / (1 + math.exp(-0.6)), TRAINING.toy(0.4, PpoClip(0.2, 0.2)), 6).laws[-1]
     expected = [law.quantile(level) for level in LEVELS]
     np.testing.assert_allclose(found["log_odds_quantiles"][-1], expected, atol=5e-3)
     assert found["log_odds_mean"][-1] == pytest.approx(law.mean, abs=1e-9)
