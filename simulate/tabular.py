@@ -100,6 +100,8 @@ def simulate(
             total_clipped += clipped.sum(axis=0)
             if progress is not None:
                 progress(min((first_chunk + slots) * CHUNK, replicates))
+    if not np.isfinite(total_powers).all():
+        raise ValueError(f"learning_rate must keep the logits finite, got {config.learning_rate}")
     return _result(start, replicates, total_powers, total_clipped, above.sum(axis=0), histogram.sum(axis=0))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-from .config import Scale
+from .config import LARGEST_GROUP, Scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class AdvantageMoments:
 def _check(group_size: int, scale: str) -> None:
     if group_size < 2:
         raise ValueError(f"group_size must be at least 2, got {group_size}")
+    if group_size > LARGEST_GROUP:
+        raise ValueError(f"group_size must be at most {LARGEST_GROUP}, got {group_size}")
     if scale not in get_args(Scale):
         raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, got {scale}")
 
@@ -74,8 +76,8 @@ def advantage_moments(
     μ = Σ_m P(m)·(m/G)·Â₊(m) = c·E√(q(1−q)) for the standard-deviation scales (design T1; the μ of arXiv:2506.10947).
     Known value: G = 16, γ = ½ gives 0.4835, with n−1 0.4682. Holds for rewards that ignore the outcome.
     """
-    law = rewarded_law(group_size, success_prob)
     plus, minus = group_advantages(group_size, scale, epsilon)
+    law = rewarded_law(group_size, success_prob)
     q = np.arange(group_size + 1) / group_size
     inner = law[1:group_size]
     possible = np.maximum(plus, -minus)[law > 0]

@@ -23,8 +23,8 @@ from .reward import reward_law
 
 _LARGEST_GROUP = 37  # 9,880 patterns
 _LARGEST_SUPPORT = 10_000  # of V
-_LARGEST_PRODUCT = 1_000_000
-_RAREST = 1e-8
+_LARGEST_PRODUCT = 300_000
+_NEGLIGIBLE = 1e-6
 _PAIRS_A_STEP = 1_000_000  # atoms of x times those of V: sets the width of a cell
 _PAIRS_AT_ONCE = 2_000_000
 _MOMENTS = 4
@@ -41,8 +41,8 @@ class AdvantageSums:
 def advantage_sums(prob: float, config: PhaseConfig) -> AdvantageSums | None:
     """The law of V for one mini-batch sampled from p₀ = prob, or None where it has more than 10,000 values.
 
-    Where it has, its rarest values, 1e-8 of its mass, are left out: with rare rewards (or rare failures) most of the mass
-    sits on few values that lie far apart.
+    Where it has, the values that hardly ever occur are left out: with rare rewards (or rare failures) nearly all of the
+    mass sits on few values that lie far apart.
     """
     size = config.group_size
     if size > _LARGEST_GROUP:
@@ -53,20 +53,22 @@ def advantage_sums(prob: float, config: PhaseConfig) -> AdvantageSums | None:
     group = total = _distinct(value, mass)
     for _ in range(config.groups_per_minibatch - 1):
         if len(total.mass) * len(group.mass) > _LARGEST_PRODUCT:
-            total, group = _common(total), _common(group)
+            total, group = _common(total, prob), _common(group, prob)
         if len(total.mass) * len(group.mass) > _LARGEST_PRODUCT:
             return None
         value = (total.value[:, None] + group.value[None]).reshape(-1, 4)
         total = _distinct(value, np.outer(total.mass, group.mass).ravel())
     if len(total.mass) > _LARGEST_SUPPORT:
-        total = _common(total)
+        total = _common(total, prob)
     return total if len(total.mass) <= _LARGEST_SUPPORT else None
 
 
-def _common(sums: AdvantageSums) -> AdvantageSums:
-    """Without the rarest values, which together have a probability of _RAREST at most."""
-    order = np.argsort(sums.mass)
-    kept = np.sort(order[np.cumsum(sums.mass[order]) > _RAREST])
+def _common(sums: AdvantageSums, prob: float) -> AdvantageSums:
+    """Without values that together have at most 1e-6 of the mass and 1e-6 of the first step's variance."""
+    move = sums.value @ np.array([1 - prob, -prob, 1 - prob, -prob])
+    part = sums.mass * (1 + move**2 / (sums.mass @ move**2))
+    order = np.argsort(part)
+    kept = np.sort(order[np.cumsum(part[order]) > _NEGLIGIBLE])
     return AdvantageSums(sums.value[kept], sums.mass[kept] / sums.mass[kept].sum())
 
 

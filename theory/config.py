@@ -8,6 +8,9 @@ import numpy as np
 from .surrogate import Surrogate
 
 Scale = Literal["std", "std-unbiased", "none"]
+LARGEST_RATE = 1e100  # its square must not overflow
+LARGEST_COUNT = 10_000
+LARGEST_GROUP = 1_000_000  # sums over a group's rewards are listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +34,17 @@ class PhaseConfig:
     def __post_init__(self) -> None:
         if not 0.0 <= self.learning_rate < float("inf"):
             raise ValueError(f"learning_rate must be at least 0 and finite, got {self.learning_rate}")
+        if self.learning_rate > LARGEST_RATE:
+            raise ValueError(f"learning_rate must be at most {LARGEST_RATE:g}, got {self.learning_rate}")
         for field in ("groups_per_minibatch", "minibatches"):
             if getattr(self, field) < 1:
                 raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
+            if getattr(self, field) > LARGEST_COUNT:
+                raise ValueError(f"{field} must be at most {LARGEST_COUNT}, got {getattr(self, field)}")
         if self.group_size < 2:
             raise ValueError(f"group_size must be at least 2, got {self.group_size}")
+        if self.group_size > LARGEST_GROUP:
+            raise ValueError(f"group_size must be at most {LARGEST_GROUP}, got {self.group_size}")
         if not all(0.0 <= prob <= 1.0 for prob in np.atleast_1d(self.success_prob)):
             raise ValueError(f"success_prob must be in [0, 1], got {self.success_prob}")
         if self.scale not in get_args(Scale):

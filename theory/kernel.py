@@ -20,6 +20,7 @@ from .reward import RewardLaw, reward_law
 
 Array = NDArray[np.float64]
 LARGEST_EXACT_GROUP = 128
+LARGEST_EXACT_GROUPS = 500
 _ATOMS_AT_ONCE = 4_000_000  # pieces × atoms held in memory
 
 
@@ -156,6 +157,11 @@ def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, ha
         raise ValueError(
             f"group_size must be at most {LARGEST_EXACT_GROUP} for the exact method, whose work grows as its cube"
             f" (the gaussian one takes any), got {size}"
+        )
+    if groups > LARGEST_EXACT_GROUPS:
+        raise ValueError(
+            f"groups_per_minibatch must be at most {LARGEST_EXACT_GROUPS} for the exact method (so many add up to"
+            f" a normal step: use the gaussian one), got {groups}"
         )
     plus, minus = group_advantages(size, config.scale)
     m, k, rest, mass = group_patterns(size, geometry.reward)

@@ -44,6 +44,8 @@ def neutral_clip_high(clip_low: float, ratio_std: float) -> float:
         raise ValueError(f"clip_low must be in [0, 1), got {clip_low}")
     if not 0.0 <= ratio_std < 26.0:  # exp(26²) is near the largest float
         raise ValueError(f"ratio_std must be in [0, 26), got {ratio_std}")
+    if ratio_std**2 - math.log1p(-clip_low) > 700.0:  # exp(709.8) is the largest float
+        raise ValueError(f"clip_low must be smaller at this ratio_std ({ratio_std}): no float is neutral to {clip_low}")
     return math.exp(ratio_std**2) / (1.0 - clip_low) - 1.0
 
 
@@ -90,9 +92,9 @@ def neutral_clip_high_of_phase(
 ) -> float:
     """The ε_h at which one phase of the full calculation (T4) is neutral, at config's ε_l; config's ε_h is not used.
 
-    "drift": the expected log-odds do not move (the question of T6, without its assumptions: the prior need not be small,
-    the law of R is what clipping leaves of it). "entropy": E[ΔH] is that of the same phase without a clip. Both are
-    found by bisection to 1e-4 in [0.001, 10]; ValueError where neither end brackets a root (p = ½ has no drift at
+    "drift": the expected log-odds do not move (the question of T6 without its assumptions: the prior need not be
+    small, the law of R is what clipping leaves of it). "entropy": E[ΔH] is that of the same phase without a clip. Both
+    are found by bisection to 1e-4 in [0.001, 10]; ValueError where neither end brackets a root (p = ½ has no drift at
     symmetric bounds and any at others; a clip that hardly acts has no root worth the name).
     """
     clip = config.surrogate

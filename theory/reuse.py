@@ -20,8 +20,8 @@ from .surrogate import Array
 def second_epoch_shift(probs: ArrayLike, config: PhaseConfig) -> Array:
     """E[Δz] of a phase of two epochs from probs [K], to order η²: −(2Mη²/n)·(v₊ + v₋)·π_j(π_j − |π|²); [K].
 
-    Every mini-batch meets its own first step once. For rewards that ignore the outcome and surrogates whose slopes are 1
-    near R = 1 (PPO's clip, CISPO, DPPO: no bound is reached to this order). Groups whole or split: the same. For two
+    Every mini-batch meets its own first step once. For rewards that ignore the outcome and surrogates whose slopes are
+    1 near R = 1 (PPO's clip, CISPO, DPPO: no bound is reached to this order). Groups whole or split: the same. For two
     outcomes the log-odds move by −(4Mη²/n)(v₊ + v₋)·(2p − 1)·p(1 − p). The next order is η⁴ (η³ where advantages are
     skewed, γ ≠ ½), tested by enumeration as an order of convergence.
     """

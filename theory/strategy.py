@@ -26,8 +26,8 @@ def _accuracies(accuracies: ArrayLike) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class GainParts:
-    """A change of accuracy, in two parts that add up to it. switching: Σ_k (share′_k − share_k)·accuracy_k, what the new
-    shares would have brought at the old accuracies; within: Σ_k share′_k·(accuracy′_k − accuracy_k), what is left."""
+    """A change of accuracy, in two parts that add up to it. switching: Σ_k (share′_k − share_k)·accuracy_k, what the
+    new shares would have brought at the old accuracies; within: Σ_k share′_k·(accuracy′_k − accuracy_k), the rest."""
 
     switching: float
     within: float

@@ -239,3 +239,20 @@ def test_groups_too_large_for_the_exact_step_are_refused_and_taken_by_the_gaussi
     with pytest.raises(ValueError, match="group_size must be at most 128 for the exact method"):
         phase(0.65, large)
     assert phase(0.65, large, "gaussian").log_odds_std > 0
+
+
+@pytest.mark.parametrize(
+    ("p", "plan"),
+    [(0.796, PhaseConfig(1.75, 5, 6, 11, 0.98, PpoClip(None, 0.047))),
+     (0.65, PhaseConfig(2.0, 8, 8, 8, 0.02, PpoClip(0.1, 0.1))),
+     (0.65, PhaseConfig(1.0, 16, 4, 8, 0.99, PpoClip(0.05, 0.05)))],
+)  # fmt: skip
+def test_rare_rewards_and_rare_failures(
+    p: float, plan: PhaseConfig, sampled_log_odds: Callable[..., np.ndarray]
+) -> None:
+    """Nearly all mini-batches are silent, a step's few atoms are far apart: a lattice errs by 6 % of the spread."""
+    found = phase(p, plan)
+    changes = sampled_log_odds(p, plan, 1, 400_000, seed=5) - logit(p)
+    stderr = changes.std() / math.sqrt(len(changes))
+    assert abs(found.log_odds_shift - changes.mean()) < 4 * stderr + 0.005 * changes.std()
+    assert found.log_odds_std == pytest.approx(changes.std(), rel=0.01)

@@ -63,8 +63,8 @@ def test_drift_and_covariance_are_those_of_every_pattern(logits, moves, gammas, 
 @given(logits=PROBS, moves=st.lists(st.floats(-1, 1), min_size=3, max_size=3), gamma=st.floats(0.01, 0.99),
        surrogate=SURROGATES, size=st.integers(2, 20))  # fmt: skip
 def test_equal_rewards_are_t2(logits, moves, gamma, surrogate, size) -> None:
-    """γ_k all equal: no selection, whatever the shares. The intuitive hypothesis, that outcomes gain because most of the
-    rewarded samples are theirs, is refuted for every policy; and is what a baseline of 0 would do (the control)."""
+    """γ_k all equal: no selection, whatever the shares. The intuitive hypothesis, that outcomes gain because most of
+    the rewarded samples are theirs, is refuted for every policy; and is what a baseline of 0 would do (the control)."""
     outcomes = len(logits)
     old = np.exp(logits) / np.exp(logits).sum()
     new = old * np.exp(moves[:outcomes])
