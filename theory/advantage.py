@@ -73,7 +73,7 @@ def advantage_moments(
 ) -> AdvantageMoments:
     """Moments of one sample's advantage, exact sums over m ~ Bin(G, γ).
 
-    μ = Σ_m P(m)·(m/G)·Â₊(m) = c·E√(q(1−q)) for the standard-deviation scales (design T1; the μ of arXiv:2506.10947).
+    μ = Σ_m P(m)·(m/G)·Â₊(m) = c·E√(q(1−q)) for the standard-deviation scales (T1; the μ of arXiv:2506.10947).
     Known value: G = 16, γ = ½ gives 0.4835, with n−1 0.4682. Holds for rewards that ignore the outcome.
     """
     plus, minus = group_advantages(group_size, scale, epsilon)
@@ -102,7 +102,7 @@ class PairMoments:
 
 
 def pair_moments(group_size: int, success_prob: float, scale: Scale = "std") -> PairMoments:
-    """Σ_m P(m)·P(the two are rewarded / one is / none is | m)·Â·Â, without replacement (design T3).
+    """Σ_m P(m)·P(the two are rewarded / one is / none is | m)·Â·Â, without replacement (T3).
 
     plus_minus is for an ordered pair (i rewarded, j not). plus_plus + 2·plus_minus + minus_minus =
     −(v₊ + v₋)/(G−1), since the advantages of a group add to 0.

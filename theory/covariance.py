@@ -17,7 +17,7 @@ def gradient_covariance(probs: ArrayLike, old_probs: ArrayLike, config: PhaseCon
           + G(G−1)·[PP·u₊u₊ᵀ + PM·(u₊u₋ᵀ + u₋u₊ᵀ) + MM·u₋u₋ᵀ] − G²·ȳȳᵀ,  ȳ = μ(u₊ − u₋),
     with the pair moments PP, PM, MM of T1, and b⁺, b⁻ of `reward` (both are b for outcome-blind rewards); groups are
     independent, so Cov(g) = N·Cov/(NG)². For outcome-blind rewards without clipping u± = 0 and only the first term
-    stays. Multiply by learning_rate² for the logits. Source: design T3. Holds as T2 does.
+    stays. Multiply by learning_rate² for the logits. T3 of docs/equations.md. Holds as T2 does.
     """
     pi, b = check_probs("probs", probs), check_probs("old_probs", old_probs)
     size, law = config.group_size, reward_law(b, config.success_prob)

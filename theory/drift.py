@@ -18,9 +18,9 @@ def expected_gradient(probs: ArrayLike, old_probs: ArrayLike, surrogate: Surroga
     """E[∂J/∂z_j] = μ·π_j·(s_j − s̄), s_a = f₊′(R_a) − f₋′(R_a), s̄ = Σ_a π_a s_a; array [K], units of advantage.
 
     probs: the policy π [K]; old_probs: the behaviour policy b [K] that samples came from; R = π/b; mu from T1.
-    Source: design T2; arXiv:2506.10947 states it for symmetric ε (sign slip in v0/v1). Exact for any π and b when
-    rewards ignore the outcome and advantages are independent of how π came to differ from b: one epoch, fresh samples
-    in every mini-batch. It fails with several epochs on the same samples.
+    Source: T2 of docs/equations.md; arXiv:2506.10947 states it for symmetric ε (sign slip in v0/v1). Exact for any π
+    and b when rewards ignore the outcome and advantages are independent of how π came to differ from b: one epoch,
+    fresh samples in every mini-batch. It fails with several epochs on the same samples.
     """
     pi, b = check_probs("probs", probs), check_probs("old_probs", old_probs)
     if len(pi) != len(b):

@@ -82,7 +82,7 @@ class EvolveResult:
 def evolve(
     prob: float, config: PhaseConfig, phases: int, method: Method = "exact", resolution: float = 8.0
 ) -> EvolveResult:
-    """Compose T4 `phases` times from p₀ = prob (design T10).
+    """Compose T4 `phases` times from p₀ = prob (T10).
 
     resolution: lattice points per standard deviation of a step, the start's or half the widest there is. The lattice
     spans what six standard deviations and the first phase's drift can reach in T phases, at most |x| ≤ 14. Domain:

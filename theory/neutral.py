@@ -23,7 +23,7 @@ def _check_ratio_std(ratio_std: float) -> None:
 def expected_push(clip: PpoClip, ratio_std: float) -> float:
     """E[R·s(R)] for log R ~ N(−σ²/2, σ²): the drift of a rare outcome in units of μ·b.
 
-    = Φ((ln(1−ε_l) − σ²/2)/σ) − Φ((σ²/2 − ln(1+ε_h))/σ)  (design T6; the first term is 0 with clip-low off, the second
+    = Φ((ln(1−ε_l) − σ²/2)/σ) − Φ((σ²/2 − ln(1+ε_h))/σ)  (T6; the first term is 0 with clip-low off, the second
     with clip-high off). σ = ratio_std > 0 is the standard deviation of the log-ratio. Holds for an outcome so rare that
     its own samples do not move it, its logit being carried along by noise shared with others (E[R] = 1).
     """
@@ -35,7 +35,7 @@ def expected_push(clip: PpoClip, ratio_std: float) -> float:
 
 
 def neutral_clip_high(clip_low: float, ratio_std: float) -> float:
-    """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(σ²), so ε_h = exp(σ²)/(1−ε_l) − 1 (design T6).
+    """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(σ²), so ε_h = exp(σ²)/(1−ε_l) − 1 (T6).
 
     The two Gaussian tails are equal iff their arguments are. As σ → 0 it is ε_l/(1−ε_l): 0.25 at ε_l = 0.2.
     ratio_std ≥ 0 (0 is the limit of small steps); clip_low in [0, 1).

@@ -29,7 +29,7 @@ def unclipped_step_variance(prob: float, config: PhaseConfig) -> float:
 
 
 def ito_shift(prob: float, log_odds_variance: float) -> float:
-    """E[Δp] = ½p(1−p)(1−2p)·Var(Δx) for a centred Δx of small variance; toward ½ (design T8).
+    """E[Δp] = ½p(1−p)(1−2p)·Var(Δx) for a centred Δx of small variance; toward ½ (T8).
 
     The next term is of fourth order in Δx: relative error below Var(Δx) (tested against quadrature).
     """
@@ -54,7 +54,7 @@ class Decomposition:
 
 def decomposition(prob: float, config: PhaseConfig, phases: int, method: Method = "exact") -> Decomposition:
     """The same T phases with and without the clip, and with rewards of the same rate γ̄ that ignore the outcome
-    (design T8, T9, T10)."""
+    (T8, T9, T10)."""
     clipped = evolve(prob, config, phases, method).laws[-1]
     unclipped = replace(config, surrogate=UNCLIPPED)
     free = blind = evolve(prob, unclipped, phases, method).laws[-1]

@@ -9,8 +9,8 @@ T being the sum of all positive advantages; everything after that is as it is: g
 ξ±, T of each step are a scrambled Sobol sequence of 2K + 1 dimensions in random order (Latin supercube sampling, Owen
 1998), which needs about five times fewer points than random ones; independent scramblings give the error.
 
-The design's moment closure (a normal law of the logits) is not used: what piles up at a clip bound is not normal, and
-the mean shift of its own table came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 for −0.0021).
+Moment closure (a normal law of the logits) is not used: what piles up at a clip bound is not normal, and
+mean shifts came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 for −0.0021).
 """
 
 import math

@@ -58,7 +58,7 @@ def reward_drift(probs: ArrayLike, old_probs: ArrayLike, config: PhaseConfig) ->
     """E[∂J/∂z_j] = μ(γ̄)·Σ_a (R_a b⁺_a f₊′_a − R_a b⁻_a f₋′_a)·(δ_aj − π_j), array [K] in units of advantage.
 
     Exact for any π and b where samples are fresh (as T2, which it becomes at equal γ_a). At π = b without a clip it is
-    π_j(A_j − Ā), A_a = (γ_a − γ̄)·κ, κ = `advantage_gap` (design T9): outcomes gain by their advantage over the average,
+    π_j(A_j − Ā), A_a = (γ_a − γ̄)·κ, κ = `advantage_gap` (T9): outcomes gain by their advantage over the average,
     not by how many of the rewarded samples they are.
     """
     pi, b = check_probs("probs", probs), check_probs("old_probs", old_probs)
@@ -76,7 +76,7 @@ def reward_drift(probs: ArrayLike, old_probs: ArrayLike, config: PhaseConfig) ->
 
 
 def advantage_gap(config: PhaseConfig, success_prob: float) -> float:
-    """κ = E[Â₊(m′+1)] − E[Â₋(m′)], m′ ~ Bin(G−1, γ̄): what a reward is worth to the sample that gets it (design T9).
+    """κ = E[Â₊(m′+1)] − E[Â₋(m′)], m′ ~ Bin(G−1, γ̄): what a reward is worth to the sample that gets it (T9).
 
     = μ(γ̄)/(γ̄(1−γ̄)), since μ = γ̄·E[Â | rewarded] = −(1−γ̄)·E[Â | not]. success_prob = γ̄ in (0, 1).
     """

@@ -10,7 +10,7 @@ from .surrogate import Array
 
 
 def mixture_accuracy(shares: ArrayLike, accuracies: ArrayLike) -> float:
-    """Σ_k share_k·accuracy_k (design T11); shares [K] add to 1, accuracies [K] in [0, 1]."""
+    """Σ_k share_k·accuracy_k (T11); shares [K] add to 1, accuracies [K] in [0, 1]."""
     weights, values = check_probs("shares", shares), _accuracies(accuracies)
     if len(weights) != len(values):
         raise ValueError(f"accuracies must have as many entries as shares ({len(weights)}), got {len(values)}")

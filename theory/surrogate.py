@@ -2,7 +2,7 @@
 
 A sample of advantage Â contributes Â·f₊(R) where Â > 0 and Â·f₋(R) where Â < 0, so its gradient in the logits is
 Â·f±′(R)·R·(e_a − π). Everything that a surrogate does to the expected update when rewards say nothing is in the push
-s = f₊′ − f₋′ (design T2), everything that it does to the noise in f₊′ and f₋′ (T3).
+s = f₊′ − f₋′ (T2), everything that it does to the noise in f₊′ and f₋′ (T3).
 """
 
 import math
@@ -202,7 +202,7 @@ class Probability:
 
 
 def push(ratio: ArrayLike, old_probs: ArrayLike, surrogate: Surrogate) -> Array:
-    """s(R) = f₊′(R) − f₋′(R), shape of `ratio` (design T2).
+    """s(R) = f₊′(R) − f₋′(R), shape of `ratio` (T2).
 
     For PPO's clip 1{R < 1−ε_l} − 1{R > 1+ε_h}: +1 where only penalties are cut off (the outcome is pushed up on
     average), −1 where only praise is. 0 everywhere for CISPO, for Â·π, for SAPO with τ₊ = τ₋, and without a clip.

@@ -1,4 +1,4 @@
-"""T4 against direct Monte Carlo, the design's table, exact enumeration, and itself on finer lattices."""
+"""T4 against direct Monte Carlo, a table of it, exact enumeration, and itself on finer lattices."""
 
 import itertools
 import math
@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-# p, η, ε_l, ε_h, N, γ, Monte Carlo mean of the change of x, its standard error, its standard deviation (design T4)
+# p, η, ε_l, ε_h, N, γ, Monte Carlo mean of the change of x, its standard error, its standard deviation (T4)
 TABLE = [
     (0.65, 0.5, 0.2, 0.2, 4, 0.5, 0.00395, 0.00024, 0.154),
     (0.65, 1.0, 0.2, 0.2, 4, 0.5, 0.02586, 0.00031, 0.198),
@@ -37,7 +37,7 @@ def config(
 
 @pytest.mark.parametrize("method", ["exact", "gaussian"])
 @pytest.mark.parametrize(("p", "eta", "low", "high", "groups", "gamma", "mean", "stderr", "std"), TABLE)
-def test_the_table_of_the_design(
+def test_the_table(
     p: float, eta: float, low: float | None, high: float | None, groups: int, gamma: float, mean: float, stderr: float,
     std: float, method: str,
 ) -> None:  # fmt: skip

@@ -80,7 +80,7 @@ def test_equal_rewards_are_t2(logits, moves, gamma, surrogate, size) -> None:
 
 @given(logits=PROBS, gammas=st.lists(st.floats(0.05, 0.95), min_size=3, max_size=3), size=st.integers(2, 30))
 def test_at_the_start_of_a_phase_selection_is_pi_times_the_advantage_over_the_average(logits, gammas, size) -> None:
-    """The design's form, with κ summed over m′ directly."""
+    """The other form, with κ summed over m′ directly."""
     pi = np.exp(logits) / np.exp(logits).sum()
     gamma = np.array(gammas[: len(pi)])
     config = PhaseConfig(1.0, size, 1, 1, tuple(gamma), PpoClip(0.2, 0.2))
