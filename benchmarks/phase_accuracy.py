@@ -11,19 +11,23 @@ import numpy as np
 from clipbias.simulate.tabular import simulate
 from clipbias.theory.config import PhaseConfig
 from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 
 
 def drawn(rng: np.random.Generator) -> tuple[float, PhaseConfig]:
-    """All scales, sides off in one of five, groups from 2 to 64."""
-    clip = ClipRange(*(None if rng.random() < 0.2 else float(rng.uniform(0.05, 0.5)) for _ in range(2)))
+    """All scales, sides off in one of five, groups from 2 to 64; rewards as rare as 1 in 500 in one of four."""
+    gamma = rng.uniform(0.05, 0.95)
+    if rng.random() < 0.25:
+        rare = 10 ** rng.uniform(-2.7, -1.3)
+        gamma = rare if rng.random() < 0.5 else 1 - rare
+    clip = PpoClip(*(None if rng.random() < 0.2 else float(rng.uniform(0.05, 0.5)) for _ in range(2)))
     return float(rng.uniform(0.03, 0.97)), PhaseConfig(
         learning_rate=float(np.exp(rng.uniform(np.log(0.1), np.log(4.0)))),
         group_size=int(rng.choice([2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 40, 64])),
         groups_per_minibatch=int(rng.integers(1, 7)),
         minibatches=int(rng.integers(1, 12)),
-        success_prob=float(rng.uniform(0.05, 0.95)),
-        clip=clip,
+        success_prob=float(gamma),
+        surrogate=clip,
         scale=("std", "std-unbiased", "none")[rng.integers(3)],
     )
 

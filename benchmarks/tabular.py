@@ -17,13 +17,13 @@ from clipbias.simulate.stream import compiled, mix, open_stream
 from clipbias.simulate.tabular import simulate
 from clipbias.theory.advantage import group_advantages
 from clipbias.theory.config import PhaseConfig
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 
 GROUPS, MINIBATCHES, PROB, CLIP = 4, 8, 0.65, 0.2
 
 
 def config(group_size: int) -> PhaseConfig:
-    return PhaseConfig(0.5 * (group_size / 16) ** 0.5, group_size, GROUPS, MINIBATCHES, 0.5, ClipRange(CLIP, CLIP))
+    return PhaseConfig(0.5 * (group_size / 16) ** 0.5, group_size, GROUPS, MINIBATCHES, 0.5, PpoClip(CLIP, CLIP))
 
 
 def numpy_phase(group_size: int, replicates: int, rng: np.random.Generator) -> float:

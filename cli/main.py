@@ -1,6 +1,7 @@
 """The `clipbias` command. Subcommands are imported when they are asked for, and their science when they run."""
 
 import importlib
+import io
 import sys
 
 import click
@@ -23,6 +24,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="clipbias")
 def clipbias() -> None:
     """What clipping does to a policy when the reward says nothing.
 
@@ -30,18 +32,25 @@ def clipbias() -> None:
     """
 
 
+def _name(param: click.Parameter) -> str:
+    """As the help text has it."""
+    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+
+
 def _one_line(error: click.ClickException) -> str:
     if isinstance(error, click.MissingParameter) and error.param is not None:
         rule = getattr(error.param.type, "rule", None)
-        return f"{error.param.opts[0]} is required" + (f": {rule}" if rule else "")
+        return f"{_name(error.param)} is required" + (f": {rule}" if rule else "")
     if isinstance(error, click.BadParameter) and error.param is not None:
-        name = error.param.opts[0] if isinstance(error.param, click.Option) else error.param.human_readable_name
-        return f"{name} {error.message}"
+        return f"{_name(error.param)} {error.message}"
     return " ".join(error.format_message().split())
 
 
 def main() -> None:
     """Run the command line: wrong input is one line on stderr and exit status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without ± still gets its numbers
     try:
         status = clipbias.main(prog_name="clipbias", standalone_mode=False)
     except click.ClickException as error:

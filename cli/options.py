@@ -68,9 +68,9 @@ class Probs(click.ParamType):
 def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:
     """An option that is required unless it has a default."""
     shown = f"{text} ({rule})"
-    return click.option(
-        name, type=Number(kind, rule), default=default, required=default is None, show_default=True, help=shown
-    )
+    if default is None:  # an explicit default of None would count as given
+        return click.option(name, type=Number(kind, rule), required=True, help=shown)
+    return click.option(name, type=Number(kind, rule), default=default, show_default=True, help=shown)
 
 
 probs = click.option("--probs", type=Probs(), required=True, help=f"The policy: {Probs.rule}.")

@@ -18,9 +18,9 @@ PROB_THRESHOLDS = (0.5, 0.9, 0.99)
 def phase_config(**flags: Any) -> "PhaseConfig":
     """The configuration that `options.phase_options` describe."""
     from ..theory.config import PhaseConfig
-    from ..theory.surrogate import ClipRange
+    from ..theory.surrogate import PpoClip
 
-    return PhaseConfig(clip=ClipRange(flags.pop("clip_low"), flags.pop("clip_high")), **flags)
+    return PhaseConfig(surrogate=PpoClip(flags.pop("clip_low"), flags.pop("clip_high")), **flags)
 
 
 @click.group(no_args_is_help=False)
@@ -71,10 +71,10 @@ def drift(
     with named_errors():
         from ..theory.advantage import advantage_moments
         from ..theory.drift import expected_gradient
-        from ..theory.surrogate import ClipRange
+        from ..theory.surrogate import PpoClip
 
         mu = advantage_moments(group_size, success_prob, scale).mu
-        gradient = expected_gradient(probs, old_probs, ClipRange(clip_low, clip_high), mu)
+        gradient = expected_gradient(probs, old_probs, PpoClip(clip_low, clip_high), mu)
     show({"mu": mu, "drift": gradient.tolist()}, as_json, "Expected gradient")
 
 

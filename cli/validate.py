@@ -1,37 +1,20 @@
 """`clipbias validate`: real training runs against predictions written beforehand."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
+from ..validate.fields import one_line_errors
+
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-
-
-@contextmanager
-def _one_line_errors() -> Iterator[None]:
-    """A complaint about what the user gave is one line and exit status 2; a bug keeps its traceback."""
-    from ..validate.fields import InputError
-
-    try:
-        yield
-    except InputError as error:
-        click.echo(f"Error: {error}", err=True)
-        raise SystemExit(2) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        click.echo(f"Error: {error.filename}: {error.strerror}", err=True)
-        raise SystemExit(2) from None
 
 
 def _say(as_json: bool, value: dict[str, object], text: str) -> None:
     click.echo(json.dumps(value, allow_nan=False) if as_json else text)
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def validate() -> None:
     """Train real models under TRL and test predictions that were written beforehand."""
 
@@ -45,7 +28,7 @@ def run(recipe: Path, out: Path, as_json: bool) -> None:
 
     Example: clipbias validate run recipes/organism.toml --out runs/organism
     """
-    with _one_line_errors():
+    with one_line_errors():
         from ..validate import run as protocol
 
         protocol.start(recipe, out)
@@ -61,7 +44,7 @@ def resume(folder: Path, as_json: bool) -> None:
 
     Example: clipbias validate resume runs/organism
     """
-    with _one_line_errors():
+    with one_line_errors():
         from ..validate import run as protocol
 
         protocol.resume(folder)
@@ -95,7 +78,7 @@ def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     Example: clipbias validate report runs/organism --out report.html
     """
-    with _one_line_errors():
+    with one_line_errors():
         from ..validate.fields import check
         from ..validate.report import write_report
 

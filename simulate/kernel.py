@@ -2,7 +2,7 @@
 
 A group whose rewards ignore the outcome is summarised exactly by counts: m ~ Bin(G, γ) rewarded samples, then
 multinomial counts k_a and n_a of outcomes (under b) among the rewarded and among the rest. One step is
-z ← z + (η/n)·(W − π·ΣW), W_a = R_a·(f₊′(R_a)·Σ_groups Â₊k_a + f₋′(R_a)·Σ_groups Â₋n_a), R = π/b (design §3, T2).
+z ← z + (η/n)·(W − π·ΣW), W_a = R_a·(f₊′(R_a)·Σ_groups Â₊k_a + f₋′(R_a)·Σ_groups Â₋n_a), R = π/b (`theory.config`, T2).
 """
 
 import numpy as np

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..theory.advantage import group_advantages, rewarded_law
 from ..theory.config import PhaseConfig
 from ..theory.drift import check_probs
+from ..theory.surrogate import PpoClip
 from .estimate import Array, Estimate, mean_estimate, quantile_estimate, share_estimate, std_estimate
 from .kernel import run_chunk
 from .record import BINS, EDGE, Setup, Sums, entropy, own_log_odds
@@ -99,17 +100,23 @@ def simulate(
             total_clipped += clipped.sum(axis=0)
             if progress is not None:
                 progress(min((first_chunk + slots) * CHUNK, replicates))
+    if not np.isfinite(total_powers).all():
+        raise ValueError(f"learning_rate must keep the logits finite, got {config.learning_rate}")
     return _result(start, replicates, total_powers, total_clipped, above.sum(axis=0), histogram.sum(axis=0))
 
 
 def _setup(config: PhaseConfig, start: Array, phases: int, seed: int) -> Setup:
-    size = config.group_size
+    size, clip, success_prob = config.group_size, config.surrogate, config.success_prob
+    if not isinstance(clip, PpoClip) or clip.dual is not None:
+        raise ValueError(f"surrogate must be a PpoClip without dual here (enumeration takes any), got {clip}")
+    if isinstance(success_prob, tuple):
+        raise ValueError(f"success_prob must be one number here (enumeration takes one an outcome), got {success_prob}")
     plus, minus = group_advantages(size, config.scale)
     tabled = size <= MAX_TABLE
     reward_row: Words = np.zeros(1 << size.bit_length() if tabled else 1, np.uint64)
     pattern_row, patterns = np.empty(0, np.uint64), np.empty((0, 8))
     if tabled:
-        reward_law = rewarded_law(size, config.success_prob)
+        reward_law = rewarded_law(size, success_prob)
         alias_row(reward_law, reward_row)
         if len(start) == 2:
             pattern_row, patterns = pattern_rows(reward_law, plus, minus, float(start[0]))
@@ -122,9 +129,9 @@ def _setup(config: PhaseConfig, start: Array, phases: int, seed: int) -> Setup:
         groups=config.groups_per_minibatch,
         minibatches=config.minibatches,
         phases=phases,
-        success_prob=float(config.success_prob),
-        lower=config.clip.lower_bound,
-        upper=config.clip.upper_bound,
+        success_prob=float(success_prob),
+        lower=clip.lower_bound,
+        upper=clip.upper_bound,
         plus=plus,
         minus=minus,
         tabled=tabled,

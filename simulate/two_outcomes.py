@@ -87,7 +87,8 @@ def run_chunk_two(run: Setup, first: int, count: int, sums: Sums) -> None:
         events[:] = 0.0
         for phase in range(run.phases):
             b[0], b[1] = p, q
-            inverse_p, inverse_q = 1.0 / p, 1.0 / q
+            inverse_p = 1.0 / p if p > 0.0 else 0.0  # underflowed: never sampled again, so that its ratio is moot
+            inverse_q = 1.0 / q if q > 0.0 else 0.0
             ratio_p, ratio_q = 1.0, 1.0
             for step in range(run.minibatches):
                 total[:] = 0.0

@@ -19,11 +19,12 @@ from scipy.special import expit, logit
 from .advantage import advantage_moments, group_advantages
 from .config import PhaseConfig
 from .kernel import Array, PhaseLaw, clip_thresholds, group_patterns, largest_jump
-from .surrogate import slopes
+from .reward import reward_law
 
 _LARGEST_GROUP = 37  # 9,880 patterns
 _LARGEST_SUPPORT = 10_000  # of V
 _LARGEST_PRODUCT = 300_000
+_NEGLIGIBLE = 1e-6
 _PAIRS_A_STEP = 1_000_000  # atoms of x times those of V: sets the width of a cell
 _PAIRS_AT_ONCE = 2_000_000
 _MOMENTS = 4
@@ -38,20 +39,37 @@ class AdvantageSums:
 
 
 def advantage_sums(prob: float, config: PhaseConfig) -> AdvantageSums | None:
-    """The law of V for one mini-batch sampled from p₀ = prob, or None where it has more than 10,000 values."""
+    """The law of V for one mini-batch sampled from p₀ = prob, or None where it has more than 10,000 values.
+
+    Where it has, the values that hardly ever occur are left out: with rare rewards (or rare failures) nearly all of the
+    mass sits on few values that lie far apart.
+    """
     size = config.group_size
     if size > _LARGEST_GROUP:
         return None
     plus, minus = group_advantages(size, config.scale)
-    m, k, rest, mass = group_patterns(size, config.success_prob, prob)
+    m, k, rest, mass = group_patterns(size, reward_law(np.array([prob, 1.0 - prob]), config.success_prob))
     value = np.stack([plus[m] * k, plus[m] * (m - k), minus[m] * rest, minus[m] * (size - m - rest)], axis=1)
     group = total = _distinct(value, mass)
     for _ in range(config.groups_per_minibatch - 1):
         if len(total.mass) * len(group.mass) > _LARGEST_PRODUCT:
+            total, group = _common(total, prob), _common(group, prob)
+        if len(total.mass) * len(group.mass) > _LARGEST_PRODUCT:
             return None
         value = (total.value[:, None] + group.value[None]).reshape(-1, 4)
         total = _distinct(value, np.outer(total.mass, group.mass).ravel())
+    if len(total.mass) > _LARGEST_SUPPORT:
+        total = _common(total, prob)
     return total if len(total.mass) <= _LARGEST_SUPPORT else None
+
+
+def _common(sums: AdvantageSums, prob: float) -> AdvantageSums:
+    """Without values that together have at most 1e-6 of the mass and 1e-6 of the first step's variance."""
+    move = sums.value @ np.array([1 - prob, -prob, 1 - prob, -prob])
+    part = sums.mass * (1 + move**2 / (sums.mass @ move**2))
+    order = np.argsort(part)
+    kept = np.sort(order[np.cumsum(part[order]) > _NEGLIGIBLE])
+    return AdvantageSums(sums.value[kept], sums.mass[kept] / sums.mass[kept].sum())
 
 
 def _distinct(value: Array, mass: Array) -> AdvantageSums:
@@ -71,14 +89,15 @@ def propagate_atoms(prob: float, config: PhaseConfig, sums: AdvantageSums, std: 
     affordable = _PAIRS_A_STEP / (len(sums.mass) * 16 * math.sqrt(config.minibatches))
     width = max(std / min(max(affordable, 8.0), 128.0), largest_jump(prob, config) / 128)
     bounds = np.sort(clip_thresholds(prob, config)) - x0
-    moments = advantage_moments(config.group_size, config.success_prob, config.scale)
+    reward = reward_law(old, config.success_prob)
+    moments = advantage_moments(config.group_size, reward.success_prob, config.scale)
     low, high = np.zeros(config.minibatches), np.zeros(config.minibatches)
     y, law = np.zeros(1), np.ones(1)
     for step in range(config.minibatches):
         policy = np.stack([expit(x0 + y), expit(-x0 - y)], axis=1)
-        above, below = slopes(policy / old, config.clip)
-        low[step] = moments.negative_prob * float(law @ (1 - below) @ old)
-        high[step] = moments.positive_prob * float(law @ (1 - above) @ old)
+        above, below = config.surrogate.slopes(policy / old, old)
+        low[step] = moments.negative_prob * float(law @ (below == 0) @ reward.rest)
+        high[step] = moments.positive_prob * float(law @ (above == 0) @ reward.rewarded)
         unit = rate * policy / old * np.stack([2 * policy[:, 1], -2 * policy[:, 0]], axis=1)
         y, law = _step(y, law, np.concatenate([unit * above, unit * below], axis=1), sums, bounds, width)
     return PhaseLaw(y, law, low, high)

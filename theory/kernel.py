@@ -16,10 +16,11 @@ from scipy.stats import binom
 
 from .advantage import advantage_moments, group_advantages, pair_moments, rewarded_law
 from .config import PhaseConfig
-from .surrogate import slopes
+from .reward import RewardLaw, reward_law
 
 Array = NDArray[np.float64]
 LARGEST_EXACT_GROUP = 128
+LARGEST_EXACT_GROUPS = 500
 _ATOMS_AT_ONCE = 4_000_000  # pieces × atoms held in memory
 
 
@@ -39,13 +40,14 @@ class StepGeometry:
     """What one step sees in each of P pieces of the lattice's X ≤ P cells.
 
     cell [P], the piece's cell, ascending; weight [P], its part of the cell; old [2], the samples' probabilities b;
-    displacement [P, 2], R·d at the cell's centre, per unit of η/n·Â (d = 2(1−p) or −2p); above, below [P, 2], the
-    slopes f₊′, f₋′ of both outcomes.
+    reward, who is rewarded; displacement [P, 2], R·d at the cell's centre, per unit of η/n·Â (d = 2(1−p) or −2p);
+    above, below [P, 2], the slopes f₊′, f₋′ of both outcomes.
     """
 
     cell: NDArray[np.int64]
     weight: Array
     old: Array
+    reward: RewardLaw
     displacement: Array
     above: Array
     below: Array
@@ -59,9 +61,9 @@ class StepGeometry:
 
 def clip_thresholds(prob: float, config: PhaseConfig) -> list[float]:
     """Log-odds at which R₁ = p/p₀ or R₂ = (1−p)/(1−p₀) crosses a bound; those that exist."""
-    bounds = (config.clip.lower_bound, config.clip.upper_bound)
-    first = [float(logit(prob * r)) for r in bounds if 0 < prob * r < 1]
-    second = [-float(logit((1 - prob) * r)) for r in bounds if 0 < (1 - prob) * r < 1]
+    other = 1 - prob
+    first = [float(logit(prob * r)) for r in config.surrogate.jumps(prob) if 0 < prob * r < 1]
+    second = [-float(logit(other * r)) for r in config.surrogate.jumps(other) if 0 < other * r < 1]
     return first + second
 
 
@@ -75,11 +77,12 @@ def step_geometry(y: Array, spacing: float, prob: float, config: PhaseConfig) ->
     cell = np.searchsorted(edges, (cuts[1:] + cuts[:-1]) / 2) - 1
     old = np.array([prob, 1.0 - prob])
     ratio = np.stack([expit(middle), expit(-middle)], axis=1) / old
-    above, below = slopes(ratio, config.clip)
+    above, below = config.surrogate.slopes(ratio, old)
     centre = x0 + y[cell]
     policy = np.stack([expit(centre), expit(-centre)], axis=1)
     displacement = policy / old * np.stack([2 * expit(-centre), -2 * expit(centre)], axis=1)
-    return StepGeometry(cell, np.diff(cuts) / spacing, old, displacement, above, below)
+    reward = reward_law(old, config.success_prob)
+    return StepGeometry(cell, np.diff(cuts) / spacing, old, reward, displacement, above, below)
 
 
 def largest_jump(prob: float, config: PhaseConfig) -> float:
@@ -91,13 +94,14 @@ def largest_jump(prob: float, config: PhaseConfig) -> float:
 
 def step_moments(geometry: StepGeometry, config: PhaseConfig) -> tuple[Array, Array]:
     """Mean and variance [P] of one step's Δx in each piece: T2 and T3 for two outcomes."""
-    size, gamma = config.group_size, config.success_prob
-    moments = advantage_moments(size, gamma, config.scale)
-    pairs = pair_moments(size, gamma, config.scale)
-    b, d, above, below = geometry.old, geometry.displacement, geometry.above, geometry.below
-    u_plus, u_minus = (b * d * above).sum(axis=1), (b * d * below).sum(axis=1)
+    size, reward = config.group_size, geometry.reward
+    moments = advantage_moments(size, reward.success_prob, config.scale)
+    pairs = pair_moments(size, reward.success_prob, config.scale)
+    d, above, below = geometry.displacement, geometry.above, geometry.below
+    u_plus, u_minus = (reward.rewarded * d * above).sum(axis=1), (reward.rest * d * below).sum(axis=1)
     mean = moments.mu * (u_plus - u_minus)
-    single = (b * d**2 * (moments.v_plus * above**2 + moments.v_minus * below**2)).sum(axis=1)
+    squares = moments.v_plus * reward.rewarded * above**2 + moments.v_minus * reward.rest * below**2
+    single = (d**2 * squares).sum(axis=1)
     within = pairs.plus_plus * u_plus**2 + 2 * pairs.plus_minus * u_plus * u_minus + pairs.minus_minus * u_minus**2
     group = size * single + size * (size - 1) * within - size**2 * mean**2
     variance = group / (config.groups_per_minibatch * size**2)
@@ -145,8 +149,8 @@ def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array |
 def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:
     """[X, 2·half + 1] lattice weights of the exact increments of one mini-batch.
 
-    One group's increment is an atom for each (m, k, l): m ~ Bin(G, γ) rewarded samples, k ~ Bin(m, p₀) of which chose
-    outcome 1, l ~ Bin(G−m, p₀) of the rest: about G³/6 atoms. Their lattice law is convolved N times by FFT.
+    One group's increment is an atom for each (m, k, l): m ~ Bin(G, γ̄) rewarded samples, k ~ Bin(m, b⁺₁) of which chose
+    outcome 1, l ~ Bin(G−m, b⁻₁) of the rest: about G³/6 atoms. Their lattice law is convolved N times by FFT.
     """
     size, groups = config.group_size, config.groups_per_minibatch
     if size > LARGEST_EXACT_GROUP:
@@ -154,8 +158,13 @@ def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, ha
             f"group_size must be at most {LARGEST_EXACT_GROUP} for the exact method, whose work grows as its cube"
             f" (the gaussian one takes any), got {size}"
         )
+    if groups > LARGEST_EXACT_GROUPS:
+        raise ValueError(
+            f"groups_per_minibatch must be at most {LARGEST_EXACT_GROUPS} for the exact method (so many add up to"
+            f" a normal step: use the gaussian one), got {groups}"
+        )
     plus, minus = group_advantages(size, config.scale)
-    m, k, rest, mass = group_patterns(size, config.success_prob, float(geometry.old[0]))
+    m, k, rest, mass = group_patterns(size, geometry.reward)
     praised = plus[m] * np.stack([k, m - k])
     blamed = minus[m] * np.stack([rest, size - m - rest])
     rate = config.learning_rate / (groups * size * spacing)
@@ -184,14 +193,14 @@ def _repeated(position: Array, mass: Array, times: int, half: int) -> Array:
 
 
 def group_patterns(
-    size: int, gamma: float, prob: float
+    size: int, reward: RewardLaw
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array]:
     """All (m, k, l) with their probabilities, but those below 1e-20, which are lost in rounding."""
-    law = rewarded_law(size, gamma)
+    law = rewarded_law(size, reward.success_prob)
     m_grid, k_grid, l_grid = np.meshgrid(*[np.arange(size + 1)] * 3, indexing="ij")
     valid = (k_grid <= m_grid) & (l_grid <= size - m_grid) & (law[m_grid] > 0)
     m, k, rest = m_grid[valid], k_grid[valid], l_grid[valid]
-    mass = law[m] * binom.pmf(k, m, prob) * binom.pmf(rest, size - m, prob)
+    mass = law[m] * binom.pmf(k, m, float(reward.rewarded[0])) * binom.pmf(rest, size - m, float(reward.rest[0]))
     kept = mass > 1e-20
     return m[kept], k[kept], rest[kept], mass[kept]
 

@@ -42,9 +42,10 @@ def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method
     target = np.clip(np.add.outer(np.arange(size), np.arange(-lattice.half, lattice.half + 1)), 0, size - 1)
     flat = (np.arange(size)[:, None] * size + target).ravel()
     transition = np.bincount(flat, kernel.ravel(), size * size).reshape(size, size)
-    moments = advantage_moments(config.group_size, config.success_prob, config.scale)
-    low_event = moments.negative_prob * geometry.averaged((1 - geometry.below) @ geometry.old)
-    high_event = moments.positive_prob * geometry.averaged((1 - geometry.above) @ geometry.old)
+    reward = geometry.reward
+    moments = advantage_moments(config.group_size, reward.success_prob, config.scale)
+    low_event = moments.negative_prob * geometry.averaged((geometry.below == 0) @ reward.rest)
+    high_event = moments.positive_prob * geometry.averaged((geometry.above == 0) @ reward.rewarded)
     law = np.zeros(size)
     law[lattice.half] = 1.0
     low, high = np.zeros(config.minibatches), np.zeros(config.minibatches)

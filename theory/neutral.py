@@ -1,10 +1,18 @@
 """T6: the clip that leaves rare outcomes alone when shared noise moves their ratios."""
 
 import math
+from dataclasses import replace
+from typing import Literal
 
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import brentq
 from scipy.special import ndtr
 
-from .surrogate import ClipRange
+from .config import PhaseConfig
+from .lattice import Method
+from .phase import phase
+from .surrogate import UNCLIPPED, PpoClip
 
 
 def _check_ratio_std(ratio_std: float) -> None:
@@ -12,10 +20,10 @@ def _check_ratio_std(ratio_std: float) -> None:
         raise ValueError(f"ratio_std must be positive and finite, got {ratio_std}")
 
 
-def expected_push(clip: ClipRange, ratio_std: float) -> float:
+def expected_push(clip: PpoClip, ratio_std: float) -> float:
     """E[R·s(R)] for log R ~ N(−σ²/2, σ²): the drift of a rare outcome in units of μ·b.
 
-    = Φ((ln(1−ε_l) − σ²/2)/σ) − Φ((σ²/2 − ln(1+ε_h))/σ)  (design T6; the first term is 0 with clip-low off, the second
+    = Φ((ln(1−ε_l) − σ²/2)/σ) − Φ((σ²/2 − ln(1+ε_h))/σ)  (T6; the first term is 0 with clip-low off, the second
     with clip-high off). σ = ratio_std > 0 is the standard deviation of the log-ratio. Holds for an outcome so rare that
     its own samples do not move it, its logit being carried along by noise shared with others (E[R] = 1).
     """
@@ -27,7 +35,7 @@ def expected_push(clip: ClipRange, ratio_std: float) -> float:
 
 
 def neutral_clip_high(clip_low: float, ratio_std: float) -> float:
-    """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(σ²), so ε_h = exp(σ²)/(1−ε_l) − 1 (design T6).
+    """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(σ²), so ε_h = exp(σ²)/(1−ε_l) − 1 (T6).
 
     The two Gaussian tails are equal iff their arguments are. As σ → 0 it is ε_l/(1−ε_l): 0.25 at ε_l = 0.2.
     ratio_std ≥ 0 (0 is the limit of small steps); clip_low in [0, 1).
@@ -36,6 +44,8 @@ def neutral_clip_high(clip_low: float, ratio_std: float) -> float:
         raise ValueError(f"clip_low must be in [0, 1), got {clip_low}")
     if not 0.0 <= ratio_std < 26.0:  # exp(26²) is near the largest float
         raise ValueError(f"ratio_std must be in [0, 26), got {ratio_std}")
+    if ratio_std**2 - math.log1p(-clip_low) > 700.0:  # exp(709.8) is the largest float
+        raise ValueError(f"clip_low must be smaller at this ratio_std ({ratio_std}): no float is neutral to {clip_low}")
     return math.exp(ratio_std**2) / (1.0 - clip_low) - 1.0
 
 
@@ -54,3 +64,51 @@ def neutral_ratio_std(clip_low: float, clip_high: float) -> float:
         bound = 1.0 / (1.0 - clip_low) - 1.0
         raise ValueError(f"clip_high must be at least {bound:.4f} with clip_low {clip_low}, got {clip_high}")
     return math.sqrt(math.log(product))
+
+
+def neutral_clip_high_for_law(clip_low: float, ratio: ArrayLike, weight: ArrayLike) -> float:
+    """The neutral ε_h for any law of R (not log-normal): ratio [S] > 0 with probabilities weight [S].
+
+    E[R·s(R)] = 0 iff E[R; R < 1−ε_l] = E[R; R > 1+ε_h]: the two bounds must cut equal tails off the size-biased law
+    dQ = R dP/E[R], so 1+ε_h is its quantile at 1 − Q(R < 1−ε_l). (For a log-normal R, Q is P moved up by σ² in log R,
+    which gives exp(σ²)/(1−ε_l).) The quantile is interpolated between atoms. ValueError where nothing lies below 1−ε_l
+    (every ε_h that cuts nothing off is neutral) or the quantile is not above 1.
+    """
+    if not 0.0 < clip_low < 1.0:
+        raise ValueError(f"clip_low must be in (0, 1), got {clip_low}")
+    order = np.argsort(np.asarray(ratio, dtype=np.float64))
+    values = np.asarray(ratio, dtype=np.float64)[order]
+    biased = values * np.asarray(weight, dtype=np.float64)[order]
+    cumulative = (np.cumsum(biased) - 0.5 * biased) / biased.sum()
+    low = float(np.interp(1.0 - clip_low, values, cumulative, left=0.0))
+    bound = float(np.interp(1.0 - low, cumulative, values))
+    if low <= 0.0 or bound <= 1.0:
+        raise ValueError(f"clip_low must cut off part of the law's lower tail and leave its middle, got {clip_low}")
+    return bound - 1.0
+
+
+def neutral_clip_high_of_phase(
+    prob: float, config: PhaseConfig, of: Literal["drift", "entropy"] = "drift", method: Method = "exact"
+) -> float:
+    """The ε_h at which one phase of the full calculation (T4) is neutral, at config's ε_l; config's ε_h is not used.
+
+    "drift": the expected log-odds do not move (the question of T6 without its assumptions: the prior need not be
+    small, the law of R is what clipping leaves of it). "entropy": E[ΔH] is that of the same phase without a clip. Both
+    are found by bisection to 1e-4 in [0.001, 10]; ValueError where neither end brackets a root (p = ½ has no drift at
+    symmetric bounds and any at others; a clip that hardly acts has no root worth the name).
+    """
+    clip = config.surrogate
+    if not isinstance(clip, PpoClip) or clip.low is None:
+        raise ValueError("clip_low must be a number, got none")
+    low = clip.low
+
+    def excess(log_high: float) -> float:
+        trial = replace(config, surrogate=PpoClip(low, math.exp(log_high)))
+        result = phase(prob, trial, method)
+        return result.log_odds_shift if of == "drift" else result.entropy_shift - unclipped
+
+    unclipped = phase(prob, replace(config, surrogate=UNCLIPPED), method).entropy_shift if of == "entropy" else 0.0
+    ends = math.log(1e-3), math.log(10.0)
+    if excess(ends[0]) * excess(ends[1]) >= 0:
+        raise ValueError(f"clip_low must have a neutral clip_high in [0.001, 10] here, and {low} has none")
+    return math.exp(float(brentq(excess, *ends, xtol=1e-4)))

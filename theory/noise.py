@@ -8,24 +8,28 @@ whitening over the buffer (advantages then depend on other groups).
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy.special import logit
 
 from .advantage import advantage_moments
 from .config import PhaseConfig
 from .evolve import evolve
 from .lattice import Method
-from .surrogate import ClipRange
+from .reward import reward_law
+from .surrogate import UNCLIPPED
 
 
 def unclipped_step_variance(prob: float, config: PhaseConfig) -> float:
     """Var(Δx) of a step at the behaviour policy itself: 4η²p(1−p)·E[Â²]/(N·G), E[Â²] = v₊ + v₋ (T3 with R = 1)."""
+    if isinstance(config.success_prob, tuple):
+        raise ValueError(f"success_prob must be one number, got {config.success_prob}")
     moments = advantage_moments(config.group_size, config.success_prob, config.scale)
     samples = config.groups_per_minibatch * config.group_size
     return 4 * config.learning_rate**2 * prob * (1 - prob) * (moments.v_plus + moments.v_minus) / samples
 
 
 def ito_shift(prob: float, log_odds_variance: float) -> float:
-    """E[Δp] = ½p(1−p)(1−2p)·Var(Δx) for a centred Δx of small variance; toward ½ (design T8).
+    """E[Δp] = ½p(1−p)(1−2p)·Var(Δx) for a centred Δx of small variance; toward ½ (T8).
 
     The next term is of fourth order in Δx: relative error below Var(Δx) (tested against quadrature).
     """
@@ -34,25 +38,34 @@ def ito_shift(prob: float, log_odds_variance: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Decomposition:
-    """Expected change over T phases: total = clip drift + noise (+ selection, 0 for rewards that ignore the outcome).
+    """Expected change over T phases: total = selection + clip drift + noise.
 
-    noise: change without clipping; clip drift: what the clip adds. *_prob in E[p], *_log_odds in E[x].
+    noise: change under outcome-blind rewards without a clip; selection: what is added where rewards depend on the
+    outcome (0 else); clip drift: what the clip adds to both. *_prob in E[p], *_log_odds in E[x].
     """
 
+    selection_prob: float
     clip_drift_prob: float
     noise_prob: float
+    selection_log_odds: float
     clip_drift_log_odds: float
     noise_log_odds: float
 
 
 def decomposition(prob: float, config: PhaseConfig, phases: int, method: Method = "exact") -> Decomposition:
-    """The same T phases with and without the clip (design T8, T10)."""
+    """The same T phases with and without the clip, and with rewards of the same rate γ̄ that ignore the outcome
+    (T8, T9, T10)."""
     clipped = evolve(prob, config, phases, method).laws[-1]
-    free = evolve(prob, replace(config, clip=ClipRange(None, None)), phases, method).laws[-1]
-    x0 = float(logit(prob))
+    unclipped = replace(config, surrogate=UNCLIPPED)
+    free = blind = evolve(prob, unclipped, phases, method).laws[-1]
+    if isinstance(config.success_prob, tuple):
+        rate = reward_law(np.array([prob, 1.0 - prob]), config.success_prob).success_prob
+        blind = evolve(prob, replace(unclipped, success_prob=rate), phases, method).laws[-1]
     return Decomposition(
+        selection_prob=free.prob_mean - blind.prob_mean,
         clip_drift_prob=clipped.prob_mean - free.prob_mean,
-        noise_prob=free.prob_mean - prob,
+        noise_prob=blind.prob_mean - prob,
+        selection_log_odds=free.mean - blind.mean,
         clip_drift_log_odds=clipped.mean - free.mean,
-        noise_log_odds=free.mean - x0,
+        noise_log_odds=blind.mean - float(logit(prob)),
     )

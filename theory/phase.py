@@ -6,7 +6,7 @@ batches (p = 0.93, η = 1.3, N = 2, γ = 0.3, 0.2/0.28: 11 % low).
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
@@ -16,7 +16,6 @@ from .atoms import advantage_sums, propagate_atoms
 from .config import PhaseConfig
 from .kernel import step_geometry, step_moments
 from .lattice import Method, propagate_lattice
-from .surrogate import ClipRange
 
 LARGEST_STEP = 5.0  # log-odds
 
@@ -50,9 +49,8 @@ def check_two_outcomes(prob: float, method: str) -> None:
 
 def first_step_std(prob: float, config: PhaseConfig) -> float:
     """Standard deviation of the first step of a phase, where the ratio is 1 and nothing is clipped."""
-    unclipped = replace(config, clip=ClipRange(None, None))
-    geometry = step_geometry(np.zeros(1), 1.0, prob, unclipped)
-    std = math.sqrt(float(step_moments(geometry, unclipped)[1][0]))
+    geometry = step_geometry(np.zeros(1), 1e-9, prob, config)
+    std = math.sqrt(float(step_moments(geometry, config)[1][0]))
     if std > LARGEST_STEP:
         raise ValueError(
             f"learning_rate must be at most {config.learning_rate * LARGEST_STEP / std:.3g} here, where one step moves"

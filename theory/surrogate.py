@@ -1,27 +1,58 @@
-"""PPO's clipped surrogate: what its bounds let through, and the push that is left when rewards say nothing."""
+"""The surrogates that GRPO's descendants maximise, each reduced to its gate: the slopes f₊′, f₋′ in the ratio R = π/b.
 
+A sample of advantage Â contributes Â·f₊(R) where Â > 0 and Â·f₋(R) where Â < 0, so its gradient in the logits is
+Â·f±′(R)·R·(e_a − π). Everything that a surrogate does to the expected update when rewards say nothing is in the push
+s = f₊′ − f₋′ (T2), everything that it does to the noise in f₊′ and f₋′ (T3).
+"""
+
+import math
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit
+
+Array = NDArray[np.float64]
+
+
+class Surrogate(Protocol):
+    """A gate. It must keep gradients at R = 1 (f₊′(1) = f₋′(1) > 0), where every phase starts."""
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        """(f₊′, f₋′) at ratios R of samples with behaviour probabilities b, all of the shape of R·b."""
+        ...
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        """Ratios at which a slope is not smooth, for a sample of behaviour probability b."""
+        ...
+
+
+def _positive(name: str, value: float | None) -> None:
+    if value is not None and not 0.0 < value < math.inf:
+        raise ValueError(f"{name} must be positive and finite, or none, got {value}")
 
 
 @dataclass(frozen=True, slots=True)
-class ClipRange:
-    """Increments of the clip: the ratio is bounded to [1 − low, 1 + high]; None switches that side off.
+class PpoClip:
+    """f₊′ = 1{R ≤ 1+ε_h}, f₋′ = 1{1−ε_l ≤ R ≤ c} (PPO, arXiv:1707.06347, eq. 7); None switches a bound off.
 
-    low in (0, 1], high > 0 (units of the ratio). At 0 the ratio 1 would lie on the bound itself, and what happens at
-    a bound is a convention (see `slopes`).
+    low = ε_l in (0, 1], high = ε_h > 0 are increments of the ratio: at 0 the ratio 1 would lie on the bound itself, and
+    what happens at a bound is a convention (here the gradient is kept). dual = c > 1+ε_h is the dual clip
+    (arXiv:1912.09729), which TRL calls delta: penalties are cut off too where the ratio exceeds c.
     """
 
     low: float | None
     high: float | None
+    dual: float | None = None
 
     def __post_init__(self) -> None:
         if self.low is not None and not 0.0 < self.low <= 1.0:
             raise ValueError(f"clip_low must be in (0, 1] or none, got {self.low}")
-        if self.high is not None and not 0.0 < self.high < np.inf:
-            raise ValueError(f"clip_high must be positive and finite, or none, got {self.high}")
+        _positive("clip_high", self.high)
+        least = 1.0 if self.high is None else self.upper_bound
+        if self.dual is not None and not least < self.dual < math.inf:
+            raise ValueError(f"dual must be above {least:g} and finite, or none, got {self.dual}")
 
     @property
     def lower_bound(self) -> float:
@@ -31,24 +62,150 @@ class ClipRange:
     @property
     def upper_bound(self) -> float:
         """1 + ε_h, or ∞ where the side is off."""
-        return float("inf") if self.high is None else 1.0 + self.high
+        return math.inf if self.high is None else 1.0 + self.high
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        ratio = np.asarray(ratio, dtype=np.float64)
+        blamed = ratio >= self.lower_bound
+        if self.dual is not None:
+            blamed &= ratio <= self.dual
+        return (ratio <= self.upper_bound).astype(np.float64), blamed.astype(np.float64)
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        return (self.lower_bound, self.upper_bound) + (() if self.dual is None else (self.dual,))
 
 
-def slopes(ratio: ArrayLike, clip: ClipRange) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Slopes (f₊′, f₋′) of the clipped surrogate in the ratio, shape of `ratio`.
+UNCLIPPED = PpoClip(None, None)
 
-    For Â > 0 the surrogate is Â·min(R, 1+ε_h), for Â < 0 it is Â·max(R, 1−ε_l), hence
-    f₊′(R) = 1{R ≤ 1+ε_h} and f₋′(R) = 1{R ≥ 1−ε_l} (PPO, arXiv:1707.06347, eq. 7). At a bound itself, where the
-    surrogate has a kink, the gradient is kept; for continuous ratios this has probability 0.
+
+@dataclass(frozen=True, slots=True)
+class Cispo:
+    """f₊′ = f₋′ = min(1, c/R): the gradient's importance weight R·f′ = min(R, c), whatever the advantage.
+
+    cap = c > 1, absolute (arXiv:2506.13585, whose lower bound is off too; TRL's epsilon_high for cispo).
     """
-    ratio = np.asarray(ratio, dtype=np.float64)
-    return (ratio <= clip.upper_bound).astype(np.float64), (ratio >= clip.lower_bound).astype(np.float64)
+
+    cap: float
+
+    def __post_init__(self) -> None:
+        if not 1.0 < self.cap < math.inf:
+            raise ValueError(f"cap must be above 1 and finite, got {self.cap}")
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        ratio = np.asarray(ratio, dtype=np.float64)
+        slope = self.cap / np.maximum(ratio, self.cap)
+        return slope, slope
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        return (self.cap,)
 
 
-def push(ratio: ArrayLike, clip: ClipRange) -> NDArray[np.float64]:
-    """s(R) = f₊′(R) − f₋′(R) = 1{R < 1−ε_l} − 1{R > 1+ε_h}, shape of `ratio` (design T2).
+@dataclass(frozen=True, slots=True)
+class Sapo:
+    """f±′ = 4σ(u)(1 − σ(u)), u = τ±·(R − 1): a soft gate, f±(R) = 4σ(u)/τ± (arXiv:2511.20347; TRL's sapo).
 
-    +1 where only penalties are cut off (the outcome is pushed up on average), −1 where only praise is.
+    plus, minus = τ₊, τ₋ > 0, temperatures for Â > 0 and Â < 0.
     """
-    above, below = slopes(ratio, clip)
+
+    plus: float = 1.0
+    minus: float = 1.05
+
+    def __post_init__(self) -> None:
+        for name in ("plus", "minus"):
+            if not 0.0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        beyond = np.asarray(ratio, dtype=np.float64) - 1.0
+        above, below = self.plus * beyond, self.minus * beyond
+        return (
+            np.asarray(4 * expit(above) * expit(-above), dtype=np.float64),
+            np.asarray(4 * expit(below) * expit(-below), dtype=np.float64),
+        )
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Dppo:
+    """f₊′ = 1{π − b ≤ δ_h}, f₋′ = 1{π − b ≥ −δ_l}: the mask bounds the difference of probabilities, not their ratio.
+
+    low = δ_l, high = δ_h in (0, 1), units of probability; None switches a side off. π − b = (R − 1)·b. Source:
+    arXiv:2602.04879 (binary total variation); prime-rl's loss, where both are 0.2.
+    """
+
+    low: float | None
+    high: float | None
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < 1.0:
+                raise ValueError(f"{name} must be in (0, 1) or none, got {value}")
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        moved = (np.asarray(ratio, dtype=np.float64) - 1.0) * np.asarray(old_probs, dtype=np.float64)
+        above = moved <= (math.inf if self.high is None else self.high)
+        below = moved >= (-math.inf if self.low is None else -self.low)
+        return above.astype(np.float64), below.astype(np.float64)
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        return (0.0 if self.low is None else 1.0 - self.low / old_prob,) + (
+            () if self.high is None else (1.0 + self.high / old_prob,)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gspo:
+    """Sequence-level clip: outcomes are sequences of L tokens, clipped on ρ = R^(1/L) (GSPO, arXiv:2507.18071).
+
+    f±(R) = clipped ρ, so f₊′ = (ρ/(L·R))·1{ρ ≤ 1+ε_h} and f₋′ = (ρ/(L·R))·1{ρ ≥ 1−ε_l}: the gradient is weighted by
+    ρ/L. length = L ≥ 1; at L = 1 it is PPO's clip. low and high as there.
+    """
+
+    low: float | None
+    high: float | None
+    length: int
+
+    def __post_init__(self) -> None:
+        PpoClip(self.low, self.high)
+        if self.length < 1:
+            raise ValueError(f"length must be at least 1, got {self.length}")
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        ratio = np.asarray(ratio, dtype=np.float64)
+        per_token = ratio ** (1.0 / self.length)
+        above, below = PpoClip(self.low, self.high).slopes(per_token, old_probs)
+        tiny = np.finfo(np.float64).tiny  # a ratio that underflowed to 0 moves nothing: R·f′ = 0
+        weight = per_token / (self.length * np.maximum(ratio, tiny))
+        return above * weight, below * weight
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        return tuple(bound**self.length for bound in PpoClip(self.low, self.high).jumps(old_prob))
+
+
+@dataclass(frozen=True, slots=True)
+class Probability:
+    """f₊′ = f₋′ = b: the objective Â·π of the released code's clip-off option, where Â·π/b was meant.
+
+    It weights every sample's gradient by π = R·b, so that unlikely samples hardly count. Source: the code released with
+    arXiv:2506.10947.
+    """
+
+    def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
+        slope = np.broadcast_to(np.asarray(old_probs, dtype=np.float64), np.shape(ratio))
+        return slope, slope
+
+    def jumps(self, old_prob: float) -> tuple[float, ...]:
+        return ()
+
+
+def push(ratio: ArrayLike, old_probs: ArrayLike, surrogate: Surrogate) -> Array:
+    """s(R) = f₊′(R) − f₋′(R), shape of `ratio` (T2).
+
+    For PPO's clip 1{R < 1−ε_l} − 1{R > 1+ε_h}: +1 where only penalties are cut off (the outcome is pushed up on
+    average), −1 where only praise is. 0 everywhere for CISPO, for Â·π, for SAPO with τ₊ = τ₋, and without a clip.
+    """
+    above, below = surrogate.slopes(ratio, old_probs)
     return above - below

@@ -1,5 +1,6 @@
 """Training one cell of an experiment, one arm and one seed, from the untouched model to its last phase."""
 
+import math
 import shutil
 import tempfile
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
+from .fields import check
 from .files import write_parquet
 from .layout import Cell
 from .probe import Reading
@@ -55,7 +57,10 @@ def train_cell(cell: Cell) -> None:
 
     def read(phase: int) -> Reading:
         subject.model.eval()
-        return subject.probe.read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
+        reading = subject.probe.read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
+        broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
+        check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
+        return reading
 
     if not rows:
         rows.append(metrics_row(0, read(0), record) | {"started": started})

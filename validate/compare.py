@@ -3,6 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
+from scipy.special import expit
+
 from . import words
 from .measured import RunData
 from .outcome import ArmScore, clip_fractions, paired_differences, reference_arm, score_arm, share_changes, skill
@@ -48,12 +50,18 @@ def compare(run: RunData) -> dict[str, Any]:
             "undecided_tokens": data.undecided_tokens,
             "undecided_clipped": data.undecided_clipped,
         }
+    counts = [entry["clip_fractions_strategy_token"] for name, entry in arms.items() if not base or name != base.name]
+    met = (sum(c["tokens"] for c in counts), sum(c["clipped"] for c in counts)) if exact else None
+    ends = {name: expit(prediction["arms"][name]["log_odds_quantiles"][-1]) for name in run.arms}
+    bands = {name: (float(end[0]), float(end[-1])) for name, end in ends.items()}
     paired = [asdict(p) | {"held": p.held, "verdict": words.paired_verdict(p, len(pairs), skills)} for p in pairs]
     return {
         "name": run.recipe.name,
         "question": run.recipe.question,
         "strategy": prediction["strategy"],
-        "answer": words.answer(prediction["strategy"], run.recipe.training.phases, scores, changes, pairs, skills),
+        "answer": words.answer(
+            prediction["strategy"], run.recipe.training.phases, scores, changes, pairs, skills, met, bands
+        ),
         "seeds": list(run.seeds),
         "prediction_sha256": run.manifest["prediction_sha256"],
         "prediction_written": run.manifest["prediction_written"],
@@ -65,5 +73,5 @@ def compare(run: RunData) -> dict[str, Any]:
         "paired": paired,
         "verdicts": [f"{name}: {entry['score']['verdict']}." for name, entry in arms.items()]
         + [f"{p['arm']} − {p['reference']}: {p['verdict']}." for p in paired],
-        "manifest": run.manifest,
+        "manifest": {key: value for key, value in run.manifest.items() if key != "cells_sha256"},
     }

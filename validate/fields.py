@@ -2,9 +2,12 @@
 
 import dataclasses
 import math
+import sys
 import tomllib
 import types
 import typing
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_origin
 
 T = TypeVar("T")
@@ -13,6 +16,21 @@ _WORDS = {int: "a whole number", float: "a number", str: "a text"}
 
 class InputError(ValueError):
     """What the user gave (a recipe, a folder, a model) cannot be used; the message says what and why, in one line."""
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """A complaint about what the user gave is one line and exit status 2; a bug keeps its traceback."""
+    try:
+        yield
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"Error: {error.filename}: {error.strerror}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def check(holds: bool, field: str, allowed: str, value: object) -> None:
@@ -41,7 +59,8 @@ def read_dataclass(cls: type[T], table: dict[str, Any], path: str = "") -> T:
             values[name] = _convert(hints[name], table[name], f"{path}{name}")
         else:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            check(not required, f"{path}{name}", "given", "nothing")
+            if required:
+                raise InputError(f"{path}{name} is required, and missing")
     return cls(**values)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from .fields import InputError
+from .fields import InputError, check
 
 
 @contextmanager
@@ -67,8 +67,8 @@ def read_parquet(path: Path) -> tuple[pa.Table, dict[str, str]]:
     try:
         with pq.ParquetFile(path) as file:
             table = file.read()
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{path} must be a Parquet file: {str(error).splitlines()[0]}") from None
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path} must be a whole Parquet file: {str(error).splitlines()[0]}") from None
     return table, {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
 
 
@@ -81,6 +81,12 @@ def locked(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise InputError(f"dir must not be in use by another process, got {str(folder)!r}") from None
         yield
+
+
+def check_new_folder(path: Path) -> None:
+    """Raise InputError unless nothing would be lost by writing the folder `path`."""
+    free = not path.exists() or (path.is_dir() and not any(path.iterdir()))
+    check(free, "out", "a new or empty folder", str(path))
 
 
 @contextmanager
@@ -98,4 +104,5 @@ def written_folder(path: Path) -> Iterator[Path]:
 
 
 def sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,7 +6,8 @@ import click
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from .files import written_folder
+from .fields import check, one_line_errors
+from .files import check_new_folder, written_folder
 
 
 def convert(file: Path, out: Path) -> None:
@@ -38,7 +39,12 @@ def main(file: Path, out: Path) -> None:
 
     Example: python -m clipbias.validate.from_gguf SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2
     """
-    convert(file.resolve(), out)
+    with one_line_errors():
+        check_new_folder(out)
+        with file.open("rb") as opened:
+            magic = opened.read(4)
+        check(magic == b"GGUF", "file", "a GGUF file", str(file))
+        convert(file.resolve(), out)
     click.echo(f"wrote {out}")
 
 

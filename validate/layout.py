@@ -8,11 +8,12 @@ import numpy as np
 import pyarrow as pa
 
 from .fields import InputError
-from .files import read_parquet
+from .files import read_parquet, sha256
 from .recipe import Arm, Recipe
 
 PILOT_ARM = Arm("pilot", clip_low=None, clip_high=None)
 PILOT_SEEDS_FROM = 1_000_001
+KINDS = ("metrics", "tokens", "samples")
 ARM_SEEDS_FROM = 2**30  # above all seeds of pilots, so that no draw is used twice
 
 
@@ -64,6 +65,12 @@ def arm_cells(folder: Path, recipe: Recipe, prediction: str) -> list[Cell]:
     """Seed by seed, so that an interrupted run has whole pairs. prediction: its SHA-256."""
     seeds = arm_seeds(prediction, recipe.seeds)
     return [Cell(folder, recipe, arm, seed, recipe.training.phases, prediction) for seed in seeds for arm in recipe.arm]
+
+
+def cell_hashes(folder: Path, cells: Sequence[Cell]) -> dict[str, str]:
+    """SHA-256 of every file of finished cells, by its path in the run folder."""
+    files = [cell.part(kind) for cell in cells for kind in KINDS]
+    return {str(file.relative_to(folder)): sha256(file) for file in files}
 
 
 def read_cells(cells: Sequence[Cell], kind: str) -> pa.Table:

@@ -39,15 +39,36 @@ def _git_state() -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
+def versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in PACKAGES}
+
+
+def model_hashes(model: Path) -> dict[str, str]:
+    """SHA-256 of every file of the model's folder: weights, configuration, tokenizer, chat template, spec."""
+    return {path.name: sha256(path) for path in sorted(model.iterdir()) if path.is_file() and path.name[0] != "."}
+
+
+def check_unchanged(manifest: dict[str, Any], model: Path) -> None:
+    """Raise InputError unless a run goes on with the model and the package versions that it was started with."""
+    found = model_hashes(model)
+    for name in sorted(found.keys() | manifest["model_sha256"].keys()):
+        if found.get(name) != manifest["model_sha256"].get(name):
+            raise InputError(f"model must be the one that the run was started with; {model / name} is another")
+    for name, version in versions().items():
+        began = manifest["versions"].get(name)
+        if version != began:
+            raise InputError(f"{name} must be {began}, with which the run was started, to go on with it; got {version}")
+
+
 def new_manifest(folder: Path, model: Path) -> dict[str, Any]:
     return {
         "created": now(),
         "status": "measuring",
         "recipe_sha256": sha256(folder / "recipe.toml"),
-        "model_sha256": {path.name: sha256(path) for path in sorted(model.glob("*.safetensors"))},
+        "model_sha256": model_hashes(model),
         "git": _git_state(),
         "python": platform.python_version(),
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "versions": versions(),
         "hardware": {
             "machine": platform.machine(),
             "system": platform.system(),
@@ -63,7 +84,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         if not file.is_file():
             raise InputError(f"dir must be a run folder with a {file.name}, got {str(folder)!r}")
     manifest = read_json(path)
-    for key in ("status", "recipe_sha256", "model_sha256"):
+    for key in ("status", "recipe_sha256", "model_sha256", "versions"):
         if key not in manifest:
             raise InputError(f"{path} must have the key {key}")
     if manifest["recipe_sha256"] != sha256(recipe):
@@ -87,6 +108,14 @@ def checked_prediction(folder: Path) -> str:
     if read_json(path).get("recipe_sha256") != manifest["recipe_sha256"]:
         raise InputError(f"dir must hold the recipe that was predicted; {folder / 'recipe.toml'} is another")
     return digest
+
+
+def check_cells(folder: Path, manifest: dict[str, Any]) -> None:
+    """Raise InputError if a cell is not as it was when the run was completed; one that is gone can be trained again."""
+    for name, digest in manifest.get("cells_sha256", {}).items():
+        file = folder / name
+        if file.is_file() and sha256(file) != digest:
+            raise InputError(f"dir must hold the cells that were trained; {file} was changed afterwards")
 
 
 def update_manifest(folder: Path, **changes: Any) -> None:

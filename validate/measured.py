@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from .fields import InputError
 from .files import read_json, read_parquet
-from .layout import Cell, arm_cells, read_cells
-from .manifest import checked_prediction, read_manifest
+from .layout import KINDS, Cell, arm_cells, read_cells
+from .manifest import check_cells, checked_prediction, read_manifest
 from .recipe import Recipe, load_recipe
 
 UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be clipped and dilute every clip fraction
@@ -57,11 +57,19 @@ class RunData:
     arms: dict[str, ArmData]
 
 
-def check_order(cells: Sequence[Cell], written: str) -> None:
+def _time(written: str, where: Path) -> datetime:
+    try:
+        return datetime.fromisoformat(written).astimezone()
+    except ValueError:
+        raise InputError(f"{where} must hold a time in ISO 8601, got {written!r}") from None
+
+
+def check_order(folder: Path, cells: Sequence[Cell], written: str) -> None:
     """Raise InputError unless every cell was started after the prediction had been written."""
+    predicted = _time(written, folder / "manifest.json")
     for cell in cells:
         started = read_parquet(cell.part("metrics"))[1]["started"]
-        if datetime.fromisoformat(started) < datetime.fromisoformat(written):
+        if _time(started, cell.part("metrics")) < predicted:
             raise InputError(
                 f"dir must hold a prediction older than its cells; {cell.part('metrics')} was started before it"
             )
@@ -110,12 +118,15 @@ def read_run(folder: Path) -> RunData:
     digest = checked_prediction(folder)
     recipe, manifest = load_recipe(folder / "recipe.toml"), read_manifest(folder)
     cells = sorted(arm_cells(folder, recipe, digest), key=lambda cell: cell.seed)
-    done = sum(cell.done for cell in cells)
-    if done < len(cells):
+    missing = [cell.part(kind) for cell in cells for kind in KINDS if not cell.part(kind).is_file()]
+    if missing:
         raise InputError(
-            f"dir must hold all {len(cells)} cells (arm and seed) of its recipe, {done} are finished: resume the run"
+            f"dir must hold all {len(cells)} cells (arm and seed) of its recipe, {missing[0]} is missing: resume it"
         )
-    check_order(cells, manifest["prediction_written"])
+    if manifest["status"] != "complete":
+        raise InputError(f"dir must hold a run that was finished, this one is {manifest['status']}: resume the run")
+    check_cells(folder, manifest)
+    check_order(folder, cells, str(manifest["prediction_written"]))
     arms = {arm.name: _read_arm([cell for cell in cells if cell.arm == arm]) for arm in recipe.arm}
     seeds = tuple(sorted({cell.seed for cell in cells}))
     return RunData(folder, recipe, manifest, read_json(folder / "prediction.json"), seeds, arms)

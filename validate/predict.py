@@ -29,7 +29,8 @@ from ..theory.momentum import (
     phase_correlation,
     summed_noise,
 )
-from ..theory.surrogate import ClipRange
+from ..theory.surrogate import PpoClip
+from .fields import check
 from .recipe import Arm, Recipe, Training
 
 if TYPE_CHECKING:  # the probe needs torch, a prediction does not
@@ -72,6 +73,7 @@ def spread_of(log_odds: NDArray[np.float64], momentum: float, minibatches: int, 
     """
     change = np.diff(log_odds, axis=1)
     total = float(change.var(ddof=1))
+    check(total > 0, "pilot", "runs in which the share of the strategy moves", "the same share in every reading")
     stderr = total * math.sqrt(2.0 / ((change.size - 1) * effective_share(momentum, minibatches)))
     variance = max(total - 2.0 * float(counting_variance(log_odds, samples).mean()), stderr)
     centred = change - change.mean()
@@ -191,8 +193,12 @@ def predict(
     momentum, minibatches = training.adam_beta1, training.minibatches
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
     spreads = spread.value * np.exp(nodes * spread.relative_stderr)
-    prob, shape = _logistic(reading.log_odds), training.toy(1.0, ClipRange(None, None))
-    rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
+    prob, shape = _logistic(reading.log_odds), training.toy(1.0, PpoClip(None, None))
+    try:
+        rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
+    except ValueError:
+        allowed = "small enough for the toy to follow, a few log-odds per phase"
+        check(False, "training.learning_rate", allowed, f"a spread of {spread.value:.3g} per phase in the pilot")
     toy = Toy(reading.log_odds, reading.samples, rates, node_weights / node_weights.sum(), training.phases)
     arms = {}
     for arm in recipe.arm:

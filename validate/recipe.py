@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..theory.config import PhaseConfig
-from ..theory.surrogate import ClipRange
+from ..theory.surrogate import PpoClip
 from .fields import check, parse_toml, read_dataclass
 from .files import read_text
 from .organism.spec import SHIPPED
+
+LARGEST = 100_000  # of any count
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class ModelLine:
             (self.organism is None) != (self.path is None),
             "model",
             "either organism or path",
-            "both or neither",
+            "both" if self.organism is not None else "neither",
         )
 
 
@@ -57,8 +59,8 @@ class Training:
 
     def __post_init__(self) -> None:
         for field in ("prompts_per_phase", "minibatches", "phases", "max_completion_length"):
-            check(getattr(self, field) >= 1, f"training.{field}", "at least 1", getattr(self, field))
-        check(self.group_size >= 2, "training.group_size", "at least 2", self.group_size)
+            check(1 <= getattr(self, field) <= LARGEST, f"training.{field}", f"in [1, {LARGEST}]", getattr(self, field))
+        check(2 <= self.group_size <= LARGEST, "training.group_size", f"in [2, {LARGEST}]", self.group_size)
         check(self.learning_rate > 0, "training.learning_rate", "positive", self.learning_rate)
         check(0 < self.success_prob < 1, "training.success_prob", "in (0, 1)", self.success_prob)
         for field in ("adam_beta1", "adam_beta2"):
@@ -80,7 +82,7 @@ class Training:
     def minibatch_size(self) -> int:
         return self.rollouts // self.minibatches
 
-    def toy(self, learning_rate: float, clip: ClipRange) -> PhaseConfig:
+    def toy(self, learning_rate: float, clip: PpoClip) -> PhaseConfig:
         """The same phase on the toy policy (TRL scales advantages with the n−1 standard deviation).
 
         The toy keeps a group whole within a mini-batch. TRL shuffles a phase's samples over its mini-batches, so that
@@ -93,7 +95,7 @@ class Training:
             groups_per_minibatch=self.minibatch_size // self.group_size,
             minibatches=self.minibatches,
             success_prob=self.success_prob,
-            clip=clip,
+            surrogate=clip,
             scale="std-unbiased",
         )
 
@@ -107,7 +109,8 @@ class Pilot:
     burn_in: int
 
     def __post_init__(self) -> None:
-        check(self.seeds >= 2, "pilot.seeds", "at least 2", self.seeds)
+        check(2 <= self.seeds <= LARGEST, "pilot.seeds", f"in [2, {LARGEST}]", self.seeds)
+        check(self.phases <= LARGEST, "pilot.phases", f"at most {LARGEST}", self.phases)
         check(0 <= self.burn_in < self.phases, "pilot.burn_in", f"in [0, {self.phases})", self.burn_in)
 
 
@@ -138,12 +141,18 @@ class Arm:
             "made of a-z, 0-9 and -",
             self.name,
         )
-        check(self.clip_low is None or 0 < self.clip_low < 1, "arm.clip_low", "in (0, 1) or none", self.clip_low)
-        check(self.clip_high is None or self.clip_high > 0, "arm.clip_high", "positive or none", self.clip_high)
+        check(
+            self.clip_low is None or 0 < self.clip_low < 1,
+            f"clip_low of arm {self.name}",
+            "in (0, 1) or none",
+            self.clip_low,
+        )
+        allowed = "positive or none"
+        check(self.clip_high is None or self.clip_high > 0, f"clip_high of arm {self.name}", allowed, self.clip_high)
 
     @property
-    def clip(self) -> ClipRange:
-        return ClipRange(low=self.clip_low, high=self.clip_high)
+    def clip(self) -> PpoClip:
+        return PpoClip(low=self.clip_low, high=self.clip_high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,7 @@ class Recipe:
     checkpoint_every: int = 10
 
     def __post_init__(self) -> None:
-        check(self.seeds >= 2, "seeds", "at least 2", self.seeds)
+        check(2 <= self.seeds <= LARGEST, "seeds", f"in [2, {LARGEST}]", self.seeds)
         check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
         names = [a.name for a in self.arm]
         check(len(names) >= 1 and len(set(names)) == len(names), "arm", "tables with distinct names", names)

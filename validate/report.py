@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from . import plots
 from .compare import compare
+from .fields import check
 from .files import write_json, write_text
 from .measured import RunData, read_run
 from .outcome import reference_arm
@@ -56,6 +57,12 @@ def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
+def _shown(sample: dict[str, Any]) -> dict[str, Any]:
+    """The model's text without characters that are not seen: controls, and marks that turn the reading direction."""
+    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in sample["text"])
+    return sample | {"text": text}
+
+
 def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
     """What the template needs beside the comparison."""
     reference, model = reference_arm(run.recipe), run.recipe.model
@@ -67,7 +74,7 @@ def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
         "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
         "clipped_arms": [arm.name for arm in run.recipe.arm if arm != reference],
         "reference": reference.name if reference else None,
-        "samples": {name: arm.samples for name, arm in run.arms.items()},
+        "samples": {name: [_shown(sample) for sample in arm.samples] for name, arm in run.arms.items()},
         "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
         "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
     }
@@ -75,6 +82,14 @@ def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
 
 def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
     """Write `out` and, beside it, the same name with .json; returns what the JSON holds."""
+    own = ("manifest.json", "prediction.json")
+    check(
+        out.with_suffix(".json").name not in own,
+        "out",
+        f"a name other than those of a run's {', '.join(own)}",
+        str(out),
+    )
+    check(out.suffix != ".json", "out", "a name that does not end in .json, which is written beside it", str(out))
     runs = [read_run(folder) for folder in folders]
     comparisons = [compare(run) for run in runs]
     pages = [_page(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)]

@@ -11,8 +11,16 @@ import pyarrow.compute as pc
 
 from .fields import InputError, check
 from .files import locked, read_json, read_text, sha256, write_json, write_text
-from .layout import arm_cells, arm_seeds, pilot_cells, read_cells
-from .manifest import checked_prediction, new_manifest, now, read_manifest, update_manifest
+from .layout import arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
+from .manifest import (
+    check_cells,
+    check_unchanged,
+    checked_prediction,
+    new_manifest,
+    now,
+    read_manifest,
+    update_manifest,
+)
 from .organism.spec import load_spec
 from .organism.text import all_problems
 from .predict import predict, spread_of
@@ -53,16 +61,20 @@ def resume(folder: Path) -> None:
     with locked(folder):
         manifest, recipe, path = read_manifest(folder), load_recipe(folder / "recipe.toml"), folder / "prediction.json"
         if "prediction_sha256" not in manifest:
+            check_unchanged(manifest, model_folder(recipe.model))
             train_all(pilot_cells(folder, recipe), "pilot")
             write_json(path, make_prediction(folder, recipe))
             digest = sha256(path)
             seeds = arm_seeds(digest, recipe.seeds)
             update_manifest(folder, status="training", prediction_sha256=digest, prediction_written=now(), seeds=seeds)
             print(f"{path} written, SHA-256 {digest}; training starts now", file=sys.stderr)
-        digest = checked_prediction(folder)
-        train_all(arm_cells(folder, recipe, digest), "arms")
-        if manifest["status"] != "complete":
-            update_manifest(folder, status="complete", completed=now())
+        cells = arm_cells(folder, recipe, checked_prediction(folder))
+        check_cells(folder, manifest)
+        if manifest["status"] == "complete" and all(cell.done for cell in cells):
+            return
+        check_unchanged(manifest, model_folder(recipe.model))
+        train_all(cells, "arms")
+        update_manifest(folder, status="complete", completed=now(), cells_sha256=cell_hashes(folder, cells))
 
 
 def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
@@ -81,7 +93,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     manifest = read_json(folder / "manifest.json")
     return {
         "recipe_sha256": manifest["recipe_sha256"],
-        "model_sha256": manifest["model_sha256"],
+        "model_sha256": {k: v for k, v in manifest["model_sha256"].items() if k.endswith(".safetensors")},
         "strategy": subject.strategy,
     } | predict(
         recipe,

@@ -105,6 +105,28 @@ def _clipping(strategy: str, pairs: list[PairedDifference], skills: dict[str, Sk
     return f"Seed by seed against {reference}, clipping {_grouped(clauses)}.{damaged}"
 
 
+def directly(strategy: str, tokens: int, clipped: int) -> str:
+    """How often the clip met the tokens that the question is about."""
+    counted = f"{clipped:,} of {tokens:,}"
+    if clipped:
+        return f"Of the tokens that decide for or against {strategy}, {counted} were clipped."
+    return (
+        f"No token that decides for or against {strategy} was ever clipped ({counted}), so clipping could reach the"
+        " share only by way of other tokens; what it does directly was not tested here."
+    )
+
+
+def _predicted(strategy: str, bands: dict[str, tuple[float, float]], pairs: list[PairedDifference]) -> str:
+    """bands: the shares between which 90 % of an arm's seeds were expected to end."""
+    same: dict[str, list[str]] = {}
+    for name, (low, high) in bands.items():
+        same.setdefault(f"from {100 * low:.0f} % to {100 * high:.0f} % {strategy}", []).append(name)
+    ends = _listing([f"{ends} in {_listing(names)}" for ends, names in same.items()])
+    moves = [f"{pair.log_odds_predicted:+.3f} in {pair.arm}" for pair in pairs]
+    clip = f"; clipping would move their mean log-odds by {_listing(moves)}" if moves else ""
+    return f"Predicted beforehand: noise would spread the seeds, 90 % of them {ends}{clip}."
+
+
 def _prediction(scores: dict[str, ArmScore], pairs: list[PairedDifference]) -> str:
     outcomes = {name: score.held for name, score in scores.items()}
     outcomes |= {f"the difference {pair.arm} − {pair.reference}": pair.held for pair in pairs}
@@ -121,9 +143,22 @@ def answer(
     changes: dict[str, ShareChange],
     pairs: list[PairedDifference],
     skills: dict[str, Skill],
+    strategy_clipped: tuple[int, int] | None,
+    bands: dict[str, tuple[float, float]],
 ) -> list[str]:
-    """The question, answered: where the share went, what clipping added, whether the prediction held."""
+    """The question, answered: where the share went, what clipping added, whether the prediction held.
+
+    strategy_clipped: how many strategy tokens the clipped arms had and how many of them were clipped, where known.
+    bands: see `_predicted`.
+    """
     seeds = next(iter(scores.values())).measured.n
     caution = [f"With {seeds} seeds per arm only very large effects can be seen."] if seeds < FEW_SEEDS else []
-    sentences = [_movement(strategy, phases, changes), _clipping(strategy, pairs, skills), _prediction(scores, pairs)]
-    return sentences + caution
+    direct = [directly(strategy, *strategy_clipped)] if strategy_clipped and strategy_clipped[0] else []
+    return [
+        _predicted(strategy, bands, pairs),
+        _movement(strategy, phases, changes),
+        _clipping(strategy, pairs, skills),
+        *direct,
+        _prediction(scores, pairs),
+        *caution,
+    ]

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Sequence
@@ -21,7 +22,11 @@ from .layout import Cell
 
 
 def _start_worker(parent: int) -> None:
-    """One thread, no network, quiet libraries; and leave when the parent is gone, however it went."""
+    """One thread, no network, quiet libraries; and leave when the parent is gone, however it went.
+
+    Ctrl-C reaches every process of a terminal; here it is the parent's to act on.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     import torch
 
@@ -71,4 +76,6 @@ def train_all(cells: Sequence[Cell], description: str) -> None:
                 progress.advance(bar)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():  # what they were at is in their checkpoints
+                process.terminate()
             raise

@@ -75,3 +75,16 @@ def test_wrong_input_is_one_line(clipbias, change, message):
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_huge_steps_run_through_and_overflow_is_one_line(answer, clipbias):
+    found = answer(f"simulate run --probs 0.65,0.35 {FLAGS} --learning-rate 200 --phases 5 --replicates 2000")
+    assert found["prob_mean"]["stderr"][0] > 0
+    for flags, words in (
+        ("--clip-low none --clip-high none --learning-rate 1e99", "--learning-rate must keep the logits finite"),
+        ("--group-size 999999999", "--group-size must be at most 1000000"),
+    ):
+        done = clipbias(f"simulate run --probs 0.65,0.35 {FLAGS} {flags} --replicates 2000")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1

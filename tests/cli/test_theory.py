@@ -7,7 +7,7 @@ import time
 import pytest
 from clipbias.theory.config import PhaseConfig
 from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 
 PHASE = (
     "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 "
@@ -35,7 +35,7 @@ def test_drift(answer):
 
 def test_phase(answer):
     found = answer(f"theory phase {PHASE}")
-    law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, ClipRange(0.2, None)))
+    law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, PpoClip(0.2, None)))
     assert set(found) == {
         *("mean_logit_shift", "mean_prob_shift", "prob_std", "entropy_shift", "clip_low_fraction"),
         *("clip_high_fraction", "method", "log_odds_shift", "log_odds_std"),
@@ -77,6 +77,16 @@ WRONG = [
     (f"theory phase {PHASE} --group-size 300", "--group-size must be at most 128 for the exact method"),
     (f"theory phase {PHASE} --scale max", "--scale must be one of std, std-unbiased, none, got max"),
     (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),
+    ("theory advantage --success-prob 0.5", "--group-size is required: at least 2"),
+    ("theory advantage --group-size 4", "--success-prob is required: in [0, 1]"),
+    ("theory neutral --clip-low 0.2", "--ratio-std is required: in [0, 26)"),
+    (f"theory evolve {PHASE}", "--phases is required: at least 1"),
+    ("validate run", "RECIPE is required"),
+    (f"theory phase {PHASE} --learning-rate 1e160", "--learning-rate must be at most 1e+100"),
+    (f"theory phase {PHASE} --minibatches 100000000000", "--minibatches must be at most 10000, got 100000000000"),
+    (f"theory phase {PHASE} --groups-per-minibatch 1000", "--groups-per-minibatch must be at most 500 for the exact"),
+    ("theory advantage --group-size 99999999999999999999 --success-prob .5", "--group-size must be at most 1000000"),
+    ("theory neutral --clip-low 0.9999999999999999 --ratio-std 25.99", "--clip-low must be smaller at this ratio_std"),
     ("theory phase", "--probs is required: at least two numbers in (0, 1)"),
     ("theory neutral --clip-low 1 --ratio-std 0.1", "--clip-low must be in [0, 1), got 1.0"),
     ("theory neutral --clip-low 0.2 --ratio-std -1", "--ratio-std must be in [0, 26), got -1.0"),

@@ -7,7 +7,7 @@ import pytest
 from clipbias.simulate.enumeration import enumerate_phase
 from clipbias.theory.config import PhaseConfig, Scale
 from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 
 
 def advantages(rewards: np.ndarray, scale: Scale) -> np.ndarray:
@@ -46,11 +46,11 @@ def brute_force(probs, config: PhaseConfig) -> dict[str, np.ndarray]:
                     w *= config.success_prob ** sum(rewards) * (1 - config.success_prob) ** (n - sum(rewards))
                     adv = advantages_of_groups(np.array(rewards), size, config.scale)
                     new = np.array(shift) + config.learning_rate / n * objective_gradient(
-                        z, old, outcomes, adv, config.clip
+                        z, old, outcomes, adv, config.surrogate
                     )
                     r = ratio[list(outcomes)]
-                    low[step] += w * ((adv < 0) & (r < config.clip.lower_bound)).mean()
-                    high[step] += w * ((adv > 0) & (r > config.clip.upper_bound)).mean()
+                    low[step] += w * ((adv < 0) & (r < config.surrogate.lower_bound)).mean()
+                    high[step] += w * ((adv > 0) & (r > config.surrogate.upper_bound)).mean()
                     following[tuple(new)] = following.get(tuple(new), 0.0) + w
         states = following
     shifts, weight = np.array(list(states)), np.array(list(states.values()))
@@ -74,10 +74,10 @@ def advantages_of_groups(rewards: np.ndarray, size: int, scale: Scale) -> np.nda
 
 
 CASES = [
-    ((0.65, 0.35), PhaseConfig(1.0, 2, 1, 3, 0.5, ClipRange(0.2, 0.2))),
-    ((0.8, 0.2), PhaseConfig(0.9, 2, 2, 1, 0.3, ClipRange(0.1, 0.3))),
-    ((0.7, 0.3), PhaseConfig(1.5, 3, 1, 2, 0.4, ClipRange(0.2, None), "std-unbiased")),
-    ((0.5, 0.3, 0.2), PhaseConfig(1.2, 2, 1, 2, 0.6, ClipRange(None, 0.15), "none")),
+    ((0.65, 0.35), PhaseConfig(1.0, 2, 1, 3, 0.5, PpoClip(0.2, 0.2))),
+    ((0.8, 0.2), PhaseConfig(0.9, 2, 2, 1, 0.3, PpoClip(0.1, 0.3))),
+    ((0.7, 0.3), PhaseConfig(1.5, 3, 1, 2, 0.4, PpoClip(0.2, None), "std-unbiased")),
+    ((0.5, 0.3, 0.2), PhaseConfig(1.2, 2, 1, 2, 0.6, PpoClip(None, 0.15), "none")),
 ]
 
 
@@ -89,15 +89,15 @@ def test_counts_agree_with_the_sum_over_samples(probs, config):
 
 
 def test_swapped_sides_are_seen():
-    probs, config = CASES[1][0], PhaseConfig(1.5, 2, 1, 2, 0.3, ClipRange(0.1, 0.4))
-    swapped = PhaseConfig(1.5, 2, 1, 2, 0.3, ClipRange(0.4, 0.1))
+    probs, config = CASES[1][0], PhaseConfig(1.5, 2, 1, 2, 0.3, PpoClip(0.1, 0.4))
+    swapped = PhaseConfig(1.5, 2, 1, 2, 0.3, PpoClip(0.4, 0.1))
     expected = brute_force(probs, config)["logit_shift"]
     assert abs(enumerate_phase(probs, config).logit_shift - expected).max() < 1e-12
     assert abs(enumerate_phase(probs, swapped).logit_shift - expected).max() > 1e-3
 
 
 def test_logits_do_not_drift_without_clipping():
-    config = PhaseConfig(1.5, 3, 1, 3, 0.3, ClipRange(None, None))
+    config = PhaseConfig(1.5, 3, 1, 3, 0.3, PpoClip(None, None))
     found = enumerate_phase((0.6, 0.4), config)
     assert abs(found.logit_shift).max() < 1e-14
     assert found.log_odds_variance > 0.1
@@ -106,7 +106,7 @@ def test_logits_do_not_drift_without_clipping():
 def test_agrees_with_the_lattice_of_theory_phase():
     """A few samples make atoms, the lattice's hardest case: agreement within its stated error, 1e-3 of the std…
     but clip events of atoms near a bound may fall on the other side, so the case keeps atoms away from the bounds."""
-    config = PhaseConfig(0.6, 4, 2, 2, 0.5, ClipRange(0.1, 0.1))
+    config = PhaseConfig(0.6, 4, 2, 2, 0.5, PpoClip(0.1, 0.1))
     exact = enumerate_phase((0.6, 0.4), config)
     lattice = phase(0.6, config, resolution=48.0)
     std = np.sqrt(exact.log_odds_variance)
@@ -115,6 +115,8 @@ def test_agrees_with_the_lattice_of_theory_phase():
 
 
 def test_too_large_a_case_is_refused_by_name():
-    config = PhaseConfig(1.0, 16, 4, 8, 0.5, ClipRange(0.2, 0.2))
-    with pytest.raises(ValueError, match=r"^group_size, groups_per_minibatch, minibatches .* at most 2000000 paths"):
+    config = PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2))
+    with pytest.raises(
+        ValueError, match=r"^group_size, groups_per_minibatch, minibatches .* at most 2000000 sequences"
+    ):
         enumerate_phase((0.5, 0.5), config)

@@ -10,16 +10,16 @@ from clipbias.simulate.tabular import CHUNK, SimulationResult, simulate
 from clipbias.theory.config import PhaseConfig
 from clipbias.theory.evolve import evolve
 from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 
 FIELDS = ("logit_shift", "prob_shift", "prob_std", "log_odds_shift", "entropy_shift")
 FRACTIONS = ("clip_low_fraction", "clip_high_fraction")
 SMALL = [
-    ((0.65, 0.35), PhaseConfig(1.0, 2, 1, 3, 0.5, ClipRange(0.2, 0.2))),
-    ((0.85, 0.15), PhaseConfig(1.4, 3, 1, 3, 0.3, ClipRange(0.1, 0.3), "std-unbiased")),
-    ((0.6, 0.4), PhaseConfig(1.5, 2, 2, 2, 0.6, ClipRange(0.15, None))),
-    ((0.5, 0.3, 0.2), PhaseConfig(1.2, 3, 1, 2, 0.6, ClipRange(0.2, 0.1))),
-    ((0.2, 0.7, 0.1), PhaseConfig(3.0, 2, 1, 3, 0.5, ClipRange(None, 0.15), "none")),
+    ((0.65, 0.35), PhaseConfig(1.0, 2, 1, 3, 0.5, PpoClip(0.2, 0.2))),
+    ((0.85, 0.15), PhaseConfig(1.4, 3, 1, 3, 0.3, PpoClip(0.1, 0.3), "std-unbiased")),
+    ((0.6, 0.4), PhaseConfig(1.5, 2, 2, 2, 0.6, PpoClip(0.15, None))),
+    ((0.5, 0.3, 0.2), PhaseConfig(1.2, 3, 1, 2, 0.6, PpoClip(0.2, 0.1))),
+    ((0.2, 0.7, 0.1), PhaseConfig(3.0, 2, 1, 3, 0.5, PpoClip(None, 0.15), "none")),
 ]
 
 
@@ -48,7 +48,7 @@ def test_agrees_with_enumeration(probs, config, max_table, monkeypatch):
 
 def test_swapped_sides_disagree_with_enumeration():
     probs, config = SMALL[3]
-    swapped = replace(config, clip=ClipRange(config.clip.high, config.clip.low))
+    swapped = replace(config, surrogate=PpoClip(config.surrogate.high, config.surrogate.low))
     found = simulate(swapped, probs, 1, 1_000_000, seed=1)
     assert abs(z_scores(found, enumerate_phase(probs, config))).max() > 20
 
@@ -61,7 +61,7 @@ def drawn_configs() -> list[tuple[float, PhaseConfig]]:
     cases = []
     for _ in range(24):
         size = int(rng.choice([2, 3, 4, 6, 8, 16, 24, 32]))
-        clip = ClipRange(*(None if rng.random() < 0.15 else float(rng.uniform(0.05, 0.4)) for _ in range(2)))
+        clip = PpoClip(*(None if rng.random() < 0.15 else float(rng.uniform(0.05, 0.4)) for _ in range(2)))
         groups, minibatches = int(rng.integers(1, 7)), int(rng.integers(1, 12))
         rate = float(rng.uniform(0.2, 3.0)) * np.sqrt(groups * size / 64)
         scale = ("std", "std-unbiased", "none")[rng.integers(3)]
@@ -93,8 +93,8 @@ def test_agrees_with_the_closed_form(prob, config):
 
 
 def test_swapped_sides_disagree_with_the_closed_form():
-    config = PhaseConfig(1.0, 16, 4, 8, 0.5, ClipRange(0.1, 0.3))
-    swapped = replace(config, clip=ClipRange(0.3, 0.1))
+    config = PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.1, 0.3))
+    swapped = replace(config, surrogate=PpoClip(0.3, 0.1))
     found = simulate(swapped, (0.65, 0.35), 1, 100_000, seed=3).log_odds_shift
     assert abs(found.mean - phase(0.65, config).log_odds_shift) > 20 * found.stderr
 
@@ -102,7 +102,7 @@ def test_swapped_sides_disagree_with_the_closed_form():
 @pytest.mark.parametrize("group_size", [16, 80, 1500])
 def test_own_draws_agree_with_the_tables(group_size):
     """In later phases counts are drawn from each policy's own probabilities; both roads lead to T10's law."""
-    config = PhaseConfig(0.8 * np.sqrt(group_size / 16), group_size, 4, 4, 0.5, ClipRange(0.2, 0.28))
+    config = PhaseConfig(0.8 * np.sqrt(group_size / 16), group_size, 4, 4, 0.5, PpoClip(0.2, 0.28))
     found = simulate(config, (0.65, 0.35), 4, 60_000, seed=5)
     if group_size == 16:
         law = evolve(0.65, config, 4).laws[-1]
@@ -123,9 +123,9 @@ def test_own_draws_agree_with_the_tables(group_size):
 
 
 def test_the_ratio_is_inert_in_the_only_minibatch():
-    config = PhaseConfig(2.0, 8, 2, 1, 0.5, ClipRange(0.01, 0.01))
+    config = PhaseConfig(2.0, 8, 2, 1, 0.5, PpoClip(0.01, 0.01))
     found = simulate(config, (0.7, 0.3), 3, 20_000, seed=0)
-    unclipped = simulate(replace(config, clip=ClipRange(None, None)), (0.7, 0.3), 3, 20_000, seed=0)
+    unclipped = simulate(replace(config, surrogate=PpoClip(None, None)), (0.7, 0.3), 3, 20_000, seed=0)
     np.testing.assert_array_equal(found.logit_shift.mean, unclipped.logit_shift.mean)
     assert not found.clip_low_fraction.mean.any()
     assert not found.clip_high_fraction.mean.any()
@@ -171,7 +171,7 @@ def test_standard_errors_are_calibrated():
 
 
 def test_quantile_errors_are_calibrated():
-    config = PhaseConfig(1.0, 16, 4, 4, 0.5, ClipRange(0.2, 0.2))
+    config = PhaseConfig(1.0, 16, 4, 4, 0.5, PpoClip(0.2, 0.2))
     reference = simulate(config, (0.6, 0.4), 2, 400_000, seed=1000).prob_quantiles[0.25].mean[0]
     estimates = [simulate(config, (0.6, 0.4), 2, 2000, seed).prob_quantiles[0.25] for seed in range(100)]
     scores = [(e.mean[0] - reference) / e.stderr[0] for e in estimates]

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 def walks(prob: float, config: PhaseConfig, phases: int, replicates: int, seed: int) -> np.ndarray:
     """Log-odds [replicates] after T phases: a phase written once more, with NumPy's binomials."""
     rng, size = np.random.default_rng(seed), config.group_size
-    top, floor = config.clip.upper_bound, config.clip.lower_bound
+    top, floor = config.surrogate.upper_bound, config.surrogate.lower_bound
     x = np.full(replicates, float(logit(prob)))
     for _ in range(phases):
         old = expit(x)

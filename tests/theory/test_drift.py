@@ -11,7 +11,7 @@ from clipbias.theory.advantage import advantage_moments
 from clipbias.theory.config import PhaseConfig
 from clipbias.theory.covariance import gradient_covariance
 from clipbias.theory.drift import expected_gradient
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +62,7 @@ def test_mean_and_covariance_are_those_of_every_pattern(
     masses, gradients = group_gradient_law(new, old, low, high, size, gamma, scale)
     mean = masses @ gradients
     moments = advantage_moments(size, gamma, scale)
-    clip = ClipRange(low, high)
+    clip = PpoClip(low, high)
     np.testing.assert_allclose(expected_gradient(new, old, clip, moments.mu), mean, atol=1e-10)
     covariance = (gradients * masses[:, None]).T @ gradients - np.outer(mean, mean)
     config = PhaseConfig(1.0, size, 1, 1, gamma, clip, scale)
@@ -80,7 +80,7 @@ def test_negative_controls_wrong_sign_and_swapped_sides(
     mean = masses @ gradients
     assume(np.abs(mean).max() > 1e-6)
     mu = advantage_moments(size, gamma, scale).mu
-    claimed = expected_gradient(new, old, ClipRange(low, high), mu)
+    claimed = expected_gradient(new, old, PpoClip(low, high), mu)
     assert np.abs(-claimed - mean).max() > 1e-6
     ratio = new / old
     above = np.zeros_like(ratio) if high is None else (ratio > 1 + high).astype(float)
@@ -95,9 +95,9 @@ def test_nothing_drifts_without_a_clip_or_without_a_move(
     logits: list[float], moves: list[float], low: float | None, high: float | None
 ) -> None:
     new, old = policies(logits, moves)
-    assert not expected_gradient(new, old, ClipRange(None, None), 0.5).any()
-    assert not expected_gradient(old, old, ClipRange(low, high), 0.5).any()
-    assert abs(expected_gradient(new, old, ClipRange(low, high), 0.5).sum()) < 1e-12
+    assert not expected_gradient(new, old, PpoClip(None, None), 0.5).any()
+    assert not expected_gradient(old, old, PpoClip(low, high), 0.5).any()
+    assert abs(expected_gradient(new, old, PpoClip(low, high), 0.5).sum()) < 1e-12
 
 
 @pytest.mark.parametrize(
@@ -107,4 +107,4 @@ def test_nothing_drifts_without_a_clip_or_without_a_move(
 )  # fmt: skip
 def test_errors_name_the_field(probs: list[float], old: list[float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        expected_gradient(probs, old, ClipRange(0.2, 0.2), 0.5)
+        expected_gradient(probs, old, PpoClip(0.2, 0.2), 0.5)

@@ -8,20 +8,20 @@ from clipbias.theory.config import PhaseConfig
 from clipbias.theory.evolve import LogOddsLaw, _cubic, evolve, learning_rate_for_spread
 from clipbias.theory.noise import decomposition, ito_shift, unclipped_step_variance
 from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.special import expit, logit
 from scipy.stats import norm
 
-CLIPPED = PhaseConfig(0.5, 16, 1, 8, 0.5, ClipRange(0.2, 0.2))
-FREE = replace(CLIPPED, clip=ClipRange(None, None))
+CLIPPED = PhaseConfig(0.5, 16, 1, 8, 0.5, PpoClip(0.2, 0.2))
+FREE = replace(CLIPPED, surrogate=PpoClip(None, None))
 
 
 @pytest.mark.parametrize(
     ("prob", "config"),
-    [(0.7, CLIPPED), (0.7, FREE), (0.7, replace(CLIPPED, clip=ClipRange(None, 0.1))), (0.99, CLIPPED)],
+    [(0.7, CLIPPED), (0.7, FREE), (0.7, replace(CLIPPED, surrogate=PpoClip(None, 0.1))), (0.99, CLIPPED)],
 )
 def test_the_law_is_that_of_sampled_walks(
     prob: float, config: PhaseConfig, sampled_log_odds: Callable[..., np.ndarray]
@@ -47,7 +47,7 @@ def test_one_phase_is_t4() -> None:
         np.testing.assert_allclose(result.clip_high_fraction[0], single.clip_high_fraction, atol=1e-3)
 
 
-@pytest.mark.parametrize("config", [CLIPPED, PhaseConfig(2.0, 16, 4, 8, 0.5, ClipRange(0.2, 0.28))])
+@pytest.mark.parametrize("config", [CLIPPED, PhaseConfig(2.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.28))])
 def test_finer_lattices_and_starts_change_little(config: PhaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     coarse = evolve(0.7, config, 10, "gaussian").laws[-1]
     monkeypatch.setattr("clipbias.theory.evolve._START_SPACING", 0.125)

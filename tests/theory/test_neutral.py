@@ -1,11 +1,20 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from clipbias.theory.config import PhaseConfig
 from clipbias.theory.immunity import immune_above
-from clipbias.theory.neutral import expected_push, neutral_clip_high, neutral_ratio_std
-from clipbias.theory.surrogate import ClipRange
-from hypothesis import given
+from clipbias.theory.neutral import (
+    expected_push,
+    neutral_clip_high,
+    neutral_clip_high_for_law,
+    neutral_clip_high_of_phase,
+    neutral_ratio_std,
+)
+from clipbias.theory.phase import phase
+from clipbias.theory.surrogate import UNCLIPPED, PpoClip
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
@@ -31,7 +40,7 @@ def pushed(low: float | None, high: float | None, sigma: float) -> float:
 
 @given(low=st.one_of(st.none(), LOW), high=st.one_of(st.none(), HIGH), sigma=SIGMA)
 def test_push_is_the_integral(low: float | None, high: float | None, sigma: float) -> None:
-    assert expected_push(ClipRange(low, high), sigma) == pytest.approx(pushed(low, high, sigma), abs=1e-10)
+    assert expected_push(PpoClip(low, high), sigma) == pytest.approx(pushed(low, high, sigma), abs=1e-10)
 
 
 @given(low=LOW, sigma=SIGMA)
@@ -45,25 +54,25 @@ def test_the_neutral_clip_is_neutral_and_its_neighbours_are_not(low: float, sigm
 
 @given(epsilon=st.floats(0.01, 0.9), sigma=SIGMA)
 def test_a_symmetric_clip_lowers_rare_outcomes(epsilon: float, sigma: float) -> None:
-    assert expected_push(ClipRange(epsilon, epsilon), sigma) <= 0
+    assert expected_push(PpoClip(epsilon, epsilon), sigma) <= 0
 
 
 def test_push_is_that_of_sampled_ratios() -> None:
-    rng, sigma, clip = np.random.default_rng(0), 0.2, ClipRange(0.2, 0.28)
+    rng, sigma, clip = np.random.default_rng(0), 0.2, PpoClip(0.2, 0.28)
     ratio = np.exp(rng.normal(-(sigma**2) / 2, sigma, size=2_000_000))
     values = ratio * ((ratio < 0.8).astype(float) - (ratio > 1.28))
     z = (values.mean() - expected_push(clip, sigma)) / (values.std() / math.sqrt(len(values)))
     assert abs(z) < 4
-    wrong = expected_push(ClipRange(0.28, 0.2), sigma)  # sides swapped
+    wrong = expected_push(PpoClip(0.28, 0.2), sigma)  # sides swapped
     assert abs(values.mean() - wrong) / (values.std() / math.sqrt(len(values))) > 10
 
 
 def test_published_values() -> None:
     assert neutral_clip_high(0.2, 0.0) == pytest.approx(0.25)
     assert neutral_ratio_std(0.2, 0.28) == pytest.approx(0.154, abs=5e-4)
-    assert immune_above(ClipRange(0.2, 0.2)) == pytest.approx(0.8333, abs=5e-5)
-    assert immune_above(ClipRange(0.2, 0.28)) == pytest.approx(0.78125)
-    assert immune_above(ClipRange(0.2, None)) == 0.0
+    assert immune_above(PpoClip(0.2, 0.2)) == pytest.approx(0.8333, abs=5e-5)
+    assert immune_above(PpoClip(0.2, 0.28)) == pytest.approx(0.78125)
+    assert immune_above(PpoClip(0.2, None)) == 0.0
 
 
 def test_errors_name_the_field() -> None:
@@ -72,4 +81,51 @@ def test_errors_name_the_field() -> None:
     with pytest.raises(ValueError, match=r"clip_high must be at least 0\.2500"):
         neutral_ratio_std(0.2, 0.2)
     with pytest.raises(ValueError, match="ratio_std must be positive"):
-        expected_push(ClipRange(0.2, 0.2), 0.0)
+        expected_push(PpoClip(0.2, 0.2), 0.0)
+
+
+@given(clip_low=st.floats(0.02, 0.5), sigma=st.floats(0.1, 0.5))
+def test_the_rule_for_any_law_is_the_rule_for_a_log_normal_one(clip_low: float, sigma: float) -> None:
+    grid = np.linspace(-8, 8, 40_001)
+    ratio, weight = np.exp(sigma * grid - sigma**2 / 2), np.exp(-(grid**2) / 2)
+    assume(1 - clip_low > ratio[0] * 1.01)
+    found = neutral_clip_high_for_law(clip_low, ratio, weight / weight.sum())
+    assert found == pytest.approx(neutral_clip_high(clip_low, sigma), rel=2e-3)
+
+
+def test_the_size_biased_rule_makes_the_push_vanish_for_a_skewed_law() -> None:
+    """A law that is nothing like log-normal: the push at its ε_h, summed directly, is 0; at the rule's it is not."""
+    rng = np.random.default_rng(0)
+    ratio = np.exp(0.3 * (rng.exponential(size=400_000) - 1.0))
+    weight = np.full(len(ratio), 1 / len(ratio))
+
+    def push(clip_high: float) -> float:
+        return float(ratio @ ((ratio < 0.9).astype(float) - (ratio > 1 + clip_high)) / len(ratio))
+
+    found = neutral_clip_high_for_law(0.1, ratio, weight)
+    assert abs(push(found)) < 1e-4
+    assert abs(push(neutral_clip_high(0.1, 0.3))) > 0.02
+
+
+def test_the_neutral_bound_of_a_whole_phase() -> None:
+    """Where the phase's own neutral bound is used nothing drifts; T6's rule is too low, since what lies beyond a bound
+    is no longer log-normal: clipping itself has shaped it."""
+    config = PhaseConfig(1.0, 16, 16, 8, 0.5, PpoClip(0.2, 0.28))
+    found = neutral_clip_high_of_phase(0.05, config, "drift", "gaussian")
+    at = phase(0.05, replace(config, surrogate=PpoClip(0.2, found)), "gaussian")
+    assert abs(at.log_odds_shift) < 1e-3 * at.log_odds_std
+    assert found == pytest.approx(0.3156, abs=2e-3)
+    assert neutral_clip_high(0.2, 0.073) < 0.26
+    entropy = neutral_clip_high_of_phase(0.05, config, "entropy", "gaussian")
+    free = phase(0.05, replace(config, surrogate=UNCLIPPED), "gaussian").entropy_shift
+    kept = phase(0.05, replace(config, surrogate=PpoClip(0.2, entropy)), "gaussian").entropy_shift
+    assert kept == pytest.approx(free, abs=1e-6)
+
+
+def test_a_clip_without_a_neutral_partner_is_refused() -> None:
+    with pytest.raises(ValueError, match="clip_low must be a number"):
+        neutral_clip_high_of_phase(0.05, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(None, 0.2)))
+    with pytest.raises(ValueError, match="clip_low must have a neutral clip_high"):
+        neutral_clip_high_of_phase(0.5, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2)), "drift", "gaussian")
+    with pytest.raises(ValueError, match="clip_low must cut off part"):
+        neutral_clip_high_for_law(0.5, [0.9, 1.1], [0.5, 0.5])

@@ -12,15 +12,15 @@ def test_reads_none_as_an_open_side(recipe_text: str) -> None:
     ("old", "new", "words"),
     [
         ("seeds = 2\ncheck", 'seeds = "two"\ncheck', "seeds must be a whole number"),
-        ("seeds = 2\ncheck", "seeds = 1\ncheck", "seeds must be at least 2"),
-        ("clip_high = 0.2", "clip_high = -0.2", "arm.clip_high must be positive or none"),
+        ("seeds = 2\ncheck", "seeds = 1\ncheck", r"seeds must be in \[2, 100000\]"),
+        ("clip_high = 0.2", "clip_high = -0.2", "clip_high of arm clip must be positive or none"),
         ("minibatches = 2", "minibatches = 3", "training.minibatches must be a number that splits 2 groups"),
         (
             "group_size = 4",
             "group_sise = 4",
             "training.group_sise is an unknown key, it must be one of prompts_per_phase, group_size",
         ),
-        ("group_size = 4", "", "training.group_size must be given"),
+        ("group_size = 4", "", "training.group_size is required, and missing"),
         ("burn_in = 1", "burn_in = 3", r"pilot.burn_in must be in \[0, 3\)"),
         ('name = "no-clip"', 'name = "clip"', "arm must be tables with distinct names"),
         ('name = "no-clip"', 'name = "../x"', "arm.name must be made of a-z"),

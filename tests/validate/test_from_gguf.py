@@ -1,5 +1,7 @@
 """A tiny Llama written as GGUF, whose tokenizer opens turns with one token and ends them with another."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import gguf
@@ -72,3 +74,19 @@ def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_fi
     kept = subject.model.get_input_embeddings().weight
     torch.testing.assert_close(kept.detach(), torch.tensor(embedding.data), rtol=0, atol=0)
     assert subject.probe.read(subject.model, 4, seed=0).samples == 4
+
+
+@pytest.mark.parametrize("module", ["from_gguf", "organism.pretrain"])
+def test_no_folder_is_written_over_and_no_junk_is_read(module: str, tmp_path: Path) -> None:
+    kept, junk = tmp_path / "kept", tmp_path / "junk"
+    kept.mkdir()
+    (kept / "thesis.txt").write_text("years of work")
+    junk.write_text("not what it should be")
+    command = [sys.executable, "-m", f"clipbias.validate.{module}", str(junk), "--out"]
+    for out, words in ((kept, "out must be a new or empty folder"), (tmp_path / "new", "must be")):
+        done = subprocess.run([*command, str(out)], capture_output=True, text=True)
+        assert done.returncode == 2
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert (kept / "thesis.txt").read_text() == "years of work"
+    assert not (tmp_path / "new").exists()

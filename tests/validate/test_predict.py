@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from clipbias.theory.evolve import evolve
 from clipbias.theory.momentum import persistence_from_rest
-from clipbias.theory.surrogate import ClipRange
+from clipbias.theory.surrogate import PpoClip
+from clipbias.validate.fields import InputError
 from clipbias.validate.predict import LEVELS, Toy, band, predict, spread_of, token_clip_fractions
 from clipbias.validate.probe import Reading
 from clipbias.validate.recipe import Arm, Training, read_recipe
@@ -77,7 +78,7 @@ def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
     toy = Toy(0.6, None, [0.4], np.array([1.0]), 6)
     results = toy.laws(TRAINING, CLIP)
     found = band(toy, results, 0.0, 8)
-    law = evolve(1 / (1 + math.exp(-0.6)), TRAINING.toy(0.4, ClipRange(0.2, 0.2)), 6).laws[-1]
+    law = evolve(1 / (1 + math.exp(-0.6)), TRAINING.toy(0.4, PpoClip(0.2, 0.2)), 6).laws[-1]
     expected = [law.quantile(level) for level in LEVELS]
     np.testing.assert_allclose(found["log_odds_quantiles"][-1], expected, atol=5e-3)
     assert found["log_odds_mean"][-1] == pytest.approx(law.mean, abs=1e-9)
@@ -102,3 +103,12 @@ def test_an_inert_clip_is_predicted_to_do_nothing(recipe_text: str) -> None:
     np.testing.assert_allclose(clip["log_odds_mean"], math.log(0.65 / 0.35), atol=1e-9)
     np.testing.assert_allclose(clip["log_odds_quantiles"], free["log_odds_quantiles"], atol=1e-9)
     assert clip["token_clip_low"] == clip["token_clip_high"] == [0.0]
+
+
+def test_a_pilot_that_never_moves_or_moves_too_far_is_refused_in_the_recipe_s_words(recipe_text: str) -> None:
+    with pytest.raises(InputError, match="pilot must be runs in which the share of the strategy moves"):
+        spread_of(np.full((2, 4), -5.0), 0.9, 8, samples=64)
+    recipe, reading = read_recipe(recipe_text), Reading(0.6, None, 0.6)
+    wild = spread_of(np.cumsum(np.random.default_rng(0).normal(0, 40, (4, 6)), axis=1), 0.9, 2)
+    with pytest.raises(InputError, match=r"training\.learning_rate must be small enough .*a spread of"):
+        predict(recipe, reading, wild, np.zeros(10), 0.0)

@@ -61,7 +61,13 @@ def as_predicted(run: RunData) -> RunData:
 
 def test_a_run_as_predicted(run: RunData) -> None:
     result = compare(as_predicted(run))
-    movement, clipping, prediction = result["answer"]
+    predicted, movement, clipping, _, prediction = result["answer"]
+    low, high = (
+        100 / (1 + np.exp(-np.array(run.prediction["arms"]["clip"]["log_odds_quantiles"][-1])[[0, -1]]))
+    ).round()
+    assert predicted.startswith("Predicted beforehand: noise would spread the seeds, 90 % of them from")
+    assert f"from {low:.0f} % to {high:.0f} % code in clip" in predicted
+    assert "mean log-odds by +0.000 in clip" in predicted.replace("-0.000", "+0.000")
     assert "moved in no direction that can be told from zero in clip" in movement
     assert "clipping had no effect that can be told from zero in clip" in clipping
     assert prediction == "The prediction fixed beforehand held for clip, no-clip and the difference clip − no-clip."
@@ -75,7 +81,7 @@ def test_a_run_as_predicted(run: RunData) -> None:
 def test_a_clip_that_pushes(run: RunData, sign: int, moved: str, effect: str) -> None:
     mean, std = claim(run, "clip")
     result = compare(doctored(as_predicted(run), "clip", log_odds=around(mean, std) + sign * around(3 * std, std / 5)))
-    movement, clipping, prediction = result["answer"]
+    _, movement, clipping, _, prediction = result["answer"]
     assert f"{moved} in clip (" in movement
     assert "told from zero in no-clip (" in movement
     assert f"clipping {effect} the log-odds of code in clip (share {'+' if sign > 0 else '-'}" in clipping
@@ -100,7 +106,7 @@ def test_a_damaged_reference_is_named_wherever_it_is_compared_with(
     damaged = doctored(as_predicted(run), "no-clip", accuracy=around(0.1, 0.01))
     result, page = rendered(damaged, tmp_path, monkeypatch)
     clause = "no-clip lost its skill (accuracy 0.56 → 0.25)"
-    assert f"But {clause}, so this compares with a damaged model." in result["answer"][1]
+    assert f"But {clause}, so this compares with a damaged model." in result["answer"][2]
     assert result["verdicts"][2].endswith(f"{clause}, so this compares with a damaged model.")
     assert re.findall(r'href="#(.*?)"', page) == re.findall(r'<h2 id="(.*?)"', page) == ["skill-1"]
     assert "damaged" not in rendered(as_predicted(run), tmp_path, monkeypatch)[1]
@@ -171,3 +177,14 @@ def test_few_seeds_are_said(finished_run: Path) -> None:
     result = compare(read_run(finished_run))
     assert result["answer"][-1] == "With 2 seeds per arm only very large effects can be seen."
     assert result["arm_correlation"] is None
+
+
+def test_whether_the_clip_met_the_strategy_is_said_on_top(run: RunData) -> None:
+    """Twelve copies of the miniature's two seeds: nothing was clipped; then three tokens were."""
+    arm = run.arms["clip"]
+    none = replace(arm.strategy_token, low=0 * arm.strategy_token.low, high=0 * arm.strategy_token.high)
+    quiet = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=none)})
+    met = replace(none, low=none.low + np.eye(*none.low.shape))
+    loud = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=met)})
+    assert any("was ever clipped (0 of 48)" in line and "not tested here" in line for line in compare(quiet)["answer"])
+    assert any("2 of 48 were clipped" in line for line in compare(loud)["answer"])

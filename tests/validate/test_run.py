@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from clipbias.validate import run
@@ -18,6 +19,7 @@ from clipbias.validate.fields import InputError
 from clipbias.validate.files import locked, read_json, read_parquet, sha256, write_json
 from clipbias.validate.layout import ARM_SEEDS_FROM, Cell, arm_seeds, pilot_cells
 from clipbias.validate.measured import read_run
+from clipbias.validate.organism.spec import SHIPPED
 from clipbias.validate.recipe import read_recipe
 from clipbias.validate.report import write_report
 
@@ -58,7 +60,7 @@ def test_a_prediction_edited_together_with_its_hash_is_refused(finished_run: Pat
     write_json(folder / "prediction.json", prediction)
     manifest = read_json(folder / "manifest.json")
     write_json(folder / "manifest.json", manifest | {"prediction_sha256": sha256(folder / "prediction.json")})
-    with pytest.raises(InputError, match="0 are finished"):  # another prediction has other seeds
+    with pytest.raises(InputError, match="is missing"):  # another prediction has other seeds
         write_report([folder], tmp_path / "report.html")
 
 
@@ -107,6 +109,40 @@ def cut_file(folder: Path) -> None:
     next((folder / "tokens.parquet").glob("*/*/*.parquet")).write_bytes(b"PAR1")
 
 
+def edited_cell(folder: Path) -> None:
+    part = next((folder / "metrics.parquet").glob("*/*/*.parquet"))
+    table = pq.read_table(part)
+    moved = pc.add(table["log_odds"], 3.0)
+    pq.write_table(table.set_column(table.column_names.index("log_odds"), "log_odds", moved), part)
+
+
+def sealed(folder: Path) -> None:
+    """The manifest takes the cells as they are now."""
+    manifest = read_json(folder / "manifest.json")
+    found = {name: sha256(folder / name) for name in manifest["cells_sha256"]}
+    write_json(folder / "manifest.json", manifest | {"cells_sha256": found})
+
+
+def cut_and_sealed(folder: Path) -> None:
+    cut_file(folder)
+    sealed(folder)
+
+
+def exchanged_and_sealed(folder: Path) -> None:
+    exchanged_seeds(folder)
+    sealed(folder)
+
+
+def no_time(folder: Path) -> None:
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"prediction_written": "x"})
+
+
+def not_finished(folder: Path) -> None:
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"status": "training"})
+
+
 def empty_manifest(folder: Path) -> None:
     (folder / "manifest.json").write_text("{}")
 
@@ -128,9 +164,14 @@ def no_prediction(folder: Path) -> None:
     [
         (edited_recipe, "recipe.toml was edited"),
         (edited_recipe_and_hash, "the recipe that was predicted"),
-        (removed_seed, r"all 4 cells \(arm and seed\) of its recipe, 3 are finished"),
-        (exchanged_seeds, "must be of seed"),
-        (cut_file, "must be a Parquet file"),
+        (removed_seed, r"all 4 cells \(arm and seed\) of its recipe, .*part-0.parquet is missing"),
+        (exchanged_seeds, "part-0.parquet was changed afterwards"),
+        (cut_file, "part-0.parquet was changed afterwards"),
+        (edited_cell, "part-0.parquet was changed afterwards"),
+        (cut_and_sealed, "must be a whole Parquet file"),
+        (exchanged_and_sealed, "must be of seed"),
+        (no_time, "manifest.json must hold a time in ISO 8601, got 'x'"),
+        (not_finished, "a run that was finished, this one is training: resume the run"),
         (empty_manifest, "manifest.json must have the key status"),
         (broken_manifest, "manifest.json must be UTF-8"),
         (no_recipe, "a run folder with a recipe.toml"),
@@ -153,6 +194,47 @@ def test_a_lost_prediction_is_not_made_again(finished_run: Path, tmp_path: Path)
     with pytest.raises(InputError, match="is missing"):
         run.resume(folder)
     assert not (folder / "prediction.json").exists()
+
+
+def test_another_model_or_another_version_does_not_go_on_with_a_run(tmp_path: Path, recipe_text: str) -> None:
+    model, recipe, folder = tmp_path / "model", tmp_path / "recipe.toml", tmp_path / "run"
+    shutil.copytree(SHIPPED, model)
+    recipe.write_text(recipe_text.replace('organism = "default"', f'path = "{model}"'))
+    run.start(recipe, folder)
+    untouched = (model / "config.json").read_text()
+    (model / "config.json").write_text(untouched + " ")
+    with pytest.raises(InputError, match=r"model must be the one .*config\.json is another"):
+        run.resume(folder)
+    (model / "config.json").write_text(untouched)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"versions": manifest["versions"] | {"trl": "0.1"}})
+    with pytest.raises(InputError, match=r"trl must be 0\.1, with which the run was started"):
+        run.resume(folder)
+    assert not (folder / "pilot").exists()
+
+
+@pytest.mark.parametrize("name", ["prediction.html", "manifest.html", "report.json"])
+def test_a_report_takes_no_other_file_s_place(finished_run: Path, tmp_path: Path, name: str) -> None:
+    folder = copied(finished_run, tmp_path)
+    before = (folder / "prediction.json").read_bytes()
+    with pytest.raises(InputError, match="out must be a name"):
+        write_report([folder], folder / name)
+    assert (folder / "prediction.json").read_bytes() == before
+
+
+def test_a_changed_cell_is_not_sealed_by_resuming_and_a_lost_one_is_trained_again(
+    finished_run: Path, tmp_path: Path
+) -> None:
+    folder = copied(finished_run, tmp_path)
+    part = next((folder / "metrics.parquet").glob("*/*/*.parquet"))
+    before, kept = pq.read_table(part), part.read_bytes()
+    part.write_bytes(kept + b" ")
+    with pytest.raises(InputError, match="was changed afterwards"):
+        run.resume(folder)
+    part.unlink()
+    run.resume(folder)
+    assert pq.read_table(part).drop_columns("started").equals(before.drop_columns("started"))
+    write_report([folder], tmp_path / "report.html")
 
 
 def test_stray_files_are_not_data(finished_run: Path, tmp_path: Path) -> None:
@@ -195,12 +277,14 @@ def test_the_report_is_whole_and_escapes_what_the_model_wrote(finished_run: Path
     folder = copied(finished_run, tmp_path)
     for part in (folder / "samples.parquet").glob("*/*/*.parquet"):
         table = pq.read_table(part)
-        evil = ["<script>alert(1)</script>"] * table.num_rows
+        evil = ["<script>alert(1)</script>\u202e\x1b[2J"] * table.num_rows
         pq.write_table(table.set_column(table.column_names.index("text"), "text", [evil]), part)
+    sealed(folder)
     report = write_report([folder], tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert "<script>" not in page
     assert "&lt;script&gt;alert(1)" in page
+    assert not any(c in page for c in "\u202e\x1b")
     assert "Does &lt;the&gt; whole line run?" in page
     assert "http://" not in page
     assert "https://" not in page

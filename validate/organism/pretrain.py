@@ -12,7 +12,8 @@ import transformers
 from rich.progress import track
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from ..files import sha256, write_json, written_folder
+from ..fields import one_line_errors
+from ..files import check_new_folder, sha256, write_json, written_folder
 from ..problems import is_boxed, read_answer
 from .spec import OrganismSpec, load_spec
 from .text import all_problems, alphabet, pretraining_batch
@@ -101,7 +102,9 @@ def main(spec_file: Path, out: Path) -> None:
 
     Example: python -m clipbias.validate.organism.pretrain validate/organism/default/spec.toml --out my-organism
     """
-    spec = load_spec(spec_file)
+    with one_line_errors():
+        check_new_folder(out)
+        spec = load_spec(spec_file)
     torch.set_num_threads(2)  # how threads share a sum changes its last bits, and so the SHA-256
     model, tokenizer = pretrain(spec, progress=True)
     with written_folder(out) as folder:

@@ -1,0 +1,38 @@
+"""A second epoch against enumeration: the order at which the rest of the series comes in, groups whole and split."""
+
+import math
+
+import numpy as np
+import pytest
+from clipbias.simulate.enumeration import enumerate_phase
+from clipbias.theory.config import PhaseConfig
+from clipbias.theory.reuse import second_epoch_shift
+from clipbias.theory.surrogate import Cispo, Dppo, PpoClip
+
+
+@pytest.mark.parametrize("surrogate", [PpoClip(0.5, 0.5), Cispo(2.0), Dppo(0.3, 0.3)])
+@pytest.mark.parametrize("split", [False, True])
+@pytest.mark.parametrize(
+    ("probs", "size", "groups", "gamma"),
+    [((0.7, 0.3), 3, 1, 0.5), ((0.5, 0.3, 0.2), 2, 1, 0.4), ((0.7, 0.3), 2, 2, 0.3)],
+)
+def test_the_leading_order(probs, size, groups, gamma, split, surrogate) -> None:
+    errors = []
+    for eta in (0.1, 0.05):
+        config = PhaseConfig(eta, size, groups, 2, gamma, surrogate)
+        found, claimed = enumerate_phase(probs, config, 2, split).logit_shift, second_epoch_shift(probs, config)
+        assert np.abs(found - claimed).max() < 0.03 * np.abs(claimed).max()
+        errors.append(np.abs(found - claimed).max())
+    order = math.log2(errors[0] / errors[1])
+    assert 3.8 < order < 4.2  # a wrong coefficient would leave order 2
+
+
+def test_it_evens_the_policy_out_and_one_epoch_does_not() -> None:
+    config = PhaseConfig(0.5, 3, 1, 2, 0.5, PpoClip(None, None))
+    twice, once = enumerate_phase((0.8, 0.2), config, 2), enumerate_phase((0.8, 0.2), config)
+    assert twice.log_odds_shift < -0.04
+    assert abs(once.log_odds_shift) < 1e-14
+    shift = second_epoch_shift((0.8, 0.2), config)
+    moments = 1.0 - 2 * 0.5**3  # E[Â²], population standard deviation
+    assert shift[0] - shift[1] == pytest.approx(-4 * 2 * 0.25 / 3 * moments * 0.6 * 0.16)
+    np.testing.assert_allclose(second_epoch_shift((0.5, 0.5), config), 0.0, atol=1e-15)

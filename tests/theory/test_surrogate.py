@@ -1,0 +1,75 @@
+"""What docs/equations.md says of each gate."""
+
+import numpy as np
+import pytest
+from clipbias.theory.config import PhaseConfig
+from clipbias.theory.phase import phase
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate, push
+from hypothesis import given
+from hypothesis import strategies as st
+
+ALL = [UNCLIPPED, PpoClip(0.1, 0.2), PpoClip(0.2, None), PpoClip(None, 0.1), PpoClip(0.2, 0.2, 1.5), Cispo(1.2),
+       Sapo(2.0, 3.0), Dppo(0.05, 0.1), Gspo(0.05, 0.03, 4), Probability()]  # fmt: skip
+RATIO, OLD = st.floats(0.01, 20.0), st.floats(1e-6, 1 - 1e-6)
+
+
+@pytest.mark.parametrize("surrogate", ALL, ids=str)
+def test_gradients_are_kept_at_the_start_of_a_phase(surrogate: Surrogate) -> None:
+    old = np.array([1e-6, 0.3, 1 - 1e-6])
+    above, below = surrogate.slopes(np.ones(3), old)
+    assert (above > 0).all()
+    np.testing.assert_allclose(above, below)
+
+
+@given(surrogate=st.sampled_from(ALL), old=OLD, ratio=RATIO)
+def test_slopes_are_smooth_but_at_the_named_ratios(surrogate: Surrogate, old: float, ratio: float) -> None:
+    near = np.array([ratio, ratio * (1 + 1e-7)])
+    if not any(near[0] <= jump <= near[1] for jump in surrogate.jumps(old)):
+        for slope in surrogate.slopes(near, np.full(2, old)):
+            assert slope[1] == pytest.approx(slope[0], rel=1e-4)
+
+
+@given(old=OLD, ratio=RATIO)
+def test_pushes(old: float, ratio: float) -> None:
+    for surrogate in (UNCLIPPED, Cispo(1.2), Probability(), Sapo(2.0, 2.0)):
+        assert push(ratio, old, surrogate) == 0.0
+    if abs(ratio - 1) > 1e-3:
+        assert push(ratio, old, Sapo(1.0, 1.05)) > 0 or ratio > 15  # where both slopes have vanished
+    inside = 0.9 <= ratio <= 1.2
+    assert push(ratio, old, PpoClip(0.1, 0.2)) == (0.0 if inside else 1.0 if ratio < 1 else -1.0)
+    assert push(ratio, old, PpoClip(0.1, 0.2, 1.5)) == (0.0 if inside or ratio > 1.5 else 1.0 if ratio < 1 else -1.0)
+
+
+@given(old=OLD)
+def test_immunity(old: float) -> None:
+    """The largest ratio there is, 1/b, against each gate's upper side."""
+    largest = 1 / old
+    for surrogate, threshold in ((PpoClip(0.2, 0.25), 0.8), (Dppo(0.1, 0.2), 0.8), (Gspo(0.1, 0.1, 3), 1.1**-3)):
+        if abs(old - threshold) > 1e-9:
+            assert (surrogate.slopes(largest, old)[0] > 0) == (old > threshold)
+    if old < 0.1:
+        assert Dppo(0.1, 0.2).slopes(1e-12, old)[1] > 0
+
+
+@pytest.mark.parametrize("surrogate", ALL, ids=str)
+def test_whole_groups_drift_where_there_is_a_push_and_nowhere_else(surrogate: Surrogate) -> None:
+    found = phase(0.7, PhaseConfig(1.5, 8, 2, 4, 0.5, surrogate))
+    driftless = surrogate in (UNCLIPPED, Cispo(1.2), Probability())
+    assert (abs(found.log_odds_shift) < 1e-6 * found.log_odds_std) == driftless
+
+
+def test_one_token_is_ppo() -> None:
+    ratio, old = np.linspace(0.1, 3, 50), np.full(50, 0.3)
+    np.testing.assert_allclose(Gspo(0.2, 0.3, 1).slopes(ratio, old), PpoClip(0.2, 0.3).slopes(ratio, old))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [(lambda: PpoClip(0.0, 0.2), "clip_low must be"), (lambda: PpoClip(0.2, 0.0), "clip_high must be"),
+     (lambda: PpoClip(0.2, 0.2, 1.1), "dual must be above 1.2"), (lambda: Cispo(0.9), "cap must be"),
+     (lambda: Sapo(0.0, 1.0), "plus must be"), (lambda: Dppo(1.0, 0.1), r"low must be in \(0, 1\)"),
+     (lambda: Gspo(0.2, 0.2, 0), "length must be"), (lambda: Gspo(0.2, -1.0, 2), "clip_high must be")],
+)  # fmt: skip
+def test_errors_name_the_field(make, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        make()
