@@ -97,11 +97,12 @@ def step_moments(geometry: StepGeometry, config: PhaseConfig) -> tuple[Array, Ar
     size, reward = config.group_size, geometry.reward
     moments = advantage_moments(size, reward.success_prob, config.scale)
     pairs = pair_moments(size, reward.success_prob, config.scale)
-    d, above, below = geometry.displacement, geometry.above, geometry.below
+    b, d, above, below = geometry.old, geometry.displacement, geometry.above, geometry.below
     u_plus, u_minus = (reward.rewarded * d * above).sum(axis=1), (reward.rest * d * below).sum(axis=1)
     mean = moments.mu * (u_plus - u_minus)
-    squares = moments.v_plus * reward.rewarded * above**2 + moments.v_minus * reward.rest * below**2
-    single = (d**2 * squares).sum(axis=1)
+    praised, blamed = reward.rewarded / b, reward.rest / b
+    squares = moments.v_plus * praised * above**2 + moments.v_minus * blamed * below**2
+    single = (b * d**2 * squares).sum(axis=1)
     within = pairs.plus_plus * u_plus**2 + 2 * pairs.plus_minus * u_plus * u_minus + pairs.minus_minus * u_minus**2
     group = size * single + size * (size - 1) * within - size**2 * mean**2
     variance = group / (config.groups_per_minibatch * size**2)
