@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -65,6 +66,37 @@ class Probs(click.ParamType):
         return probs
 
 
+class PlotFile(click.ParamType):
+    """A file that matplotlib can write."""
+
+    name = "file"
+    kinds = (".png", ".pdf", ".svg")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        path = Path(value)
+        if path.suffix not in self.kinds:
+            self.fail(f"must end in {', '.join(self.kinds)}, got {value}", param, ctx)
+        if not path.parent.is_dir():
+            self.fail(f"must be in a folder that exists, got {value}", param, ctx)
+        return path
+
+
+class SuccessProbs(click.ParamType):
+    name = "g1,g2,…"
+    rule = "numbers in [0, 1], one for each outcome"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, tuple):
+            return value
+        try:
+            probs = tuple(float(part) for part in value.split(","))
+        except ValueError:
+            probs = ()
+        if not probs or not all(0 <= p <= 1 for p in probs):
+            self.fail(f"must be {self.rule}, got {value}", param, ctx)
+        return probs
+
+
 def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:
     """An option that is required unless it has a default."""
     shown = f"{text} ({rule})"
@@ -102,6 +134,7 @@ clip_high = click.option(
     required=True,
     help="Upper bound of the ratio is 1 + this (positive and finite, or none).",
 )
+plot = click.option("--plot", type=PlotFile(), help="Draw it too (.png, .pdf or .svg).")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 
 
@@ -116,7 +149,7 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-phase_options = stacked(
+shape_options = stacked(
     probs,
     number("--learning-rate", float, "at least 0 and finite", "Step size of vanilla gradient ascent on the logits"),
     group_size,
@@ -124,10 +157,8 @@ phase_options = stacked(
     number("--minibatches", int, "at least 1", "Optimizer steps per phase"),
     clip_low,
     clip_high,
-    success_prob,
-    scale,
-    as_json,
 )
+phase_options = stacked(shape_options, success_prob, scale, as_json)
 
 
 @contextmanager
@@ -158,6 +189,17 @@ def working(text: str) -> Iterator[None]:
 
     with Console(stderr=True).status(text):
         yield
+
+
+def draw(path: Path | None, figure: Callable[[], Any]) -> None:
+    """Save the figure where one was asked for; matplotlib is loaded only then."""
+    if path is None:
+        return
+    from .figures import save
+
+    with working("drawing"):
+        save(figure(), path)
+    click.echo(f"wrote {path}", err=True)
 
 
 def show(value: dict[str, Any], as_json: bool, title: str, text: dict[str, str] | None = None) -> None:

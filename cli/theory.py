@@ -1,6 +1,7 @@
 """`clipbias theory`: the closed forms."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,6 +12,7 @@ from .options import named_errors, show
 if TYPE_CHECKING:
     from ..theory.config import PhaseConfig
 
+PARTS = ("selection", "clip_drift", "noise")
 QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 PROB_THRESHOLDS = (0.5, 0.9, 0.99)
 
@@ -51,7 +53,7 @@ def advantage(group_size: int, success_prob: float, scale: Any, as_json: bool) -
     "--old-probs", type=options.Probs(), required=True, help=f"The policy sampled from: {options.Probs.rule}."
 )
 @options.stacked(options.probs, options.clip_low, options.clip_high, options.group_size, options.success_prob)
-@options.stacked(options.scale, options.as_json)
+@options.stacked(options.scale, options.plot, options.as_json)
 def drift(
     old_probs: tuple[float, ...],
     probs: tuple[float, ...],
@@ -60,9 +62,10 @@ def drift(
     group_size: int,
     success_prob: float,
     scale: Any,
+    plot: Path | None,
     as_json: bool,
 ) -> None:
-    """Expected gradient in the logits; without clipping it would be zero.
+    """Expected gradient in the logits; without clipping it would be zero. --plot: clip bounds and drift field.
 
     \b
     Example: clipbias theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 \\
@@ -74,7 +77,15 @@ def drift(
         from ..theory.surrogate import PpoClip
 
         mu = advantage_moments(group_size, success_prob, scale).mu
-        gradient = expected_gradient(probs, old_probs, PpoClip(clip_low, clip_high), mu)
+        clip = PpoClip(clip_low, clip_high)
+        gradient = expected_gradient(probs, old_probs, clip, mu)
+
+    def figure() -> Any:
+        from . import figures
+
+        return figures.drift(clip, mu)
+
+    options.draw(plot, figure)
     show({"mu": mu, "drift": gradient.tolist()}, as_json, "Expected gradient")
 
 
@@ -87,8 +98,9 @@ def _two_outcomes(probs: tuple[float, ...]) -> float:
 @theory.command()
 @options.phase_options
 @options.method
-def phase(probs: tuple[float, ...], method: Any, as_json: bool, **flags: Any) -> None:
-    """Expected change over one phase of rollouts, with two outcomes.
+@options.plot
+def phase(probs: tuple[float, ...], method: Any, plot: Path | None, as_json: bool, **flags: Any) -> None:
+    """Expected change over one phase of rollouts, with two outcomes. --plot: entropy over clip low and clip high.
 
     \b
     Example: clipbias theory phase --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
@@ -100,6 +112,13 @@ def phase(probs: tuple[float, ...], method: Any, as_json: bool, **flags: Any) ->
         from ..theory import phase as law
 
         result = asdict(law.phase(prob, config, method))
+
+    def figure() -> Any:
+        from . import figures
+
+        return figures.entropy_map(prob, config, config.surrogate)
+
+    options.draw(plot, figure)
     show(result, as_json, "One phase")
 
 
@@ -107,8 +126,9 @@ def phase(probs: tuple[float, ...], method: Any, as_json: bool, **flags: Any) ->
 @options.phase_options
 @options.number("--phases", int, "at least 1", "Phases")
 @options.method
-def evolve(probs: tuple[float, ...], phases: int, method: Any, as_json: bool, **flags: Any) -> None:
-    """The law of the policy after many phases, with two outcomes.
+@options.plot
+def evolve(probs: tuple[float, ...], phases: int, method: Any, plot: Path | None, as_json: bool, **flags: Any) -> None:
+    """The law of the policy after many phases, with two outcomes. --plot: bands over the phases, and a portrait.
 
     \b
     Example: clipbias theory evolve --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
@@ -122,7 +142,8 @@ def evolve(probs: tuple[float, ...], phases: int, method: Any, as_json: bool, **
         from ..theory import evolve as composition
 
         with options.working(f"{phases} phases"):
-            law = composition.evolve(prob, config, phases, method).laws[-1]
+            result = composition.evolve(prob, config, phases, method)
+        law = result.laws[-1]
         quantiles = {q: float(expit(law.quantile(q))) for q in QUANTILE_LEVELS}
         value = {
             "prob_mean": [law.prob_mean, 1 - law.prob_mean],
@@ -132,7 +153,70 @@ def evolve(probs: tuple[float, ...], phases: int, method: Any, as_json: bool, **
             "log_odds_mean": law.mean,
             "log_odds_std": law.std,
         }
+
+    def figure() -> Any:
+        from . import figures
+
+        return figures.evolve(prob, config, result)
+
+    options.draw(plot, figure)
     show(value, as_json, f"After {phases} phases")
+
+
+@theory.command()
+@options.shape_options
+@click.option(
+    "--success-probs",
+    type=options.SuccessProbs(),
+    required=True,
+    help=f"Probability that each outcome is rewarded: {options.SuccessProbs.rule}.",
+)
+@options.stacked(options.number("--phases", int, "at least 1", "Phases", 1), options.scale, options.method)
+@options.stacked(options.plot, options.as_json)
+def reward(
+    probs: tuple[float, ...],
+    success_probs: tuple[float, ...],
+    phases: int,
+    method: Any,
+    plot: Path | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """What a reward that depends on the outcome adds: selection, clip drift and noise apart, with two outcomes.
+
+    \b
+    Example: clipbias theory reward --probs 0.65,0.35 --success-probs 0.61,0.28 --learning-rate 0.2 --group-size 16 \\
+        --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2 --phases 5
+    """
+    with named_errors():
+        prob = _two_outcomes(probs)
+        if len(success_probs) != len(probs):
+            raise ValueError(
+                f"success_probs must have as many entries as probs ({len(probs)}), got {len(success_probs)}"
+            )
+        config = phase_config(success_prob=success_probs, **flags)
+        from ..theory.noise import decomposition
+        from ..theory.reward import reward_drift
+
+        with options.working(f"{phases} phases, three times"):
+            parts = decomposition(prob, config, phases, method)
+        first = reward_drift(probs, probs, config)
+
+    def figure() -> Any:
+        from . import figures
+
+        return figures.reward(parts, prob, phases)
+
+    options.draw(plot, figure)
+    value = {
+        "selection_gradient": first.selection.tolist(),
+        "prob_shift": dict(zip(PARTS, parts.in_prob, strict=True)) | {"total": sum(parts.in_prob)},
+        "log_odds_shift": dict(zip(PARTS, parts.in_log_odds, strict=True)) | {"total": sum(parts.in_log_odds)},
+    }
+    show(value, as_json, f"After {phases} phases" if phases > 1 else "After one phase")
+
+
+SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minibatches", "success_prob")
 
 
 @theory.command()
@@ -142,15 +226,60 @@ def evolve(probs: tuple[float, ...], phases: int, method: Any, as_json: bool, **
     required=True,
     help="Lower bound of the ratio is 1 - this (in [0, 1)).",
 )
-@options.number("--ratio-std", float, "in [0, 26)", "Standard deviation of a rare outcome's log-ratio")
-@options.as_json
-def neutral(clip_low: float, ratio_std: float, as_json: bool) -> None:
-    """The upper clip that leaves rare outcomes alone.
+@click.option(
+    "--ratio-std",
+    type=options.Number(float, "in [0, 26)"),
+    help="Standard deviation of a rare outcome's log-ratio (in [0, 26)); or give a whole set-up instead.",
+)
+@click.option("--probs", type=options.Probs(), help="The set-up: the policy, two outcomes.")
+@click.option("--learning-rate", type=options.Number(float, "at least 0 and finite"), help="The set-up: step size.")
+@click.option("--group-size", type=options.Number(int, "at least 2"), help="The set-up: samples per prompt.")
+@click.option("--groups-per-minibatch", type=options.Number(int, "at least 1"), help="The set-up: groups in a step.")
+@click.option("--minibatches", type=options.Number(int, "at least 1"), help="The set-up: optimizer steps per phase.")
+@click.option("--success-prob", type=options.Number(float, "in [0, 1]"), help="The set-up: chance of a reward.")
+@click.option(
+    "--of",
+    type=options.Choice(("drift", "entropy")),
+    default="drift",
+    show_default=True,
+    help="What a whole phase leaves alone: the expected log-odds (drift), or the entropy of the phase without a clip.",
+)
+@options.stacked(options.scale, options.method, options.plot, options.as_json)
+def neutral(
+    clip_low: float,
+    ratio_std: float | None,
+    of: Any,
+    method: Any,
+    plot: Path | None,
+    as_json: bool,
+    **set_up: Any,
+) -> None:
+    """The upper clip that leaves rare outcomes alone: by the rule (--ratio-std), or for one phase of a whole set-up.
 
+    \b
     Example: clipbias theory neutral --clip-low 0.2 --ratio-std 0.1
+    Example: clipbias theory neutral --clip-low 0.2 --probs 0.05,0.95 --learning-rate 1 --group-size 16 \\
+        --groups-per-minibatch 16 --minibatches 8 --success-prob 0.5 --method gaussian
     """
     with named_errors():
-        from ..theory.neutral import neutral_clip_high
+        from ..theory import neutral as rule
 
-        value = {"clip_high": neutral_clip_high(clip_low, ratio_std)}
-    show(value, as_json, "Neutral clip")
+        if ratio_std is not None:
+            clip_high = rule.neutral_clip_high(clip_low, ratio_std)
+        else:
+            missing = [name for name in SET_UP if set_up[name] is None]
+            if missing:
+                names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+                raise ValueError(f"ratio_std must be given, or else {names}")
+            prob = _two_outcomes(set_up.pop("probs"))
+            config = phase_config(clip_low=clip_low, clip_high=None, **set_up)
+            with options.working("one phase, at a dozen bounds"):
+                clip_high = rule.neutral_clip_high_of_phase(prob, config, of, method)
+
+    def figure() -> Any:
+        from . import figures
+
+        return figures.neutral(clip_low, ratio_std, clip_high)
+
+    options.draw(plot, figure)
+    show({"clip_high": clip_high}, as_json, "Neutral clip")

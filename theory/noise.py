@@ -51,6 +51,16 @@ class Decomposition:
     clip_drift_log_odds: float
     noise_log_odds: float
 
+    @property
+    def in_prob(self) -> tuple[float, float, float]:
+        """Selection, clip drift, noise in E[p]."""
+        return self.selection_prob, self.clip_drift_prob, self.noise_prob
+
+    @property
+    def in_log_odds(self) -> tuple[float, float, float]:
+        """Selection, clip drift, noise in E[x]."""
+        return self.selection_log_odds, self.clip_drift_log_odds, self.noise_log_odds
+
 
 def decomposition(prob: float, config: PhaseConfig, phases: int, method: Method = "exact") -> Decomposition:
     """The same T phases with and without the clip, and with rewards of the same rate γ̄ that ignore the outcome

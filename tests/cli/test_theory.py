@@ -79,7 +79,24 @@ WRONG = [
     (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),
     ("theory advantage --success-prob 0.5", "--group-size is required: at least 2"),
     ("theory advantage --group-size 4", "--success-prob is required: in [0, 1]"),
-    ("theory neutral --clip-low 0.2", "--ratio-std is required: in [0, 26)"),
+    ("theory neutral --clip-low 0.2", "--ratio-std must be given, or else --probs, --learning-rate, --group-size"),
+    (
+        "theory neutral --clip-low 0.2 --probs 0.5,0.5 --learning-rate 1 --group-size 16 --groups-per-minibatch 4"
+        " --minibatches 8 --success-prob 0.5",
+        "--clip-low must have a neutral clip_high in [0.001, 10] here, and 0.2 has none",
+    ),
+    (f"theory phase {PHASE} --plot x.gif", "--plot must end in .png, .pdf, .svg, got x.gif"),
+    (f"theory phase {PHASE} --plot /no/such/x.png", "--plot must be in a folder that exists"),
+    (
+        "theory reward --probs 0.5,0.5 --success-probs 0.5 --learning-rate 1 --group-size 16"
+        " --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2",
+        "--success-probs must have as many entries as probs (2), got 1",
+    ),
+    (
+        "theory reward --probs 0.5,0.5 --success-probs 0.5,2 --learning-rate 1 --group-size 16"
+        " --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2",
+        "--success-probs must be numbers in [0, 1], one for each outcome, got 0.5,2",
+    ),
     (f"theory evolve {PHASE}", "--phases is required: at least 1"),
     ("validate run", "RECIPE is required"),
     (f"theory phase {PHASE} --learning-rate 1e160", "--learning-rate must be at most 1e+100"),
