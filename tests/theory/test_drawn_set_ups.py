@@ -1,0 +1,64 @@
+"""T4, T5 and T10 against the compiled Monte Carlo over drawn two-outcome set-ups, inside their stated domains."""
+
+import math
+import warnings
+
+import numpy as np
+from clipbias.simulate.tabular import simulate
+from clipbias.theory.config import PhaseConfig
+from clipbias.theory.evolve import evolve
+from clipbias.theory.paths import paths
+from clipbias.theory.phase import first_step_std, phase
+from clipbias.theory.surrogate import PpoClip
+from scipy.special import logit
+from scipy.stats import kstest
+
+SET_UPS, LONG_RUNS = 200, 16
+
+
+def drawn(rng: np.random.Generator) -> tuple[float, PhaseConfig]:
+    sides = [None if rng.random() < 0.2 else float(rng.uniform(0.05, 0.5)) for _ in range(2)]
+    return float(rng.uniform(0.05, 0.95)), PhaseConfig(
+        learning_rate=float(np.exp(rng.uniform(np.log(0.2), np.log(2.0)))),
+        group_size=int(rng.choice([4, 8, 16, 32])),
+        groups_per_minibatch=int(rng.integers(1, 9)),
+        minibatches=int(rng.integers(2, 9)),
+        success_prob=float(rng.uniform(0.1, 0.9)),
+        surrogate=PpoClip(*sides),
+        scale=("std", "std-unbiased", "none")[rng.integers(3)],
+    )
+
+
+def test_one_phase() -> None:
+    """The mean shift within 2 % (T5: 5 %) or 4 standard errors; the z-scores of T4 are standard normal."""
+    rng, z, compared = np.random.default_rng(0), [], 0
+    for seed in range(SET_UPS):
+        prob, config = drawn(rng)
+        sampled = simulate(config, (prob, 1 - prob), 1, 20_000, seed).log_odds_shift
+        law = phase(prob, config)
+        distance = law.log_odds_shift - float(sampled.mean)
+        assert abs(distance) < max(0.02 * abs(law.log_odds_shift), 4 * float(sampled.stderr)), (prob, config)
+        z.append(distance / float(sampled.stderr))
+        with warnings.catch_warnings(record=True) as outside:
+            warnings.simplefilter("always")
+            found = paths((prob, 1 - prob), config, points=128, seed=seed).log_odds_shift
+        if not outside:
+            compared += 1
+            error = 4.9 * float(found.stderr[0])
+            assert abs(float(found.value[0]) - law.log_odds_shift) < max(0.05 * abs(law.log_odds_shift), error)
+    assert compared > SET_UPS / 2
+    assert kstest(z, "norm").pvalue > 0.01
+
+
+def test_many_phases() -> None:
+    rng, done = np.random.default_rng(1), 0
+    while done < LONG_RUNS:
+        prob, config = drawn(rng)
+        if first_step_std(prob, config) > 0.3 or config.group_size * config.groups_per_minibatch < 48:
+            continue  # `evolve` states a larger error for large steps and for mini-batches with few possible updates
+        done += 1
+        law = evolve(prob, config, 8).laws[-1]
+        sampled = simulate(config, (prob, 1 - prob), 8, 20_000, done)
+        shift = law.mean - float(logit(prob))
+        allowed = max(0.02 * abs(shift), math.hypot(4 * float(sampled.log_odds_shift.stderr), 0.005 * law.std))
+        assert abs(shift - float(sampled.log_odds_shift.mean)) < allowed, (prob, config)
