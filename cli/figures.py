@@ -67,7 +67,7 @@ def drift(clip: PpoClip, mu: float) -> Figure:
         bounds.plot(old, old * clip.lower_bound, color=DARK, linestyle="--", label=f"lower bound, (1 − {clip.low:g})·b")
     _style(bounds, "old probability b", "probability π", "Where clipping begins")
     bounds.legend(frameon=False, fontsize=9, loc="upper left")
-    grid = np.linspace(0.005, 0.995, 199)
+    grid = np.linspace(0.005, 0.995, 121)
     values = np.array([[_log_odds_drift(b, p, clip, mu) for b in grid] for p in grid])
     _heat(figure, field, grid, grid, values, "expected gradient of the log-odds")
     field.plot(grid, grid, color=GREY, linewidth=1)

