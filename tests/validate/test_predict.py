@@ -112,3 +112,36 @@ def test_a_pilot_that_never_moves_or_moves_too_far_is_refused_in_the_recipe_s_wo
     wild = spread_of(np.cumsum(np.random.default_rng(0).normal(0, 40, (4, 6)), axis=1), 0.9, 2)
     with pytest.raises(InputError, match=r"training\.learning_rate must be small enough .*a spread of"):
         predict(recipe, reading, wild, np.zeros(10), 0.0)
+
+
+def momentum_walks(seeds: int, phases: int, minibatches: int, momentum: float, seed: int) -> np.ndarray:
+    """Log-odds [seeds, phases + 1] whose updates have this momentum, long after its start."""
+    rng, moment = np.random.default_rng(seed), np.zeros(seeds)
+    updates = np.empty((seeds, minibatches * phases))
+    for step in range(-100, minibatches * phases):
+        moment = momentum * moment + rng.normal(size=seeds)
+        if step >= 0:
+            updates[:, step] = moment
+    change = updates.reshape(seeds, phases, minibatches).sum(axis=2)
+    return np.cumsum(np.concatenate([np.zeros((seeds, 1)), change], axis=1), axis=1)
+
+
+def test_the_stated_errors_of_a_pilot_are_those_of_many_pilots() -> None:
+    """Momentum makes neighbouring phases correlate: fewer of them count, and their mean is noisier."""
+    pilots = momentum_walks(12 * 400, 6, 8, 0.9, seed=1).reshape(400, 12, 7)
+    found = [spread_of(pilot, 0.9, 8) for pilot in pilots]
+    spread = np.std([pilot.value for pilot in found], ddof=1)
+    stated = np.mean([pilot.value * pilot.relative_stderr for pilot in found])
+    assert spread / stated == pytest.approx(1.0, abs=0.13)  # 4 standard errors of a spread over 400; 0.8 without
+    mean = np.std([pilot.mean for pilot in found], ddof=1)
+    assert mean / np.mean([pilot.mean_stderr for pilot in found]) == pytest.approx(1.0, abs=0.15)
+
+
+def test_momentum_carries_on_the_drift_as_far_as_the_noise() -> None:
+    """Of a gradient its own phase sees only 1/κ_∞: what drifts by D in the toy drifts by κ_∞·D."""
+    toy = Toy(0.6, None, [2.0], np.array([1.0]), 4)
+    results = toy.laws(TRAINING, Arm("low-only", 0.1, None))
+    plain, carried = (band(toy, results, momentum, 8)["log_odds_mean"][-1] - 0.6 for momentum in (0.0, 0.9))
+    assert abs(plain) > 0.02
+    lagged = np.array([[0.9 ** abs(i - j) for i in range(8)] for j in range(8)]).sum()
+    assert carried / plain == pytest.approx(math.sqrt(8 * 19 / lagged), rel=1e-9)

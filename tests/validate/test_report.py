@@ -12,6 +12,7 @@ import pytest
 from clipbias.validate import report
 from clipbias.validate.compare import compare
 from clipbias.validate.measured import ArmData, RunData, read_run
+from clipbias.validate.outcome import score_arm
 from clipbias.validate.recipe import Arm
 
 SEEDS = 12
@@ -188,3 +189,30 @@ def test_whether_the_clip_met_the_strategy_is_said_on_top(run: RunData) -> None:
     loud = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=met)})
     assert any("was ever clipped (0 of 48)" in line and "not tested here" in line for line in compare(quiet)["answer"])
     assert any("2 of 48 were clipped" in line for line in compare(loud)["answer"])
+
+
+def test_a_predicted_clip_drift_is_what_the_difference_is_held_to(run: RunData) -> None:
+    """The toy claims +0.5 for the clip: arms that differ by +0.5 hold it; that do not, or by −0.5, fail it."""
+    arms = {name: dict(entry) for name, entry in run.prediction["arms"].items()}
+    base = arms["no-clip"]["log_odds_mean"]
+    arms["clip"]["log_odds_mean"] = [*base[:-1], base[-1] + 0.5]
+    claimed = replace(run, prediction=run.prediction | {"arms": arms})
+    start = claim(claimed, "no-clip")[0]
+    held = {}
+    for moved in (0.5, 0.0, -0.5):
+        doctored_run = doctored(claimed, "no-clip", log_odds=around(start, 0.2))
+        doctored_run = doctored(doctored_run, "clip", log_odds=around(start + moved, 0.2) + around(0.0, 0.05)[::-1])
+        (pair,) = compare(doctored_run)["paired"]
+        assert pair["log_odds_predicted"] == pytest.approx(0.5)
+        held[moved] = pair["held"]
+    assert held == {0.5: True, 0.0: False, -0.5: False}
+
+
+def test_an_uncertain_start_makes_the_mean_less_certain(run: RunData) -> None:
+    predicted = dict(run.prediction["arms"]["clip"])
+    curves = np.repeat(around(claim(run, "clip")[0] + 0.3, 0.1)[:, None], 4, axis=1)
+    levels, stderr = run.prediction["levels"], predicted["log_odds_std"][-1] / np.sqrt(SEEDS)
+    sure = score_arm("clip", curves, predicted | {"start_stderr": 0.0}, levels, 0.1)
+    unsure = score_arm("clip", curves, predicted | {"start_stderr": 0.4}, levels, 0.1)
+    assert sure.mean_z == pytest.approx(0.3 / stderr)
+    assert unsure.mean_z == pytest.approx(0.3 / np.hypot(stderr, 0.4))

@@ -119,3 +119,11 @@ def test_correlations_need_two_arms_and_three_seeds() -> None:
     assert correlations([a]) is None
     assert correlations([a[:2], b[:2]]) is None
     assert correlations([a, b, -a]) == pytest.approx([-1.0, np.corrcoef(a, b)[0, 1]])
+
+
+def test_the_written_spread_is_that_of_the_mixture() -> None:
+    """E[σ_z²] = σ²: the share of seeds in a wide band that the count test expects is the mixture's."""
+    rng, reach, spread_error = np.random.default_rng(8), 2.0, 0.4
+    inside = np.abs(seeds(400_000, 1, spread_error, rng)[:, 0]) <= reach
+    outside = count_pvalue(0, 1, reach, spread_error)  # of one seed
+    assert abs((1 - inside.mean()) - outside) < 4 * math.sqrt(outside * (1 - outside) / len(inside))
