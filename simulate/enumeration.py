@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import entr, softmax
+from scipy.special import entr, logsumexp, softmax
 
 from ..theory.config import PhaseConfig
 from ..theory.drift import check_probs
@@ -68,7 +68,7 @@ def enumerate_phase(probs: ArrayLike, config: PhaseConfig, epochs: int = 1, spli
         change = pull - policy * pull.sum(axis=1, keepdims=True)
         logits = logits + config.learning_rate / samples * change
     policy = softmax(logits, axis=1)
-    log_odds = logits[:, 0] - np.log(np.exp(logits[:, 1:]).sum(axis=1))
+    log_odds = logits[:, 0] - logsumexp(logits[:, 1:], axis=1)
     entropy = entr(policy).sum(axis=1)
 
     def moments(shift: Array) -> tuple[Array, Array]:

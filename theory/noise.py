@@ -1,9 +1,9 @@
 """T8: what is not clipping: noise alone moves the mean of p, and the log-odds spread until p polarises.
 
 Without clipping the expected change of the log-odds is 0 whatever the advantages, but p is not linear in them.
-The independence behind T2 fails, and with it the zero, with several epochs on the same samples, with Adam or momentum
-(a step then carries earlier samples along), with gradient-norm clipping (the norm depends on the samples) and with
-whitening over the buffer (advantages then depend on other groups).
+The zero fails with several epochs on the same samples (`reuse`), with Adam's division by the root of its second moment
+and with gradient-norm clipping, both of which depend on the samples themselves. Momentum is linear in the gradients and
+whitening depends on rewards alone: neither breaks it; what they change is the noise, and the clip's part.
 """
 
 from dataclasses import dataclass, replace

@@ -7,8 +7,8 @@ unclipped one-phase spread of the log-odds equals the spread s of the pilot. s i
 
 The toy's steps are independent, the optimizer's are not: it starts from rest with steps far larger than later ones, and
 its momentum carries noise on (`theory.momentum`). Both widen the law, and momentum scales its drift, by factors that β
-and M alone decide. The prediction with momentum
-is the one that is judged; the one without is written too, to show what momentum is worth.
+and M alone decide, as long as the strategy's tokens hardly clip (docs/equations.md has the error where they do). The
+prediction with momentum is the one that is judged; the one without is written too, to show what momentum is worth.
 """
 
 import math
