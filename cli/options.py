@@ -50,20 +50,43 @@ class Choice(click.ParamType):
         return value
 
 
-class Probs(click.ParamType):
-    name = "p1,p2,…"
-    rule = "at least two numbers in (0, 1) that add to 1"
+class Numbers(click.ParamType):
+    """Numbers with commas between; `rule` says in words what `allowed` decides."""
+
+    rule = ""
+
+    @staticmethod
+    def allowed(values: tuple[float, ...]) -> bool:
+        raise NotImplementedError
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
         try:
-            probs = tuple(float(part) for part in value.split(","))
+            values = tuple(float(part) for part in value.split(","))
         except ValueError:
-            probs = ()
-        if len(probs) < 2 or not all(0 < p < 1 for p in probs) or abs(sum(probs) - 1) > 1e-9:
+            values = ()
+        if not values or not self.allowed(values):
             self.fail(f"must be {self.rule}, got {value}", param, ctx)
-        return probs
+        return values
+
+
+class Probs(Numbers):
+    name = "p1,p2,…"
+    rule = "at least two numbers in (0, 1) that add to 1"
+
+    @staticmethod
+    def allowed(values: tuple[float, ...]) -> bool:
+        return len(values) >= 2 and all(0 < p < 1 for p in values) and abs(sum(values) - 1) <= 1e-9
+
+
+class SuccessProbs(Numbers):
+    name = "g1,g2,…"
+    rule = "numbers in [0, 1], one for each outcome"
+
+    @staticmethod
+    def allowed(values: tuple[float, ...]) -> bool:
+        return all(0 <= p <= 1 for p in values)
 
 
 class PlotFile(click.ParamType):
@@ -79,22 +102,6 @@ class PlotFile(click.ParamType):
         if not path.parent.is_dir():
             self.fail(f"must be in a folder that exists, got {value}", param, ctx)
         return path
-
-
-class SuccessProbs(click.ParamType):
-    name = "g1,g2,…"
-    rule = "numbers in [0, 1], one for each outcome"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        try:
-            probs = tuple(float(part) for part in value.split(","))
-        except ValueError:
-            probs = ()
-        if not probs or not all(0 <= p <= 1 for p in probs):
-            self.fail(f"must be {self.rule}, got {value}", param, ctx)
-        return probs
 
 
 def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:

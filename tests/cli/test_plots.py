@@ -39,7 +39,9 @@ def test_a_picture_beside_the_answer(name: str, clipbias, tmp_path: Path) -> Non
 def test_vector_formats(clipbias, tmp_path: Path) -> None:
     for suffix, start in ((".svg", b"<?xml"), (".pdf", b"%PDF")):
         path = tmp_path / f"figure{suffix}"
-        assert clipbias(f"{COMMANDS['neutral']} --plot {path}").returncode == 0
+        drawn, plain = clipbias(f"{COMMANDS['neutral']} --plot {path}"), clipbias(COMMANDS["neutral"])
+        assert drawn.returncode == plain.returncode == 0
+        assert drawn.stdout == plain.stdout
         assert path.read_bytes().startswith(start)
 
 
