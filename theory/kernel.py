@@ -141,16 +141,15 @@ def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array |
     row = np.arange(len(position))[:, None] * (2 * half + 1) + half
     index = (nearest + row).astype(np.int64).ravel()
     offset = position - nearest
-    first = mass * offset
-    moments = mass, first, first * offset + mass * extra_variance
-    zeroth, first, second = (
-        np.bincount(index, values.ravel(), len(position) * (2 * half + 1)).reshape(len(position), -1)
-        for values in moments
-    )
+    lean = mass * offset
+    square = lean * offset + mass * extra_variance
+    shape = len(position), 2 * half + 1
+    sums: list[Array] = [np.bincount(index, v.ravel(), shape[0] * shape[1]) for v in (mass, lean, square)]
+    zeroth, first, second = (values.reshape(shape) for values in sums)
     weights = zeroth - second
     weights[:, :-1] += (second - first)[:, 1:] / 2
     weights[:, 1:] += (second + first)[:, :-1] / 2
-    return np.asarray(weights)
+    return weights
 
 
 def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:

@@ -67,7 +67,7 @@ def counting_variance(log_odds: NDArray[np.float64] | float, samples: int | None
 def spread_of(
     log_odds: NDArray[np.float64], momentum: float, minibatches: int, burn_in: int, samples: int | None = None
 ) -> Spread:
-    """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases, counted in `samples` answers each (None: exact).
+    """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases; `samples`: answers behind each (None: exact).
 
     The optimizer is louder after its start from rest: the change over phase t has L_t·s² (`theory.momentum.loudness`),
     so that changes are divided by √L_t. Their variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·
