@@ -144,8 +144,10 @@ def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array |
     lean = mass * offset
     square = lean * offset + mass * extra_variance
     shape = len(position), 2 * half + 1
-    sums: list[Array] = [np.bincount(index, v.ravel(), shape[0] * shape[1]) for v in (mass, lean, square)]
-    zeroth, first, second = (values.reshape(shape) for values in sums)
+    zeroth, first, second = (
+        np.asarray(np.bincount(index, values.ravel(), shape[0] * shape[1]), dtype=np.float64).reshape(shape)
+        for values in (mass, lean, square)
+    )
     weights = zeroth - second
     weights[:, :-1] += (second - first)[:, 1:] / 2
     weights[:, 1:] += (second + first)[:, :-1] / 2
