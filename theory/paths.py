@@ -1,13 +1,11 @@
-"""T5 and T10 for K outcomes: the logits followed along quasi-random paths of normal mini-batches.
+"""T5 and T10 for K outcomes: the logits followed along quasi-random paths of mini-batches.
 
 A mini-batch enters through V₊, V₋ [K], the sums over its samples of the positive and of the negative advantages by
-outcome (T1, `reward`). Given the behaviour policy they do not depend on the logits, and
-    z ← z + (η/n)·(W − π·ΣW),  W_a = R_a·(f₊′(R_a)·V₊_a + f₋′(R_a)·V₋_a).
-Here V₊, V₋ are drawn from the normal law with their exact mean and covariance,
-    V± = √(n v±)·B(b±)·ξ± ± b±·T,   T ~ N(nμ, N·Var(m Â₊(m))),   B(b)·ξ = √b ⊙ (ξ − √b (√b·ξ)),
-T being the sum of all positive advantages; everything after that is as it is: gates, softmax, new behaviour policies.
-ξ±, T of each step are a scrambled Sobol sequence of 2K + 1 dimensions in random order (Latin supercube sampling, Owen
-1998), which needs about five times fewer points than random ones; independent scramblings give the error.
+outcome (`minibatch`). Given the behaviour policy they do not depend on the logits, and
+    z ← z + (η/n)·(W − π·ΣW),  W_a = R_a·(f₊′(R_a)·V₊_a + f₋′(R_a)·V₋_a):
+gates, softmax, new behaviour policies are as they are. The 2K + 1 numbers behind the V of a step are a scrambled Sobol
+sequence in random order (Latin supercube sampling, Owen 1998), which needs several times fewer points than random
+ones; independent scramblings give the error.
 
 Moment closure (a normal law of the logits) is not used: what piles up at a clip bound is not normal, and
 mean shifts came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 for −0.0021).
@@ -19,18 +17,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import ArrayLike
-from scipy.special import entr, log_softmax, ndtri, softmax
+from scipy.special import entr, log_softmax, softmax
 from scipy.stats import qmc
 
-from .advantage import advantage_moments, group_advantages, pair_moments
+from .advantage import group_advantages
 from .config import PhaseConfig
 from .drift import check_probs
+from .minibatch import Advantages, rewarded_laws
 from .surrogate import Array
 
 SCRAMBLINGS = 16
-_DEGREE = 48
+_LEAST = 2.0**-54  # a point of the sequence may be 0
 _FEWEST_SAMPLES = 5.0
 _SHORT_JUMP = 0.5
 
@@ -130,16 +128,16 @@ def _one_scrambling(
     for _ in range(phases):
         log_old = log_softmax(z, axis=1)
         old = np.exp(log_old)
-        rewarded, rest, rate = _rewarded(old, config)
-        table = _Advantages.at(rate, config)
+        rewarded, rest, rate = rewarded_laws(old, config)
+        table = Advantages.at(rate, config)
         for step in range(steps):
             log_policy = log_softmax(z, axis=1)
             policy, ratio = np.exp(log_policy), np.exp(log_policy - log_old)
             above, below = config.surrogate.slopes(ratio, old)
             low[step] += float((table.negative * ((below == 0) * rest).sum(axis=1)).mean()) / phases
             high[step] += float((table.positive * ((above == 0) * rewarded).sum(axis=1)).mean()) / phases
-            normal = rng.permutation(ndtri(qmc.Sobol(2 * outcomes + 1, seed=rng).random(points)))
-            praise, blame = table.sums(normal, rewarded, rest, config)
+            levels = rng.permutation(qmc.Sobol(2 * outcomes + 1, seed=rng).random(points))
+            praise, blame = table.sums(np.maximum(levels, _LEAST), rewarded, rest, config)
             pull = ratio * (above * praise + below * blame)
             move = pull - policy * pull.sum(axis=1, keepdims=True)
             z = z + config.learning_rate / (config.group_size * config.groups_per_minibatch) * move
@@ -174,59 +172,3 @@ def _log_rest(z: Array) -> Array:
     rest = whole + np.log1p(-np.minimum(share, 0.9))
     np.put_along_axis(rest, top, second + np.log(tail), axis=1)
     return np.asarray(rest)
-
-
-def _rewarded(old: Array, config: PhaseConfig) -> tuple[Array, Array, Array]:
-    """b⁺, b⁻ [S, K] and γ̄ [S] (see `reward`) for behaviour policies [S, K]."""
-    if not isinstance(config.success_prob, tuple):
-        return old, old, np.full(1, config.success_prob)
-    gamma = np.array(config.success_prob)
-    if len(gamma) != old.shape[1]:
-        raise ValueError(
-            f"success_prob must be one number or one for each of {old.shape[1]} outcomes, got {len(gamma)}"
-        )
-    rate, tiny = np.clip(old @ gamma, gamma.min(), gamma.max()), np.finfo(np.float64).tiny
-    rewarded = old * gamma / np.maximum(rate, tiny)[:, None]
-    return rewarded, old * (1 - gamma) / np.maximum(1 - rate, tiny)[:, None], rate
-
-
-@dataclass(frozen=True, slots=True)
-class _Advantages:
-    """T1 at success probabilities γ̄ [S]: μ, v₊, v₋, P(Â>0), P(Â<0) and the pair moment PP, [S] each."""
-
-    mu: Array
-    v_plus: Array
-    v_minus: Array
-    positive: Array
-    negative: Array
-    plus_plus: Array
-
-    @classmethod
-    def at(cls, rate: Array, config: PhaseConfig) -> "_Advantages":
-        """They are polynomials of degree G in γ̄: Chebyshev interpolation is exact (to 1e-9 where G is above 48)."""
-        low, high = float(rate.min()), float(rate.max())
-        degree = min(config.group_size, _DEGREE) if high > low else 0
-        nodes = np.cos(np.pi * (np.arange(degree + 1) + 0.5) / (degree + 1))
-        values = []
-        for gamma in ((low + high) / 2 + (high - low) / 2 * nodes).tolist():
-            one = advantage_moments(config.group_size, gamma, config.scale)
-            pair = pair_moments(config.group_size, gamma, config.scale)
-            values.append([one.mu, one.v_plus, one.v_minus, one.positive_prob, one.negative_prob, pair.plus_plus])
-        coefficients = np.linalg.solve(chebvander(nodes, degree), np.array(values))
-        place = (2 * rate - low - high) / (high - low) if high > low else np.zeros(len(rate))
-        return cls(*(chebvander(place, degree) @ coefficients).T)
-
-    def sums(self, normal: Array, rewarded: Array, rest: Array, config: PhaseConfig) -> tuple[Array, Array]:
-        """V₊, V₋ [S, K] from standard normal points [S, 2K + 1]."""
-        outcomes, size, groups = rest.shape[1], config.group_size, config.groups_per_minibatch
-        variance = groups * (size * self.v_plus + size * (size - 1) * self.plus_plus - (size * self.mu) ** 2)
-        total = size * groups * self.mu + np.sqrt(np.maximum(variance, 0.0)) * normal[:, -1]
-
-        def spread(law: Array, square: Array, points: Array) -> Array:
-            root = np.sqrt(law)
-            free = points - root * (root * points).sum(axis=1, keepdims=True)
-            return np.asarray(np.sqrt(np.maximum(size * groups * square, 0.0))[:, None] * root * free)
-
-        praise = spread(rewarded, self.v_plus, normal[:, :outcomes]) + rewarded * total[:, None]
-        blame = spread(rest, self.v_minus, normal[:, outcomes:-1]) - rest * total[:, None]
-        return praise, blame
