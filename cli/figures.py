@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 from scipy.special import expit, logit
 
 from ..theory.config import PhaseConfig
@@ -20,8 +20,9 @@ from ..theory.evolve import EvolveResult
 from ..theory.immunity import immune_above
 from ..theory.neutral import neutral_clip_high, neutral_ratio_std
 from ..theory.noise import Decomposition
+from ..theory.paths import PathsResult
 from ..theory.phase import phase
-from ..theory.surrogate import PpoClip
+from ..theory.surrogate import PpoClip, Surrogate
 
 DARK, LIGHT, WARM, GREY = "#0b3c5d", "#9ec9e2", "#d1662c", "#7a7a7a"
 DIVERGING = "PuOr_r"
@@ -52,36 +53,81 @@ def _heat(figure: Figure, axes: Any, x: Any, y: Any, values: Any, label: str) ->
     bar.set_label(label)
 
 
-def drift(clip: PpoClip, mu: float) -> Figure:
-    """The clip's bounds over the old probability, and the drift of the log-odds over old and present probability."""
+def drift(surrogate: Surrogate, mu: float) -> Figure:
+    """The ratios' bounds over the old probability, and the drift of the log-odds over old and present probability."""
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     bounds, field = figure.subplots(1, 2)
-    old = np.linspace(0.0, 1.0, 401)
+    old = np.linspace(0.001, 1.0, 400)
     bounds.plot(old, old, color=GREY, linewidth=1, label="no change")
-    if clip.high is not None:
-        bounds.plot(old, np.minimum(old * clip.upper_bound, 1), color=WARM, label=f"upper bound, (1 + {clip.high:g})·b")
-        edge = immune_above(clip)
+    jumps = np.array([surrogate.jumps(float(b)) for b in old])  # [400, number of bounds]
+    for ratio in jumps.T:
+        if not 0 < ratio[-1] < np.inf:
+            continue
+        above = ratio[-1] > 1
+        label = f"{'upper' if above else 'lower'} bound"
+        label += f", {ratio[-1]:.3g}·b" if np.ptp(ratio) < 1e-12 else ""
+        shown = (ratio * old > 0) & (ratio * old <= 1)
+        style = {"color": WARM} if above else {"color": DARK, "linestyle": "--"}
+        bounds.plot(old[shown], (ratio * old)[shown], label=label, **style)
+    edge = immune_above(surrogate) if isinstance(surrogate, PpoClip) and surrogate.high is not None else None
+    if edge is not None:
         bounds.axvspan(edge, 1, color=WARM, alpha=0.18, linewidth=0)
         bounds.text(edge - 0.01, 0.03, f"never clipped\nabove: b > {edge:.3f}", ha="right", fontsize=9)
-    if clip.low is not None:
-        bounds.plot(old, old * clip.lower_bound, color=DARK, linestyle="--", label=f"lower bound, (1 − {clip.low:g})·b")
     _style(bounds, "old probability b", "probability π", "Where clipping begins")
-    bounds.legend(frameon=False, fontsize=9, loc="upper left")
+    bounds.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="upper left")
     grid = np.linspace(0.005, 0.995, 121)
-    values = np.array([[_log_odds_drift(b, p, clip, mu) for b in grid] for p in grid])
+    values = np.array([[_log_odds_drift(b, p, surrogate, mu) for b in grid] for p in grid])
     _heat(figure, field, grid, grid, values, "expected gradient of the log-odds")
     field.plot(grid, grid, color=GREY, linewidth=1)
     _style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
     return figure
 
 
-def _log_odds_drift(old: float, prob: float, clip: PpoClip, mu: float) -> float:
-    gradient = expected_gradient((prob, 1 - prob), (old, 1 - old), clip, mu)
+def _log_odds_drift(old: float, prob: float, surrogate: Surrogate, mu: float) -> float:
+    gradient = expected_gradient((prob, 1 - prob), (old, 1 - old), surrogate, mu)
     return float(gradient[0] - gradient[1])
 
 
-def entropy_map(prob: float, config: PhaseConfig, clip: PpoClip) -> Figure:
-    """Entropy that the clip adds to one phase, over (ε_l, ε_h), by the Gaussian step; the clip asked for as a dot."""
+def outcomes(probs: tuple[float, ...], result: PathsResult, phases: int) -> Figure:
+    """Where every outcome's log-odds went, over its prior probability: mean with its error, and the spread."""
+    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    move, share = figure.subplots(1, 2)
+    prior, shift, spread = np.array(probs), result.log_odds_shift, result.log_odds_std.value
+    for axes in (move, share):
+        axes.set_xscale("log")
+    move.axhline(0, color="black", linewidth=0.8)
+    move.vlines(prior, shift.value - spread, shift.value + spread, color=LIGHT, linewidth=3, label="± spread")
+    move.errorbar(
+        prior,
+        shift.value,
+        2 * shift.stderr,
+        fmt="o",
+        color=DARK,
+        markersize=4,
+        capsize=2,
+        label="mean, ± 2 standard errors",
+    )
+    low, middle, high = (result.prob_quantiles[level].value for level in (0.05, 0.5, 0.95))
+    line = np.array([prior.min(), prior.max()])
+    share.plot(line, line, color=GREY, linewidth=1, label="no change")
+    share.vlines(prior, low, high, color=LIGHT, linewidth=3, label="90 %")
+    share.plot(prior, middle, "_", color=DARK, markersize=9, label="median")
+    share.plot(prior, result.prob_mean.value, "D", color=WARM, markersize=4, label="mean")
+    after = f"after {phases} phase{'s' if phases > 1 else ''}"
+    share.set_yscale("log")
+    move.margins(y=0.25)
+    for axis in (move.xaxis, share.xaxis, share.yaxis):
+        axis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+        axis.set_major_formatter("{x:g}")
+    move.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
+    share.legend(frameon=False, fontsize=9, loc="upper left")
+    _style(move, "probability before", f"change of the log-odds {after}", "Log-odds of every outcome")
+    _style(share, "probability before", f"probability {after}", "Probabilities")
+    return figure
+
+
+def entropy_map(prob: float, config: PhaseConfig) -> Figure:
+    """Entropy that PPO's clip adds to one phase, over (ε_l, ε_h), by the Gaussian step; config's own clip as a dot."""
     figure = Figure(figsize=(6.2, 4.6), layout="constrained")
     axes = figure.subplots()
     sides = np.linspace(0.04, 0.5, 24)
@@ -97,7 +143,8 @@ def entropy_map(prob: float, config: PhaseConfig, clip: PpoClip) -> Figure:
     if added.min() < 0 < added.max():
         axes.contour(sides, sides, added, levels=[0.0], colors="black", linewidths=1.0)
     axes.plot(sides, sides, color=GREY, linewidth=1, linestyle=":", label="symmetric")
-    if clip.low is not None and clip.high is not None and max(clip.low, clip.high) <= sides[-1]:
+    clip = config.surrogate
+    if isinstance(clip, PpoClip) and clip.low and clip.high and max(clip.low, clip.high) <= sides[-1]:
         axes.plot(clip.low, clip.high, "o", color="black", label=f"{clip.low:g} / {clip.high:g}")
     _style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
     axes.legend(framealpha=0.9, fontsize=9, loc="lower right")

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .options import named_errors, show
-from .theory import phase_config
+from .options import named_errors, phase_config, show
 
 if TYPE_CHECKING:
     from ..simulate.estimate import Estimate

@@ -40,7 +40,7 @@ class EntropyShift:
 
 
 def step_entropy_shift(probs: ArrayLike, old_probs: ArrayLike, config: PhaseConfig) -> EntropyShift:
-    """One optimizer step from π = probs [K] on samples of b = old_probs [K], with E[Δz] of T2 and T9 and E[ΔzΔzᵀ] of T3.
+    """One optimizer step from π = probs [K] on samples of b = old_probs [K]: E[Δz] of T2 and T9, E[ΔzΔzᵀ] of T3.
 
     Holds where a step is small: the error is of third order in the learning rate (tested as an order of convergence).
     Without a clip and for outcome-blind rewards, noise is all: it lowers the entropy of an even policy and may raise

@@ -14,7 +14,7 @@ mean shifts came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 fo
 import math
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -22,7 +22,7 @@ from scipy.special import entr, log_softmax, softmax
 from scipy.stats import qmc
 
 from .advantage import group_advantages
-from .config import PhaseConfig
+from .config import PROB_THRESHOLDS, QUANTILE_LEVELS, PhaseConfig
 from .drift import check_probs
 from .minibatch import Advantages, rewarded_laws
 from .surrogate import Array
@@ -43,13 +43,14 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True)
 class PathsResult:
-    """The policy after the last phase. logit_shift, logit_std, prob_shift, prob_std, log_odds_shift, log_odds_std: [K],
-    the log-odds of each outcome against all others. entropy_shift, entropy_mean: nats. clip_low_fraction,
-    clip_high_fraction [M]: share of mini-batch m's samples whose gradient the gate removes, averaged over phases."""
+    """The policy after the last phase. logit_*, prob_*, log_odds_*: [K], the log-odds of each outcome against all
+    others. entropy_*: nats. clip_low_fraction, clip_high_fraction [M]: share of mini-batch m's samples whose gradient
+    the gate removes, averaged over phases. prob_quantiles: by level, [K]; prob_above: P(p > threshold), [K]."""
 
     logit_shift: Quantity
     logit_std: Quantity
     prob_shift: Quantity
+    prob_mean: Quantity
     prob_std: Quantity
     log_odds_shift: Quantity
     log_odds_std: Quantity
@@ -57,6 +58,8 @@ class PathsResult:
     entropy_mean: Quantity
     clip_low_fraction: Quantity
     clip_high_fraction: Quantity
+    prob_quantiles: dict[float, Quantity] = field(kw_only=True)
+    prob_above: dict[float, Quantity] = field(kw_only=True)
 
 
 def paths(
@@ -86,12 +89,17 @@ def paths(
         found.append(_one_scrambling(start, config, phases, points, np.random.default_rng(child)))
         if progress is not None:
             progress(len(found))
-    quantities = []
-    for values in zip(*found, strict=True):
+
+    def over_scramblings(values: list[Array]) -> Quantity:
         table = np.stack(values)
-        error = table.std(axis=0, ddof=1) / math.sqrt(SCRAMBLINGS)
-        quantities.append(Quantity(table.mean(axis=0), error))
-    return PathsResult(*quantities)
+        return Quantity(table.mean(axis=0), table.std(axis=0, ddof=1) / math.sqrt(SCRAMBLINGS))
+
+    *plain, quantiles, above = (list(values) for values in zip(*found, strict=True))
+    return PathsResult(
+        *(over_scramblings(values) for values in plain),
+        prob_quantiles={level: over_scramblings([q[i] for q in quantiles]) for i, level in enumerate(QUANTILE_LEVELS)},
+        prob_above={least: over_scramblings([p[i] for p in above]) for i, least in enumerate(PROB_THRESHOLDS)},
+    )
 
 
 def single_jump(old_probs: Array, config: PhaseConfig) -> Array:
@@ -149,6 +157,7 @@ def _one_scrambling(
         z.mean(axis=0) - np.log(start),
         z.std(axis=0),
         policy.mean(axis=0) - start,
+        policy.mean(axis=0),
         policy.std(axis=0),
         log_odds.mean(axis=0) - at_start,
         log_odds.std(axis=0),
@@ -156,6 +165,8 @@ def _one_scrambling(
         np.asarray(entropy),
         low,
         high,
+        np.quantile(policy, QUANTILE_LEVELS, axis=0),
+        np.stack([(policy > least).mean(axis=0) for least in PROB_THRESHOLDS]),
     )
 
 
