@@ -4,6 +4,7 @@ Colours are told apart in grey and by colour-blind readers; lines differ in styl
 """
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from ..theory.config import PhaseConfig
 from ..theory.drift import expected_gradient
 from ..theory.evolve import EvolveResult
 from ..theory.immunity import immune_above
-from ..theory.neutral import neutral_clip_high, neutral_ratio_std
+from ..theory.lattice import Method
+from ..theory.neutral import neutral_clip_high, neutral_clip_high_of_phase, neutral_ratio_std
 from ..theory.noise import Decomposition
 from ..theory.paths import PathsResult
 from ..theory.phase import phase
@@ -183,37 +185,54 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     return figure
 
 
-def neutral(clip_low: float, ratio_std: float | None, clip_high: float) -> Figure:
-    """The neutral ε_h over σ; what was asked for as a dot, and DAPO's pair."""
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+def neutral(clip_low: float, at: tuple[float, float] | None, wholes: dict[str, tuple[Any, Any]]) -> Figure:
+    """The neutral ε_h over σ by the rule, with DAPO's pair; `at`: (σ, ε_h) that was asked for; wholes: what whole
+    phases give, (σ [S], ε_h [S]) by what they leave alone."""
+    figure = Figure(figsize=(6.8, 4.6), layout="constrained")
     axes = figure.subplots()
-    widest = max(0.4, 1.5 * (ratio_std or 0.0))
+    points = [*wholes.values(), *([at] if at else [])]
+    widest = max([0.4] + [1.2 * float(np.max(sigma)) for sigma, _ in points])
     sigma = np.linspace(0.0, widest, 200)
     curve = np.array([neutral_clip_high(clip_low, s) for s in sigma])
-    top = max(1.15 * float(curve[-1]), 1.1 * clip_high, 0.4)
+    top = max([1.15 * float(curve[-1]), 0.4] + [1.1 * float(np.max(high)) for _, high in points])
     axes.fill_between(sigma, curve, top, color=LIGHT, alpha=0.6, linewidth=0)
     axes.fill_between(sigma, 0, curve, color=WARM, alpha=0.22, linewidth=0)
     axes.plot(sigma, curve, color=DARK, label=f"(1 + ε_h)(1 − {clip_low:g}) = exp(σ²)")
-    axes.text(0.03 * widest, 0.93 * top, "rare outcomes rise", fontsize=10)
-    axes.text(0.97 * widest, 0.05 * top, "rare outcomes fall", fontsize=10, ha="right")
+    axes.text(0.03 * widest, 0.93 * top, "by the rule rare outcomes rise", fontsize=10)
+    axes.text(0.97 * widest, 0.05 * top, "by the rule rare outcomes fall", fontsize=10, ha="right")
     if clip_low == DAPO.low and DAPO.high is not None:
-        at = neutral_ratio_std(clip_low, DAPO.high)
-        axes.plot(
-            at, DAPO.high, "D", color=WARM, markeredgecolor="black", label=f"DAPO's 0.28: neutral at σ = {at:.3f}"
-        )
-    if ratio_std is None:
-        axes.axhline(clip_high, color="black", linestyle="--", label=f"this set-up, whole phase: {clip_high:.3f}")
-    else:
-        axes.plot(ratio_std, clip_high, "o", color="black", label=f"σ = {ratio_std:g}: {clip_high:.4f}")
+        dapo = neutral_ratio_std(clip_low, DAPO.high)
+        label = f"DAPO's 0.28: neutral at σ = {dapo:.3f}"
+        axes.plot(dapo, DAPO.high, "D", color=WARM, markeredgecolor="black", label=label)
+    if at is not None:
+        axes.plot(*at, "o", color="black", label=f"σ = {at[0]:.3g}: {at[1]:.4f}")
+    for (name, (spread, high)), marker in zip(wholes.items(), "sv", strict=False):
+        axes.plot(spread, high, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")
     axes.set(xlim=(0, widest), ylim=(0, top))
     _style(
         axes,
-        "σ, standard deviation of a rare outcome's log-ratio",
+        "σ, standard deviation of a rare outcome's log-ratio" + (" (at the end, unclipped)" if wholes else ""),
         "ε_h (clip high)",
         f"Neutral clip at ε_l = {clip_low:g}",
     )
     axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 0.1))
     return figure
+
+
+def whole_phases(prob: float, config: PhaseConfig, method: Method) -> dict[str, tuple[Any, Any]]:
+    """For `neutral`: phases with half to twice the learning rate, as far as a neutral ε_h exists."""
+    free, found = replace(config, surrogate=PpoClip(None, None)), {}
+    for of, name in (("drift", "log-odds do not drift"), ("entropy", "no entropy added")):
+        rows = []
+        for factor in (0.5, 0.7, 1.0, 1.4, 2.0):
+            rate = factor * config.learning_rate
+            spread = (1 - prob) * phase(prob, replace(free, learning_rate=rate), "gaussian").log_odds_std
+            with suppress(ValueError):
+                high = neutral_clip_high_of_phase(prob, replace(config, learning_rate=rate), of, method)
+                rows.append((spread, high))
+        if rows:
+            found[name] = tuple(np.array(rows).T)
+    return found
 
 
 def reward(parts: Decomposition, prob: float, phases: int) -> Figure:

@@ -203,7 +203,9 @@ def neutral(
     def figure() -> Any:
         from . import figures
 
-        return figures.neutral(clip_low, ratio_std, clip_high)
+        if ratio_std is not None:
+            return figures.neutral(clip_low, (ratio_std, clip_high), {})
+        return figures.neutral(clip_low, None, figures.whole_phases(prob, config, method))
 
     options.draw(plot, figure)
     show({"clip_high": clip_high}, as_json, "Neutral clip")

@@ -75,9 +75,8 @@ def paths(
     Domain: V is drawn with the right first three cumulants (`minibatch`), not with its exact law. Where an outcome is
     expected fewer than 3 times in a mini-batch and one of its samples moves its logit beyond the nearest bound, its
     jumps matter one by one: a RuntimeWarning says so (`simulate` has no such limit). Elsewhere means erred by less
-    than 1 % of the spread (224 of 250 drawn set-ups of 2 to 10 outcomes, against 10⁶ simulated phases each; all z-scores
-    below 3.3), and by up to 2.7 % where it warns. Cost:
-    16·points·K·M·T, about 1e7 a second.
+    than 1 % of the spread (224 of 250 drawn set-ups of 2 to 10 outcomes, against 10⁶ simulated phases each; all
+    z-scores below 3.3), and by up to 2.7 % where it warns. Cost: 16·points·K·M·T, about 1e7 a second.
     """
     start = check_probs("probs", probs)
     if phases < 1:
@@ -121,7 +120,7 @@ def _warn_of_jumps(old: Array, config: PhaseConfig) -> None:
         if samples * b < _FEWEST_SAMPLES and bounds and move > _SHORT_JUMP * min(bounds):
             warnings.warn(
                 f"an outcome of probability {b:.3g} is expected {samples * b:.2g} times in a mini-batch and one sample"
-                f" moves its logit by up to {move:.2g}: means may err by some per cent of their spread (simulate does not)",
+                f" moves its logit by up to {move:.2g}: means may err by some per cent of the spread",
                 RuntimeWarning,
                 stacklevel=3,
             )

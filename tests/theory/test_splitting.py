@@ -40,7 +40,7 @@ def test_whole_split_and_their_difference_converge(shape: tuple[int, int, int], 
         allowed = 0.25 * rate * abs(whole)
         assert abs(whole - claimed_whole) < allowed
         assert abs(split - claimed_split) < allowed
-        assert abs((split - whole) - (claimed_split - claimed_whole)) < 2 * allowed
+        assert abs((split - whole) - (claimed_split - claimed_whole)) < 3 * allowed
     if abs(claimed_split / claimed_whole - 1) > 0.1:  # negative control: the law of whole groups is another
         assert abs(split - claimed_whole) > 5 * allowed
 
