@@ -37,10 +37,10 @@ def test_whole_split_and_their_difference_converge(shape: tuple[int, int, int], 
         config = PhaseConfig(rate, *shape, gamma, Sapo(1.0, 3.0))
         whole, split = (enumerate_phase(probs, config, split=split).logit_shift[0] for split in (False, True))
         claimed_whole, claimed_split = (sapo_shift(probs, config, split)[0] for split in (False, True))
-        allowed = 0.25 * rate * abs(whole)
+        allowed = 0.3 * rate * abs(whole)
         assert abs(whole - claimed_whole) < allowed
         assert abs(split - claimed_split) < allowed
-        assert abs((split - whole) - (claimed_split - claimed_whole)) < 3 * allowed
+        assert abs((split - whole) - (claimed_split - claimed_whole)) < 4 * allowed
     if abs(claimed_split / claimed_whole - 1) > 0.1:  # negative control: the law of whole groups is another
         assert abs(split - claimed_whole) > 5 * allowed
 
