@@ -29,8 +29,8 @@ from .surrogate import Array
 
 SCRAMBLINGS = 16
 _LEAST = 2.0**-54  # a point of the sequence may be 0
-_FEWEST_SAMPLES = 3.0
-_SHORT_JUMP = 1.0
+_FEWEST_SAMPLES = 5.0
+_SHORT_JUMP = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +73,11 @@ def paths(
     """T phases from probs [K]; 16 × `points` paths (a power of 2). progress is called with the scramblings done.
 
     Domain: V is drawn with the right first three cumulants (`minibatch`), not with its exact law. Where an outcome is
-    expected fewer than 3 times in a mini-batch and one of its samples moves its logit beyond the nearest bound, its
-    jumps matter one by one: a RuntimeWarning says so (`simulate` has no such limit). Elsewhere means erred by less
-    than 1 % of the spread (224 of 250 drawn set-ups of 2 to 10 outcomes, against 10⁶ simulated phases each; all
-    z-scores below 3.3), and by up to 2.7 % where it warns. Cost: 16·points·K·M·T, about 1e7 a second.
+    expected fewer than 5 times in a mini-batch and one of its samples moves its logit by more than half of the
+    log-ratio to the nearest bound, its jumps matter one by one: a RuntimeWarning says so (`simulate` has no such
+    limit). Elsewhere means err by less than 1 % of the spread beyond the sampling error, with a warning by up to 10 %
+    (250 drawn set-ups of 2 to 10 outcomes against 10⁶ simulated phases each, and 1,568 of two outcomes against T4).
+    Cost: 16·points·K·M·T, about 1e7 a second.
     """
     start = check_probs("probs", probs)
     if phases < 1:
