@@ -38,7 +38,8 @@ def save(figure: Figure, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
+def style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
+    """The house's axes."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -65,13 +66,13 @@ def drift(clip: PpoClip, mu: float) -> Figure:
         bounds.text(edge - 0.01, 0.03, f"never clipped\nabove: b > {edge:.3f}", ha="right", fontsize=9)
     if clip.low is not None:
         bounds.plot(old, old * clip.lower_bound, color=DARK, linestyle="--", label=f"lower bound, (1 − {clip.low:g})·b")
-    _style(bounds, "old probability b", "probability π", "Where clipping begins")
+    style(bounds, "old probability b", "probability π", "Where clipping begins")
     bounds.legend(frameon=False, fontsize=9, loc="upper left")
     grid = np.linspace(0.005, 0.995, 121)
     values = np.array([[_log_odds_drift(b, p, clip, mu) for b in grid] for p in grid])
     _heat(figure, field, grid, grid, values, "expected gradient of the log-odds")
     field.plot(grid, grid, color=GREY, linewidth=1)
-    _style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
+    style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
     return figure
 
 
@@ -99,7 +100,7 @@ def entropy_map(prob: float, config: PhaseConfig, clip: PpoClip) -> Figure:
     axes.plot(sides, sides, color=GREY, linewidth=1, linestyle=":", label="symmetric")
     if clip.low is not None and clip.high is not None and max(clip.low, clip.high) <= sides[-1]:
         axes.plot(clip.low, clip.high, "o", color="black", label=f"{clip.low:g} / {clip.high:g}")
-    _style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
+    style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
     axes.legend(framealpha=0.9, fontsize=9, loc="lower right")
     return figure
 
@@ -119,7 +120,7 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     bands.axhline(prob, color=GREY, linewidth=1, linestyle=":")
     bands.set_ylim(0, 1)
     bands.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _style(bands, "phase", "probability of the first outcome", "The law of the policy")
+    style(bands, "phase", "probability of the first outcome", "The law of the policy")
     bands.legend(frameon=False, fontsize=9, ncols=2)
     starts = expit(np.linspace(-4, 4, 81))
     ones = [phase(float(start), config, "gaussian") for start in starts]
@@ -129,9 +130,7 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     portrait.plot(starts, shift - std, color=GREY, linewidth=1, linestyle="--")
     portrait.axhline(0, color="black", linewidth=0.8)
     portrait.set_ylim(*(np.array([-1.3, 1.3]) * max(float(std.max()), 1e-9)))
-    _style(
-        portrait, "probability at the start of a phase", "change of the log-odds in it", "One phase from every start"
-    )
+    style(portrait, "probability at the start of a phase", "change of the log-odds in it", "One phase from every start")
     portrait.legend(frameon=False, fontsize=9)
     return figure
 
@@ -159,7 +158,7 @@ def neutral(clip_low: float, ratio_std: float | None, clip_high: float) -> Figur
     else:
         axes.plot(ratio_std, clip_high, "o", color="black", label=f"σ = {ratio_std:g}: {clip_high:.4f}")
     axes.set(xlim=(0, widest), ylim=(0, top))
-    _style(
+    style(
         axes,
         "σ, standard deviation of a rare outcome's log-ratio",
         "ε_h (clip high)",
@@ -182,5 +181,5 @@ def reward(parts: Decomposition, prob: float, phases: int) -> Figure:
         axes.bar_label(bars, fmt="%+.3f", fontsize=9, padding=2)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.margins(y=0.18)
-        _style(axes, f"after {phases} phase{'s' if phases > 1 else ''}", label)
+        style(axes, f"after {phases} phase{'s' if phases > 1 else ''}", label)
     return figure

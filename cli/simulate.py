@@ -10,6 +10,7 @@ import click
 
 from . import options
 from .options import named_errors, show
+from .sweep import plot, sweep
 from .theory import phase_config
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ def simulate() -> None:
 
     Example: clipbias simulate run --help
     """
+
+
+simulate.add_command(sweep)
+simulate.add_command(plot)
 
 
 @simulate.command()
