@@ -6,12 +6,14 @@ An executor takes points and yields each with its row as it is finished, in any 
 import multiprocessing
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
+from itertools import islice
 
 from .dataset import Row, row
 from .design import SweepError
@@ -70,6 +72,8 @@ def on_ray(
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
+    if address is not None:
+        _check_reachable(address)
     try:
         ray.init(
             address or "local",
@@ -83,11 +87,11 @@ def on_ray(
     try:
         task, left = ray.remote(num_cpus=1)(compute), iter(points)
         count = workers or int(ray.cluster_resources()["CPU"])
-        under_way = {task.remote(point): point for point, _ in zip(left, range(count), strict=False)}
+        under_way = {task.remote(point): point for point in islice(left, count)}
         while under_way:
             (reference,), _ = ray.wait(list(under_way))
             point = under_way.pop(reference)
-            under_way |= {task.remote(further): further for further, _ in zip(left, range(1), strict=False)}
+            under_way |= {task.remote(further): further for further in islice(left, 1)}
             yield point, ray.get(reference)
     except ray.exceptions.RayTaskError as error:
         if isinstance(error.cause, SweepError):
@@ -95,3 +99,14 @@ def on_ray(
         raise
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself would try for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not port.isdecimal():
+        return  # a word, such as auto
+    try:
+        socket.create_connection((host, int(port)), timeout=10.0).close()
+    except (OSError, OverflowError) as error:
+        raise SweepError(f"address must be that of a running Ray cluster, got {address}: {error}") from None

@@ -37,10 +37,12 @@ def run_sweep(
         begun = [point for point in points if point_file(folder, point).is_file()]
         found = {point for point in begun if is_whole(folder, point)}
         left = [point for point in points if point not in found]
+        computed = 0
         if left:
             with closing(executor(left)) as results:
-                for done, (point, row) in enumerate(results, len(found) + 1):
+                for point, row in results:
                     write_point(folder, point, row)
+                    computed += 1
                     if progress is not None:
-                        progress(done, len(points))
-    return Summary(len(points), len(found), len(left), len(begun) - len(found))
+                        progress(len(found) + computed, len(points))
+    return Summary(len(points), len(found), computed, len(begun) - len(found))
