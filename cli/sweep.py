@@ -96,7 +96,7 @@ def sweep(grid: Path, out: Path, executor: str, address: str | None, workers: in
                 summary = run_sweep(_text(grid), out, chosen, report)
         except KeyboardInterrupt:
             click.echo(f"stopped; the same command goes on with what {out} has", err=True)
-            raise
+            raise click.Abort from None
     value = {
         "data": str(out / DATA),
         "points": summary.points,

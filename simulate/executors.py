@@ -9,11 +9,13 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import islice
+from multiprocessing import resource_tracker
 
 from .dataset import Row, row
 from .design import SweepError
@@ -30,11 +32,7 @@ def compute(point: Point) -> Row:
 
 
 def _start_worker(parent: int) -> None:
-    """Leave when the parent is gone, however it went.
-
-    Ctrl-C reaches every process of a terminal; here it is the parent's to act on.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Leave when the parent is gone, however it went."""
 
     def watch() -> None:
         while os.getppid() == parent:
@@ -44,6 +42,17 @@ def _start_worker(parent: int) -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """What starts meanwhile never heeds Ctrl-C, which reaches every process of a terminal; this one heeds it after."""
+    resource_tracker.ensure_running()  # its start would let them through
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+
 def on_processes(points: Sequence[Point], workers: int | None = None) -> Generator[tuple[Point, Row], None, None]:
     """workers: as many as there are cores by default."""
     others = set(multiprocessing.active_children())
@@ -51,7 +60,8 @@ def on_processes(points: Sequence[Point], workers: int | None = None) -> Generat
     spawn = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(count, spawn, initializer=_start_worker, initargs=(os.getpid(),))
     try:
-        futures = {pool.submit(compute, point): point for point in points}
+        with _interrupts_held():
+            futures = {pool.submit(compute, point): point for point in points}
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:
