@@ -41,7 +41,8 @@ def save(figure: Figure, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
+def style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
+    """The house's axes."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -69,19 +70,19 @@ def drift(surrogate: Surrogate, mu: float) -> Figure:
         label = f"{'upper' if above else 'lower'} bound"
         label += f", {ratio[-1]:.3g}·b" if np.ptp(ratio) < 1e-12 else ""
         shown = (ratio * old > 0) & (ratio * old <= 1)
-        style = {"color": WARM} if above else {"color": DARK, "linestyle": "--"}
-        bounds.plot(old[shown], (ratio * old)[shown], label=label, **style)
+        look = {"color": WARM} if above else {"color": DARK, "linestyle": "--"}
+        bounds.plot(old[shown], (ratio * old)[shown], label=label, **look)
     edge = immune_above(surrogate) if isinstance(surrogate, PpoClip) and surrogate.high is not None else None
     if edge is not None:
         bounds.axvspan(edge, 1, color=WARM, alpha=0.18, linewidth=0)
         bounds.text(edge - 0.01, 0.03, f"never clipped\nabove: b > {edge:.3f}", ha="right", fontsize=9)
-    _style(bounds, "old probability b", "probability π", "Where clipping begins")
+    style(bounds, "old probability b", "probability π", "Where clipping begins")
     bounds.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="upper left")
     grid = np.linspace(0.005, 0.995, 121)
     values = np.array([[_log_odds_drift(b, p, surrogate, mu) for b in grid] for p in grid])
     _heat(figure, field, grid, grid, values, "expected gradient of the log-odds")
     field.plot(grid, grid, color=GREY, linewidth=1)
-    _style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
+    style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
     return figure
 
 
@@ -123,8 +124,8 @@ def outcomes(probs: tuple[float, ...], result: PathsResult, phases: int) -> Figu
         axis.set_major_formatter("{x:g}")
     move.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
     share.legend(frameon=False, fontsize=9, loc="upper left")
-    _style(move, "probability before", f"change of the log-odds {after}", "Log-odds of every outcome")
-    _style(share, "probability before", f"probability {after}", "Probabilities")
+    style(move, "probability before", f"change of the log-odds {after}", "Log-odds of every outcome")
+    style(share, "probability before", f"probability {after}", "Probabilities")
     return figure
 
 
@@ -148,7 +149,7 @@ def entropy_map(prob: float, config: PhaseConfig) -> Figure:
     clip = config.surrogate
     if isinstance(clip, PpoClip) and clip.low and clip.high and max(clip.low, clip.high) <= sides[-1]:
         axes.plot(clip.low, clip.high, "o", color="black", label=f"{clip.low:g} / {clip.high:g}")
-    _style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
+    style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
     axes.legend(framealpha=0.9, fontsize=9, loc="lower right")
     return figure
 
@@ -168,7 +169,7 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     bands.axhline(prob, color=GREY, linewidth=1, linestyle=":")
     bands.set_ylim(0, 1)
     bands.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _style(bands, "phase", "probability of the first outcome", "The law of the policy")
+    style(bands, "phase", "probability of the first outcome", "The law of the policy")
     bands.legend(frameon=False, fontsize=9, ncols=2)
     starts = expit(np.linspace(-4, 4, 81))
     ones = [phase(float(start), config, "gaussian") for start in starts]
@@ -178,9 +179,7 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     portrait.plot(starts, shift - std, color=GREY, linewidth=1, linestyle="--")
     portrait.axhline(0, color="black", linewidth=0.8)
     portrait.set_ylim(*(np.array([-1.3, 1.3]) * max(float(std.max()), 1e-9)))
-    _style(
-        portrait, "probability at the start of a phase", "change of the log-odds in it", "One phase from every start"
-    )
+    style(portrait, "probability at the start of a phase", "change of the log-odds in it", "One phase from every start")
     portrait.legend(frameon=False, fontsize=9)
     return figure
 
@@ -209,7 +208,7 @@ def neutral(clip_low: float, at: tuple[float, float] | None, wholes: dict[str, t
     for (name, (spread, high)), marker in zip(wholes.items(), "sv", strict=False):
         axes.plot(spread, high, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")
     axes.set(xlim=(0, widest), ylim=(0, top))
-    _style(
+    style(
         axes,
         "σ, standard deviation of a rare outcome's log-ratio" + (" (at the end, unclipped)" if wholes else ""),
         "ε_h (clip high)",
@@ -248,5 +247,5 @@ def reward(parts: Decomposition, prob: float, phases: int) -> Figure:
         axes.bar_label(bars, fmt="%+.3f", fontsize=9, padding=2)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.margins(y=0.18)
-        _style(axes, f"after {phases} phase{'s' if phases > 1 else ''}", label)
+        style(axes, f"after {phases} phase{'s' if phases > 1 else ''}", label)
     return figure
