@@ -44,13 +44,21 @@ def _start_worker(parent: int) -> None:
 
 @contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """What starts meanwhile never heeds Ctrl-C, which reaches every process of a terminal; this one heeds it after."""
+    """What starts meanwhile never heeds Ctrl-C, which reaches every process of a terminal; this one heeds it after.
+
+    The mask is what children inherit; a signal that another thread of this process takes is put off by the handler.
+    """
     resource_tracker.ensure_running()  # its start would let them through
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
 
 
 def on_processes(points: Sequence[Point], workers: int | None = None) -> Generator[tuple[Point, Row], None, None]:
@@ -67,9 +75,12 @@ def on_processes(points: Sequence[Point], workers: int | None = None) -> Generat
     except BrokenProcessPool:
         raise SweepError("a worker process was killed, perhaps for want of memory; try fewer workers") from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in set(multiprocessing.active_children()) - others:
+        started = set(multiprocessing.active_children()) - others
+        for process in started:
             process.terminate()
+        for process in started:
+            process.join()  # one that is still starting would complain of a pool that is gone
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def on_ray(
