@@ -1,102 +1,72 @@
 """The compiled inner loop: phases of GRPO on a softmax over K outcomes, one replicate after another.
 
-A group whose rewards ignore the outcome is summarised exactly by counts: m ~ Bin(G, γ) rewarded samples, then
-multinomial counts k_a and n_a of outcomes (under b) among the rewarded and among the rest. One step is
-z ← z + (η/n)·(W − π·ΣW), W_a = R_a·(f₊′(R_a)·Σ_groups Â₊k_a + f₋′(R_a)·Σ_groups Â₋n_a), R = π/b (`theory.config`, T2).
+One step's gradient is (W − π·ΣW)/n with W_a = R_a·(f₊′(R_a)·Σ Â₊k_a + f₋′(R_a)·Σ Â₋(c_a − k_a)) − β·(1 − r_a)·Σ c_a, sums
+over the groups of the mini-batch (`groups`), R = π/b, r = π_ref/π (`theory.config`, T2, `training`).
 """
+
+import math
 
 import numpy as np
 
+from .gate import slopes
+from .groups import BLAME, BLAMED, PRAISE, PRAISED, SEEN, Groups, draw_phase, make_room
 from .record import Setup, Sums, add_powers, entropy, own_log_odds, record_clipping, record_place, softmax
-from .stream import Array, binomial, compiled, draw, open_stream
+from .stream import Array, compiled, open_stream
+from .update import advance
 
 
 @compiled
-def add_group(
-    run: Setup,
-    shared: bool,
-    b: Array,
-    position: np.uint64,
-    increment: np.uint64,
-    total: Array,
-) -> np.uint64:
-    """Draw one group and add Â₊k, Â₋n, k, n to the rows of total [4, K]; the new stream position.
-
-    shared: b is the policy that the tables were made for.
-    """
-    outcomes = len(b)
-    if run.tabled:
-        position += increment
-        m = draw(run.reward_row, 0, np.uint64(len(run.reward_row) - 1), position)
-    else:
-        m, position = binomial(run.group_size, run.success_prob, position, increment)
-    if m == 0 or m == run.group_size:
-        return position
-    plus, minus = run.plus[m], run.minus[m]
-    rewarded, rest = m, run.group_size - m
-    remaining = 1.0
-    for a in range(outcomes):
-        k, n = rewarded, rest
-        if a < outcomes - 1 and shared and run.tabled:
-            position += increment
-            k = draw(run.table, run.offsets[a, rewarded], run.masks[a, rewarded], position)
-            k += run.starts[a, rewarded]
-            position += increment
-            n = draw(run.table, run.offsets[a, rest], run.masks[a, rest], position) + run.starts[a, rest]
-        elif a < outcomes - 1:
-            share = b[a] / remaining if remaining > 0.0 else 1.0
-            k, position = binomial(rewarded, share, position, increment)
-            n, position = binomial(rest, share, position, increment)
-            remaining -= b[a]
-        total[0, a] += plus * k
-        total[1, a] += minus * n
-        total[2, a] += k
-        total[3, a] += n
-        rewarded -= k
-        rest -= n
-    return position
+def gradient(
+    run: Setup, sums: Array, b: Array, pi: Array, start: Array, pull: Array, events: Array, step: int
+) -> None:
+    """pull [K] ← the gradient in the logits from one mini-batch's sums [SUMS, K]; adds to events [2, E·M]."""
+    whole = 0.0
+    for a in range(len(pi)):
+        ratio = pi[a] / b[a] if b[a] > 0.0 else 1.0  # underflowed: never sampled again, so that its ratio is moot
+        above, below = slopes(run.gate, ratio, b[a])
+        pull[a] = ratio * (above * sums[PRAISE, a] + below * sums[BLAME, a])
+        if above == 0.0:
+            events[1, step] += sums[PRAISED, a]
+        if below == 0.0:
+            events[0, step] += sums[BLAMED, a]
+        if run.kl_coefficient > 0.0:
+            away = start[a] / pi[a] if pi[a] > 0.0 else math.inf
+            pull[a] -= run.kl_coefficient * (1.0 - away) * sums[SEEN, a]
+        whole += pull[a]
+    for a in range(len(pi)):
+        pull[a] = (pull[a] - pi[a] * whole) * run.inverse_samples
 
 
 @compiled
-def run_chunk(run: Setup, first: int, count: int, sums: Sums) -> None:
+def run_chunk(run: Setup, groups: Groups, first: int, count: int, sums: Sums) -> None:
     """Replicates first … first + count − 1, added to `sums`."""
     outcomes = len(run.logits)
-    z, pi, b, ratio = np.empty(outcomes), np.empty(outcomes), np.empty(outcomes), np.empty(outcomes)
-    start, pull = np.empty(outcomes), np.empty(outcomes)
-    total = np.empty((4, outcomes))
-    events = np.empty((2, run.minibatches))
+    z, pi, b, start = np.empty(outcomes), np.empty(outcomes), np.empty(outcomes), np.empty(outcomes)
+    pull, mean, square = np.empty(outcomes), np.empty(outcomes), np.empty(outcomes)
+    room = make_room(groups)
+    events = np.empty((2, run.epochs * groups.minibatches))
     softmax(run.logits, start)
     start_entropy, start_log_odds = entropy(start), own_log_odds(run.logits, 0)
     for replicate in range(first, first + count):
         position, increment = open_stream(run.key, replicate)
         z[:] = run.logits
         pi[:] = start
+        mean[:], square[:] = 0.0, 0.0
         events[:] = 0.0
+        done = 0
         for phase in range(run.phases):
+            if replicate < len(sums.paths):
+                sums.paths[replicate, phase] = pi
             b[:] = pi
-            ratio[:] = 1.0
-            for step in range(run.minibatches):
-                total[:] = 0.0
-                for _ in range(run.groups):
-                    position = add_group(run, phase == 0, b, position, increment, total)
-                whole = 0.0
-                for a in range(outcomes):
-                    pull[a] = 0.0
-                    if ratio[a] > run.upper:
-                        events[1, step] += total[2, a]
-                    else:
-                        pull[a] += ratio[a] * total[0, a]
-                    if ratio[a] < run.lower:
-                        events[0, step] += total[3, a]
-                    else:
-                        pull[a] += ratio[a] * total[1, a]
-                    whole += pull[a]
-                for a in range(outcomes):
-                    z[a] += run.rate * (pull[a] - pi[a] * whole)
+            position = draw_phase(groups, phase == 0, b, room, position, increment)
+            for step in range(run.epochs * groups.minibatches):
+                gradient(run, room.sums[step % groups.minibatches], b, pi, start, pull, events, step)
+                done += 1
+                advance(run.update, done, pull, mean, square, z)
                 softmax(z, pi)
-                for a in range(outcomes):
-                    ratio[a] = pi[a] / b[a] if b[a] > 0.0 else 1.0
-        record_clipping(sums.clipped, events, run.group_size * run.groups * run.phases)
+        if replicate < len(sums.paths):
+            sums.paths[replicate, run.phases] = pi
+        record_clipping(sums.clipped, events, run.inverse_samples / run.phases)
         for a in range(outcomes):
             add_powers(sums.powers[a], z[a] - run.logits[a])
             add_powers(sums.powers[outcomes + a], pi[a] - start[a])

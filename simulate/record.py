@@ -6,51 +6,43 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .stream import Array, Words, compiled
+from .gate import Gate
+from .stream import Array, compiled
+from .update import Update
 
 BINS = 1 << 14  # of log-odds, over ±EDGE: 0.0037 wide
 EDGE = 30.0
 
 
 class Setup(NamedTuple):
-    """One run. rate = η/n; lower, upper = 1−ε_l, 1+ε_h; plus, minus [G + 1]: Â₊, Â₋ by m.
+    """One run, but for how its samples are drawn (`groups`).
 
-    tabled: draw m from reward_row, and in the first phase the counts from table, offsets, masks, starts
-    (`tables.conditional_rows`), else both by `stream.binomial`. pattern_row, patterns: `tables.pattern_rows`, or empty.
+    logits [K]: the policy at the start, log p, also the reference of the penalty kl_coefficient·k3. inverse_samples:
+    1/n. thresholds [J]: of P(p > threshold).
     """
 
     key: np.uint64
     logits: Array
-    rate: float
-    group_size: int
-    groups: int
-    minibatches: int
+    gate: Gate
+    update: Update
+    kl_coefficient: float
+    inverse_samples: float
+    epochs: int
     phases: int
-    success_prob: float
-    lower: float
-    upper: float
-    plus: Array
-    minus: Array
-    tabled: bool
-    reward_row: Words
-    table: Words
-    offsets: NDArray[np.int64]
-    masks: NDArray[np.uint64]
-    starts: NDArray[np.int64]
-    pattern_row: Words
-    patterns: Array
     thresholds: Array
 
 
 class Sums(NamedTuple):
     """powers [2K + 2, 4]: sums of x…x⁴ of the shift of every logit, every probability, the entropy, the first log-odds.
-    clipped [2, M, 2]: sums of x and x² of a replicate's clip-low and clip-high shares (over phases). above [J, K]:
-    replicates with p > thresholds[j]. histogram [K, BINS]: of every outcome's log-odds."""
+    clipped [2, E·M, 2]: sums of x and x² of a replicate's clip-low and clip-high shares (over phases). above [J, K]:
+    replicates with p > thresholds[j]. histogram [K, BINS]: of every outcome's log-odds. paths [R or 0, T + 1, K]: the
+    policies of the first R replicates before, between and after the phases."""
 
     powers: Array
     clipped: Array
     above: NDArray[np.int64]
     histogram: NDArray[np.int64]
+    paths: Array
 
 
 @compiled
@@ -100,11 +92,11 @@ def add_powers(sums: Array, value: float) -> None:
 
 
 @compiled
-def record_clipping(clipped: Array, events: Array, samples: int) -> None:
-    """Add one replicate's events [2, M] out of `samples` a mini-batch."""
+def record_clipping(clipped: Array, events: Array, weight: float) -> None:
+    """Add one replicate's events [2, E·M], each `weight` of a share."""
     for side in range(2):
         for step in range(events.shape[1]):
-            share = events[side, step] / samples
+            share = events[side, step] * weight
             clipped[side, step, 0] += share
             clipped[side, step, 1] += share * share
 

@@ -28,8 +28,8 @@ MAX_TABLE = 1024  # rows of an alias table hold their index in 11 bits
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """numba's njit, releasing the GIL, cached on disk, with the types of `function` kept."""
-    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True)(function))
+    """numba's njit, releasing the GIL, cached on disk, with the types of `function` kept; x/0 is as in NumPy."""
+    return cast("Callable[P, R]", numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Tables for the counts of a group under a policy that all replicates share: that of the first phase."""
+"""Alias tables of the counts in a group, where their law is the same for all replicates."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,53 +43,47 @@ def binomial_rows(trials: int, prob: float) -> tuple[Words, NDArray[np.int64], W
 
 
 @compiled
-def conditional_rows(
-    trials: int, probs: Array
-) -> tuple[Words, NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
-    """Alias rows of Bin(n, b_a/(b_a + … + b_{K−1})) for a = 0…K−2 and n = 0…trials.
+def binomial_tables(trials: int, probs: Array) -> tuple[Words, NDArray[np.int64], Words, NDArray[np.int64]]:
+    """Alias rows of Bin(n, probs[l]) for every l and n = 0…trials.
 
-    (table, offsets, masks, first values), the last three [K − 1, trials + 1].
+    (table, offsets, masks, first values), the last three [len(probs), trials + 1].
     """
-    levels = len(probs) - 1
+    levels = len(probs)
     tables = [np.empty(0, np.uint64) for _ in range(levels)]
-    offsets, starts = np.empty((levels, trials + 1), np.int64), np.empty((levels, trials + 1), np.int64)
+    offsets, firsts = np.empty((levels, trials + 1), np.int64), np.empty((levels, trials + 1), np.int64)
     masks = np.empty((levels, trials + 1), np.uint64)
     filled = 0
-    for a in range(levels):
-        tables[a], row_offsets, masks[a], starts[a] = binomial_rows(trials, probs[a] / probs[a:].sum())
-        offsets[a] = row_offsets + filled
-        filled += len(tables[a])
+    for level in range(levels):
+        tables[level], row_offsets, masks[level], firsts[level] = binomial_rows(trials, probs[level])
+        offsets[level] = row_offsets + filled
+        filled += len(tables[level])
     table = np.empty(filled, np.uint64)
     filled = 0
     for piece in tables:
         table[filled : filled + len(piece)] = piece
         filled += len(piece)
-    return table, offsets, masks, starts
+    return table, offsets, masks, firsts
 
 
-def pattern_rows(reward_law: Array, plus: Array, minus: Array, prob: float) -> tuple[Words, Array]:
-    """One alias row for all that a group of two outcomes can be: (row, values [row length, 8]).
+def pattern_rows(prob: float, success: Array, plus: Array, minus: Array) -> tuple[Words, Array, Words]:
+    """One alias row for all that a group of two outcomes can be: (row, values [row length, 3], counts [row length]).
 
-    values: Â₊k₁, Â₊k₂, Â₋n₁, Â₋n₂, then k₁, k₂, n₁, n₂ (k, n: outcomes among the rewarded and the rest); all 0 for a
-    group that is rewarded wholly or not at all. reward_law, plus, minus [G + 1]: P(m), Â₊, Â₋. There are at most
-    C(G+3, 3) patterns; both are empty where that is more than a row holds.
+    k, n: outcomes among the rewarded and the rest. values: Â₊k₁, Â₊k₂, Â₋n₁ (Â₋n₂ follows, since a group's advantages
+    add to 0); counts: k₁, k₂, n₁, n₂ by `packed`; all 0 for a group that is rewarded wholly or not at all. prob: of the
+    first outcome; success [2]: γ of both; plus, minus [G + 1]: Â₊, Â₋ by m. There are C(G+3, 3) patterns; all three are
+    empty where that is more than a row holds.
     """
-    size = len(reward_law) - 1
-    count = 1 + sum((m + 1) * (size - m + 1) for m in range(1, size))
-    if count > 2 * MAX_TABLE:
-        return np.empty(0, np.uint64), np.empty((0, 8))
-    row = np.empty(1 << (count - 1).bit_length(), np.uint64)
-    values = np.zeros((len(row), 8))
-    law = np.zeros(count)
-    law[0] = reward_law[0] + reward_law[size]
-    at = 1
-    for m in range(1, size):
-        first, rest = (binom.pmf(np.arange(total + 1), total, prob) for total in (m, size - m))
-        for k in range(m + 1):
-            for n in range(size - m + 1):
-                law[at] = reward_law[m] * first[k] * rest[n]
-                values[at, 4:] = k, m - k, n, size - m - n
-                values[at, :4] = values[at, 4:] * (plus[m], plus[m], minus[m], minus[m])
-                at += 1
+    size = len(plus) - 1
+    if (size + 1) * (size + 2) * (size + 3) // 6 > 2 * MAX_TABLE:
+        return np.empty(0, np.uint64), np.empty((0, 3)), np.empty(0, np.uint64)
+    first, k1, k2 = np.indices((size + 1,) * 3).reshape(3, -1)
+    first, k1, k2 = (of[(k1 <= first) & (k2 <= size - first)] for of in (first, k1, k2))
+    law = binom.pmf(first, size, prob) * binom.pmf(k1, first, success[0]) * binom.pmf(k2, size - first, success[1])
+    m = k1 + k2
+    speaks = (m > 0) & (m < size)
+    row = np.empty(1 << (len(law) - 1).bit_length(), np.uint64)
+    values, counts = np.zeros((len(row), 3)), np.zeros(len(row), np.uint64)
+    values[: len(law)] = np.stack([plus[m] * k1, plus[m] * k2, minus[m] * (first - k1)], axis=1)
+    counts[: len(law)] = speaks * (k1 + (k2 << 16) + (first - k1 << 32) + (size - first - k2 << 48)).astype(np.uint64)
     alias_row(law, row)
-    return row, values
+    return row, values, counts

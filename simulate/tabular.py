@@ -1,7 +1,6 @@
 """Monte Carlo of GRPO on a softmax over K outcomes: the compiled engine, its streams and its estimates.
 
-What it leaves out: optimizers other than vanilla gradient ascent, several epochs on the same samples, surrogates other
-than the PPO clip, policies that share features between outcomes. Rewards ignore the outcome.
+What it leaves out, `torch_engine` has: policies that share features between outcomes, and any torch optimizer.
 """
 
 import os
@@ -12,19 +11,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..theory.advantage import group_advantages, rewarded_law
 from ..theory.config import PROB_THRESHOLDS, QUANTILE_LEVELS, PhaseConfig
 from ..theory.drift import check_probs
-from ..theory.surrogate import PpoClip
 from .estimate import Array, Estimate, mean_estimate, quantile_estimate, share_estimate, std_estimate
+from .gate import gate_of
+from .groups import groups_of
 from .kernel import run_chunk
 from .record import BINS, EDGE, Setup, Sums, entropy, own_log_odds
-from .stream import MAX_TABLE, Words, alias_row
-from .tables import conditional_rows, pattern_rows
-from .two_outcomes import run_chunk_two
+from .training import Training
+from .two_outcomes import covers, patterns_of, run_chunk_two
+from .update import update_of
 
 CHUNK = 2048  # replicates; fixed, so that sums are added in one order whatever the number of threads
 CHUNKS_PER_ROUND = 128
+
+PLAIN = Training()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class SimulationResult:
     """The policy after the last phase, and its change since the start of the first; every entry an Estimate.
 
     logit_shift, prob_shift, prob_mean, prob_std: [K]. entropy_shift, entropy_mean: nats. log_odds_shift, log_odds_mean,
-    log_odds_std: of the first outcome, log(p/(1 − p)). clip_low_fraction, clip_high_fraction [M]: share of the samples
-    of mini-batch m whose gradient the bound removes (Â < 0 and R < 1−ε_l; Â > 0 and R > 1+ε_h), averaged over phases.
+    log_odds_std: of the first outcome, log(p/(1 − p)). clip_low_fraction, clip_high_fraction [E·M]: share of the
+    samples of an optimizer step whose gradient the surrogate removes, by the sign of their advantage (for PPO's clip
+    Â < 0 and R < 1−ε_l; Â > 0 and R > 1+ε_h), averaged over phases.
     prob_quantiles: by level, [K]; prob_above: P(p > threshold) by threshold, [K].
     """
 
@@ -58,36 +60,78 @@ def simulate(
     phases: int,
     replicates: int,
     seed: int,
+    training: Training = PLAIN,
+    *,
     threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> SimulationResult:
     """`replicates` independent policies, each trained for `phases` phases from probs [K].
 
     The result depends on the arguments but not on `threads` (all cores by default). Memory depends on neither phases
-    nor replicates. progress is called with the number of replicates done. One step is the one in `theory.config`.
+    nor replicates. progress is called with the number of replicates done. One step is the one in `theory.config`, with
+    the changes that `training` names.
     """
+    return _simulate(config, probs, phases, replicates, seed, training, 0, threads, progress)[0]
+
+
+def trajectories(
+    config: PhaseConfig, probs: ArrayLike, phases: int, replicates: int, seed: int, training: Training = PLAIN
+) -> Array:
+    """The policies themselves before, between and after the phases, [replicates, phases + 1, K]: those of `simulate`."""
+    return _simulate(config, probs, phases, replicates, seed, training, replicates, None, None)[1]
+
+
+def _simulate(
+    config: PhaseConfig,
+    probs: ArrayLike,
+    phases: int,
+    replicates: int,
+    seed: int,
+    training: Training,
+    kept: int,
+    threads: int | None,
+    progress: Callable[[int], None] | None,
+) -> tuple[SimulationResult, Array]:
+    """The result, and the paths of the first `kept` replicates."""
     start = check_probs("probs", probs)
     for name, value, least in (("phases", phases, 1), ("replicates", replicates, 2), ("seed", seed, 0)):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
+    if np.size(config.success_prob) not in (1, len(start)):
+        raise ValueError(f"success_prob must be one number or {len(start)}, got {config.success_prob}")
     workers = threads or os.cpu_count() or 1
-    outcomes = len(start)
-    run = _setup(config, start, phases, seed)
-    run_some = run_chunk_two if outcomes == 2 else run_chunk
+    outcomes, steps = len(start), training.epochs * config.minibatches
+    run = Setup(
+        key=np.random.SeedSequence(seed).generate_state(1, np.uint64)[0],
+        logits=np.log(start),
+        gate=gate_of(config.surrogate),
+        update=update_of(config.learning_rate, training),
+        kl_coefficient=training.kl_coefficient,
+        inverse_samples=1.0 / (config.group_size * config.groups_per_minibatch),
+        epochs=training.epochs,
+        phases=phases,
+        thresholds=np.array(PROB_THRESHOLDS),
+    )
+    groups = groups_of(config, start, training)
+    patterns = patterns_of(groups, start) if covers(config, groups, training) else None
     chunks = -(-replicates // CHUNK)
     slots = min(CHUNKS_PER_ROUND, chunks)
     total_powers, powers = np.zeros((2 * outcomes + 2, 4)), np.zeros((slots, 2 * outcomes + 2, 4))
-    total_clipped, clipped = np.zeros((2, config.minibatches, 2)), np.zeros((slots, 2, config.minibatches, 2))
+    total_clipped, clipped = np.zeros((2, steps, 2)), np.zeros((slots, 2, steps, 2))
     above = np.zeros((workers, len(PROB_THRESHOLDS), outcomes), np.int64)
     histogram = np.zeros((workers, outcomes, BINS), np.int64)
+    paths = np.empty((kept, phases + 1, outcomes))
 
     def work(worker: int, first_chunk: int) -> None:
         for chunk in range(first_chunk + worker, min(first_chunk + slots, chunks), workers):
             slot, first = chunk - first_chunk, chunk * CHUNK
-            sums = Sums(powers[slot], clipped[slot], above[worker], histogram[worker])
-            run_some(run, first, min(CHUNK, replicates - first), sums)
+            sums = Sums(powers[slot], clipped[slot], above[worker], histogram[worker], paths)
+            if patterns is not None:
+                run_chunk_two(run, groups, patterns, first, min(CHUNK, replicates - first), sums)
+            else:
+                run_chunk(run, groups, first, min(CHUNK, replicates - first), sums)
 
     with ThreadPoolExecutor(workers) as pool:
         for first_chunk in range(0, chunks, slots):
@@ -100,48 +144,8 @@ def simulate(
                 progress(min((first_chunk + slots) * CHUNK, replicates))
     if not np.isfinite(total_powers).all():
         raise ValueError(f"learning_rate must keep the logits finite, got {config.learning_rate}")
-    return _result(start, replicates, total_powers, total_clipped, above.sum(axis=0), histogram.sum(axis=0))
-
-
-def _setup(config: PhaseConfig, start: Array, phases: int, seed: int) -> Setup:
-    size, clip, success_prob = config.group_size, config.surrogate, config.success_prob
-    if not isinstance(clip, PpoClip) or clip.dual is not None:
-        raise ValueError(f"surrogate must be a PpoClip without dual here (enumeration takes any), got {clip}")
-    if isinstance(success_prob, tuple):
-        raise ValueError(f"success_prob must be one number here (enumeration takes one an outcome), got {success_prob}")
-    plus, minus = group_advantages(size, config.scale)
-    tabled = size <= MAX_TABLE
-    reward_row: Words = np.zeros(1 << size.bit_length() if tabled else 1, np.uint64)
-    pattern_row, patterns = np.empty(0, np.uint64), np.empty((0, 8))
-    if tabled:
-        reward_law = rewarded_law(size, success_prob)
-        alias_row(reward_law, reward_row)
-        if len(start) == 2:
-            pattern_row, patterns = pattern_rows(reward_law, plus, minus, float(start[0]))
-    table, offsets, masks, starts = conditional_rows(size if tabled else 0, start)
-    return Setup(
-        key=np.random.SeedSequence(seed).generate_state(1, np.uint64)[0],
-        logits=np.log(start),
-        rate=config.learning_rate / (size * config.groups_per_minibatch),
-        group_size=size,
-        groups=config.groups_per_minibatch,
-        minibatches=config.minibatches,
-        phases=phases,
-        success_prob=float(success_prob),
-        lower=clip.lower_bound,
-        upper=clip.upper_bound,
-        plus=plus,
-        minus=minus,
-        tabled=tabled,
-        reward_row=reward_row,
-        table=table,
-        offsets=offsets,
-        masks=masks,
-        starts=starts,
-        pattern_row=pattern_row,
-        patterns=patterns,
-        thresholds=np.array(PROB_THRESHOLDS),
-    )
+    result = _result(start, replicates, total_powers, total_clipped, above.sum(axis=0), histogram.sum(axis=0))
+    return result, paths
 
 
 def _result(

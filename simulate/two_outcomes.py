@@ -1,137 +1,248 @@
-"""`kernel` for K = 2, where one number, the log-odds x = z₁ − z₂, is the policy: the same law, several times faster.
+"""`kernel` for K = 2, PPO's clip and plain gradient ascent: the same law, an order of magnitude faster.
 
-The mean logit does not move (Σ_j ∂J/∂z_j = 0), so z₁, z₂ shift by ±half of x. Two draws are particular to it: in the
-first phase one alias lookup gives a whole group (`tables.pattern_rows`); later, a word of coins gives the outcomes of
-64 samples, of which the first m of a group are its rewarded ones (the samples are exchangeable).
+One number, the log-odds x = z₁ − z₂, is the policy: the mean logit does not move (Σ_j ∂J/∂z_j = 0), so that z₁, z₂ shift
+by ±half of x. LANES replicates advance together, each row of `state` and `words` holding one quantity of all of them,
+so that the compiler turns what has no table in it into vector instructions. Draws are particular to two outcomes: in
+the first phase one alias lookup gives a whole group (`tables.pattern_rows`); later, words of coins give the outcomes of
+64 samples.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from .kernel import add_group
+from ..theory.config import PhaseConfig
+from ..theory.surrogate import PpoClip
+from .groups import Groups, from_rows
 from .record import Setup, Sums, add_powers, record_clipping, record_place
-from .stream import ALL, Array, coins, compiled, draw, open_stream, popcount
+from .stream import ALL, LOW_BITS, ONE, TOP, Array, Words, binomial, compiled, draw, mix, open_stream, popcount
+from .tables import pattern_rows
+from .training import Training
+
+LANES = 64
+# Rows of `state`: log-odds; π of both; 1/b of both; R of both; ΣÂ₊k, ΣÂ₋n of both; b of the first.
+X, P, Q, OVER_P, OVER_Q, RATIO_P, RATIO_Q, PRAISE_P, PRAISE_Q, BLAME_P, BLAME_Q, B = range(0, 12 * LANES, LANES)
+# Rows of `words`: stream position and increment; a toss of coins; k₁, k₂, n₁, n₂ in 16 bits each.
+POSITION, INCREMENT, BITS, UNDECIDED, THRESHOLD, COUNTS = range(0, 6 * LANES, LANES)
+MOST = (1 << 16) - 1  # samples that 16 bits count
+SIXTEEN = np.uint64(MOST)
+NOTHING = np.uint64(0)
+
+
+class Patterns(NamedTuple):
+    """`tables.pattern_rows`."""
+
+    row: Words
+    values: Array
+    counts: Words
+
+
+def covers(config: PhaseConfig, groups: Groups, training: Training) -> bool:
+    clip = config.surrogate
+    return (
+        len(groups.success) == 2
+        and groups.tabled
+        and isinstance(clip, PpoClip)
+        and clip.dual is None
+        and training == Training()
+        and config.group_size * config.groups_per_minibatch <= MOST
+    )
+
+
+def patterns_of(groups: Groups, probs: Array) -> Patterns:
+    return Patterns(*pattern_rows(float(probs[0]), groups.success, groups.plus, groups.minus))
 
 
 @compiled
-def add_patterns(run: Setup, position: np.uint64, increment: np.uint64, total: Array) -> np.uint64:
-    """`kernel.add_group` for all groups of a mini-batch of the first phase, a word each."""
-    a, b, c, d, e, f, g, h = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    mask = np.uint64(len(run.pattern_row) - 1)
-    for _ in range(run.groups):
-        position += increment
-        value = run.patterns[draw(run.pattern_row, 0, mask, position)]
-        a += value[0]
-        b += value[1]
-        c += value[2]
-        d += value[3]
-        e += value[4]
-        f += value[5]
-        g += value[6]
-        h += value[7]
-    total[0, 0], total[0, 1], total[1, 0], total[1, 1] = a, b, c, d
-    total[2, 0], total[2, 1], total[3, 0], total[3, 1] = e, f, g, h
-    return position
+def exp_down(x: float) -> float:
+    """exp(x) for x ≤ 0, 0 taken for what is below exp(−700); within 2 units in the last place.
+
+    exp(k·ln 2 + r) = 2^k·exp(r) with |r| ≤ ½ ln 2, ln 2 in two parts (Cody & Waite 1980), Taylor's series to r¹³ (the
+    rest is below 1e-17). math.exp would do, but no compiler runs it on eight numbers at a time.
+    """
+    x = max(x, -700.0)
+    k = np.int64(x * 1.4426950408889634 - 0.5)
+    r = (x - k * 6.93147180369123816490e-01) - k * 1.90821492927058770002e-10
+    y = 1.0 / 6227020800.0
+    y = y * r + 1.0 / 479001600.0
+    y = y * r + 1.0 / 39916800.0
+    y = y * r + 1.0 / 3628800.0
+    y = y * r + 1.0 / 362880.0
+    y = y * r + 1.0 / 40320.0
+    y = y * r + 1.0 / 5040.0
+    y = y * r + 1.0 / 720.0
+    y = y * r + 1.0 / 120.0
+    y = y * r + 1.0 / 24.0
+    y = y * r + 1.0 / 6.0
+    y = y * r + 0.5
+    y = y * r + 1.0
+    y = y * r + 1.0
+    return float(y * np.int64((k + 1023) << 52).view(np.float64))
 
 
 @compiled
-def add_coins(run: Setup, prob: float, position: np.uint64, increment: np.uint64, total: Array) -> np.uint64:
-    """`kernel.add_group` for all groups of a mini-batch, G ≤ 64: as many groups as fit share a word of coins."""
-    size = run.group_size
-    together = 64 // size
-    whole = ALL >> np.uint64(64 - size)
-    reward_mask = np.uint64(len(run.reward_row) - 1)
-    up, down, rewarded, rest, first_up, first_down = 0.0, 0.0, 0, 0, 0, 0
-    done = 0
-    while done < run.groups:
-        take = min(together, run.groups - done)
-        done += take
-        word = ALL
-        if prob < 1.0:
-            word, position = coins(take * size, prob, position, increment)
-        for i in range(take):
-            bits = (word >> np.uint64(i * size)) & whole
+def add_patterns(patterns: Patterns, groups: Groups, state: Array, words: Words) -> None:
+    """The groups of a mini-batch of the first phase, a word each."""
+    mask = np.uint64(len(patterns.row) - 1)
+    for i in range(LANES):
+        position, increment = words[POSITION + i], words[INCREMENT + i]
+        praise_p, praise_q, blame_p, counts = 0.0, 0.0, 0.0, NOTHING
+        for _ in range(groups.groups):
             position += increment
-            m = draw(run.reward_row, 0, reward_mask, position)
-            if m == 0 or m == size:
-                continue
-            k = popcount(bits & (ALL >> np.uint64(64 - m)))
-            n = popcount(bits) - k
-            plus, minus = run.plus[m], run.minus[m]
-            up += plus * k
-            down += minus * n
-            total[0, 1] += plus * (m - k)
-            total[1, 1] += minus * (size - m - n)
-            first_up += k
-            first_down += n
-            rewarded += m
-            rest += size - m
-    total[0, 0], total[1, 0] = up, down
-    total[2, 0], total[2, 1] = first_up, rewarded - first_up
-    total[3, 0], total[3, 1] = first_down, rest - first_down
-    return position
+            pick = draw(patterns.row, 0, mask, position)
+            praise_p += patterns.values[pick, 0]
+            praise_q += patterns.values[pick, 1]
+            blame_p += patterns.values[pick, 2]
+            counts += patterns.counts[pick]
+        words[POSITION + i], words[COUNTS + i] = position, counts
+        state[PRAISE_P + i], state[PRAISE_Q + i] = praise_p, praise_q
+        state[BLAME_P + i], state[BLAME_Q + i] = blame_p, -(praise_p + praise_q + blame_p)
 
 
 @compiled
-def run_chunk_two(run: Setup, first: int, count: int, sums: Sums) -> None:
+def toss(coins: int, state: Array, words: Words) -> None:
+    """Into the lowest `coins` ≤ 64 bits of every lane's BITS: ones of probability b, as `stream.coins` does it."""
+    whole = ALL >> np.uint64(64 - coins)
+    for i in range(LANES):
+        certain = state[B + i] >= 1.0
+        words[BITS + i] = whole if certain else NOTHING
+        words[UNDECIDED + i] = NOTHING if certain else whole
+        words[THRESHOLD + i] = np.uint64(state[B + i] * 2.0**53) << LOW_BITS
+    left = ONE
+    while left != NOTHING:
+        left = NOTHING
+        for i in range(LANES):
+            threshold = words[THRESHOLD + i]
+            open_ = words[UNDECIDED + i] if threshold != NOTHING else NOTHING
+            position = words[POSITION + i] + (words[INCREMENT + i] if open_ != NOTHING else NOTHING)
+            heads = NOTHING - (threshold >> TOP)  # all ones where this bit of b is 1
+            decided = mix(position) ^ heads  # ones where the coin's bit is not b's
+            words[POSITION + i] = position
+            words[BITS + i] |= open_ & decided & heads
+            remaining = open_ & ~decided
+            words[UNDECIDED + i] = remaining
+            words[THRESHOLD + i] = threshold << ONE
+            left |= remaining if threshold << ONE != NOTHING else NOTHING
+
+
+@compiled
+def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Words) -> None:
+    """`taken` groups: their first outcomes from BITS where G ≤ 64, else drawn one by one; their rewards from tables."""
+    size = groups.size
+    whole = ALL >> np.uint64(64 - min(size, 64))
+    for i in range(LANES):
+        position, increment, bits = words[POSITION + i], words[INCREMENT + i], words[BITS + i]
+        praise_p, praise_q, blame_p, counts = 0.0, 0.0, 0.0, NOTHING
+        for _ in range(taken):
+            if size <= 64:
+                first = popcount(bits & whole)
+                bits >>= np.uint64(size & 63)
+            elif shared:
+                position += increment
+                first = from_rows(groups.outcomes, 0, size, position)
+            else:
+                first, position = binomial(size, state[B + i], position, increment)
+            position += increment
+            k1 = from_rows(groups.rewards, groups.level_of[0], first, position)
+            position += increment
+            k2 = from_rows(groups.rewards, groups.level_of[1], size - first, position)
+            m = k1 + k2
+            praise_p += groups.plus[m] * k1
+            praise_q += groups.plus[m] * k2
+            blame_p += groups.minus[m] * (first - k1)
+            if 0 < m < size:
+                counts += np.uint64(k1 + (k2 << 16) + ((first - k1) << 32) + ((size - first - k2) << 48))
+        words[POSITION + i] = position
+        words[COUNTS + i] += counts
+        state[PRAISE_P + i] += praise_p
+        state[PRAISE_Q + i] += praise_q
+        state[BLAME_P + i] += blame_p
+        state[BLAME_Q + i] -= praise_p + praise_q + blame_p
+
+
+@compiled
+def draw_minibatch(groups: Groups, patterns: Patterns, shared: bool, state: Array, words: Words) -> None:
+    if shared and len(patterns.row) > 0:
+        add_patterns(patterns, groups, state, words)
+        return
+    state[PRAISE_P : BLAME_Q + LANES] = 0.0
+    words[COUNTS : COUNTS + LANES] = NOTHING
+    together = max(64 // groups.size, 1)
+    for done in range(0, groups.groups, together):
+        taken = min(together, groups.groups - done)
+        if groups.size <= 64:
+            toss(taken * groups.size, state, words)
+        add_groups(groups, taken, shared, state, words)
+
+
+@compiled
+def take_step(run: Setup, state: Array, words: Words, low: Array, high: Array) -> None:
+    """One optimizer step of every lane; clipped samples are added to low, high [LANES]."""
+    lower, upper, rate = run.gate.first, run.gate.second, 2.0 * run.update.rate * run.inverse_samples
+    for i in range(LANES):
+        ratio_p, ratio_q = state[RATIO_P + i], state[RATIO_Q + i]
+        praise_p, praise_q = state[PRAISE_P + i], state[PRAISE_Q + i]
+        blame_p, blame_q = state[BLAME_P + i], state[BLAME_Q + i]
+        k1, k2 = words[COUNTS + i] & SIXTEEN, words[COUNTS + i] >> np.uint64(16) & SIXTEEN
+        n1, n2 = words[COUNTS + i] >> np.uint64(32) & SIXTEEN, words[COUNTS + i] >> np.uint64(48)
+        high[i] += (k1 if ratio_p > upper else NOTHING) + (k2 if ratio_q > upper else NOTHING)
+        low[i] += (n1 if ratio_p < lower else NOTHING) + (n2 if ratio_q < lower else NOTHING)
+        pull_p = (praise_p if ratio_p <= upper else 0.0) + (blame_p if ratio_p >= lower else 0.0)
+        pull_q = (praise_q if ratio_q <= upper else 0.0) + (blame_q if ratio_q >= lower else 0.0)
+        x = state[X + i] + rate * (ratio_p * pull_p * state[Q + i] - ratio_q * pull_q * state[P + i])
+        tail = exp_down(-abs(x))
+        large = 1.0 / (1.0 + tail)
+        small = tail * large
+        p, q = (large if x >= 0.0 else small), (small if x >= 0.0 else large)
+        state[X + i], state[P + i], state[Q + i] = x, p, q
+        state[RATIO_P + i], state[RATIO_Q + i] = p * state[OVER_P + i], q * state[OVER_Q + i]
+
+
+@compiled
+def run_chunk_two(run: Setup, groups: Groups, patterns: Patterns, first: int, count: int, sums: Sums) -> None:
     """Replicates first … first + count − 1, added to `sums`; len(run.logits) = 2."""
+    for start in range(first, first + count, LANES):
+        run_lanes(run, groups, patterns, start, min(LANES, first + count - start), sums)
+
+
+@compiled
+def run_lanes(run: Setup, groups: Groups, patterns: Patterns, first: int, count: int, sums: Sums) -> None:
+    """`run_chunk_two` for count ≤ LANES; lanes beyond `count` run along and are not recorded."""
     start = run.logits[0] - run.logits[1]
     start_prob, start_rest = 1.0 / (1.0 + math.exp(-start)), 1.0 / (1.0 + math.exp(start))
-    start_entropy = _entropy(start, start_prob, start_rest)
-    b, total, events = np.empty(2), np.zeros((4, 2)), np.empty((2, run.minibatches))
-    patterned, coined = len(run.pattern_row) > 0, run.tabled and run.group_size <= 64
-    for replicate in range(first, first + count):
-        position, increment = open_stream(run.key, replicate)
-        x, p, q = start, start_prob, start_rest
-        events[:] = 0.0
-        for phase in range(run.phases):
-            b[0], b[1] = p, q
-            inverse_p = 1.0 / p if p > 0.0 else 0.0  # underflowed: never sampled again, so that its ratio is moot
-            inverse_q = 1.0 / q if q > 0.0 else 0.0
-            ratio_p, ratio_q = 1.0, 1.0
-            for step in range(run.minibatches):
-                total[:] = 0.0
-                if phase == 0 and patterned:
-                    position = add_patterns(run, position, increment, total)
-                elif phase > 0 and coined:
-                    position = add_coins(run, b[0], position, increment, total)
-                else:
-                    for _ in range(run.groups):
-                        position = add_group(run, phase == 0, b, position, increment, total)
-                pull_p, pull_q = 0.0, 0.0
-                if ratio_p <= run.upper:
-                    pull_p += total[0, 0]
-                else:
-                    events[1, step] += total[2, 0]
-                if ratio_p >= run.lower:
-                    pull_p += total[1, 0]
-                else:
-                    events[0, step] += total[3, 0]
-                if ratio_q <= run.upper:
-                    pull_q += total[0, 1]
-                else:
-                    events[1, step] += total[2, 1]
-                if ratio_q >= run.lower:
-                    pull_q += total[1, 1]
-                else:
-                    events[0, step] += total[3, 1]
-                x += 2.0 * run.rate * (ratio_p * pull_p * q - ratio_q * pull_q * p)
-                tail = math.exp(-abs(x))
-                large = 1.0 / (1.0 + tail)
-                small = tail * large
-                p, q = (large, small) if x >= 0.0 else (small, large)
-                ratio_p, ratio_q = p * inverse_p, q * inverse_q
-        record_clipping(sums.clipped, events, run.group_size * run.groups * run.phases)
-        shift, change = x - start, p - start_prob
-        add_powers(sums.powers[0], 0.5 * shift)
-        add_powers(sums.powers[1], -0.5 * shift)
-        add_powers(sums.powers[2], change)
-        add_powers(sums.powers[3], -change)
-        add_powers(sums.powers[4], _entropy(x, p, q) - start_entropy)
-        add_powers(sums.powers[5], shift)
+    state, words = np.empty(12 * LANES), np.empty(6 * LANES, np.uint64)
+    events = np.zeros((2, groups.minibatches, LANES))
+    state[X : X + LANES], state[P : P + LANES], state[Q : Q + LANES] = start, start_prob, start_rest
+    for i in range(LANES):
+        words[POSITION + i], words[INCREMENT + i] = open_stream(run.key, first + i)
+    for phase in range(run.phases):
+        for i in range(LANES):
+            state[B + i] = state[P + i]
+            state[OVER_P + i], state[OVER_Q + i] = 1.0 / state[P + i], 1.0 / state[Q + i]
+        state[RATIO_P : RATIO_Q + LANES] = 1.0
+        keep_paths(sums, phase, first, count, state)
+        for step in range(groups.minibatches):
+            draw_minibatch(groups, patterns, phase == 0, state, words)
+            take_step(run, state, words, events[0, step], events[1, step])
+    keep_paths(sums, run.phases, first, count, state)
+    for i in range(count):
+        x, p, q = state[X + i], state[P + i], state[Q + i]
+        record_clipping(sums.clipped, events[:, :, i], run.inverse_samples / run.phases)
+        add_powers(sums.powers[0], 0.5 * (x - start))
+        add_powers(sums.powers[1], -0.5 * (x - start))
+        add_powers(sums.powers[2], p - start_prob)
+        add_powers(sums.powers[3], start_prob - p)
+        add_powers(sums.powers[4], _entropy(x, p, q) - _entropy(start, start_prob, start_rest))
+        add_powers(sums.powers[5], x - start)
         record_place(sums, 0, x, p, run.thresholds)
         record_place(sums, 1, -x, q, run.thresholds)
+
+
+@compiled
+def keep_paths(sums: Sums, phase: int, first: int, count: int, state: Array) -> None:
+    for i in range(min(count, len(sums.paths) - first)):
+        sums.paths[first + i, phase, 0], sums.paths[first + i, phase, 1] = state[P + i], state[Q + i]
 
 
 @compiled

@@ -140,7 +140,7 @@ def numbers(result: SimulationResult) -> np.ndarray:
 def test_threads_do_not_matter_and_seeds_do():
     config, replicates = SMALL[3][1], 3 * CHUNK + 17
     one, three, other = (
-        numbers(simulate(config, (0.5, 0.3, 0.2), 2, replicates, seed, threads))
+        numbers(simulate(config, (0.5, 0.3, 0.2), 2, replicates, seed, threads=threads))
         for seed, threads in ((4, 1), (4, 3), (5, 1))
     )
     np.testing.assert_array_equal(one, three)
