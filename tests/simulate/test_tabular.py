@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from clipbias.simulate import tabular
+from clipbias.simulate import groups
 from clipbias.simulate.enumeration import enumerate_phase
 from clipbias.simulate.tabular import CHUNK, SimulationResult, simulate
 from clipbias.theory.config import PhaseConfig
@@ -35,11 +35,11 @@ def z_scores(found: SimulationResult, expected, fields=FIELDS + FRACTIONS) -> np
     return np.array(scores)
 
 
-@pytest.mark.parametrize("max_table", [1, tabular.MAX_TABLE], ids=["drawn", "tabled"])
+@pytest.mark.parametrize("max_table", [1, groups.MAX_TABLE], ids=["drawn", "tabled"])
 @pytest.mark.parametrize(("probs", "config"), SMALL)
 def test_agrees_with_enumeration(probs, config, max_table, monkeypatch):
     """Both ways of drawing counts: from tables of the first phase's b, and as in later phases."""
-    monkeypatch.setattr(tabular, "MAX_TABLE", max_table)
+    monkeypatch.setattr(groups, "MAX_TABLE", max_table)
     found = simulate(config, probs, 1, 1_000_000, seed=1)
     scores = z_scores(found, enumerate_phase(probs, config))
     assert len(scores) >= 9
