@@ -26,6 +26,8 @@ def best(work: Callable[[], object], repeats: int = 5) -> float:
 
 
 def main() -> None:
+    few = PhaseConfig(1.0, 8, 2, 8, 0.5, PpoClip(0.2, 0.2))
+    print(f"T4, one phase, exact, two groups of 8 (atoms): {1e3 * best(lambda: phase(0.65, few)):.0f} ms")
     for method in ("exact", "gaussian"):
         print(f"T4, one phase, {method}: {1e3 * best(lambda m=method: phase(0.65, CONFIG, m)):.1f} ms")
         print(f"T10, 100 phases, {method}: {best(lambda m=method: evolve(0.65, CONFIG, 100, m), 2):.2f} s")

@@ -4,6 +4,7 @@ Colours are told apart in grey and by colour-blind readers; lines differ in styl
 """
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,19 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
 from scipy.special import expit, logit
 
 from ..theory.config import PhaseConfig
 from ..theory.drift import expected_gradient
 from ..theory.evolve import EvolveResult
 from ..theory.immunity import immune_above
-from ..theory.neutral import neutral_clip_high, neutral_ratio_std
+from ..theory.lattice import Method
+from ..theory.neutral import neutral_clip_high, neutral_clip_high_of_phase, neutral_ratio_std
 from ..theory.noise import Decomposition
+from ..theory.paths import PathsResult
 from ..theory.phase import phase
-from ..theory.surrogate import PpoClip
+from ..theory.surrogate import PpoClip, Surrogate
 
 DARK, LIGHT, WARM, GREY = "#0b3c5d", "#9ec9e2", "#d1662c", "#7a7a7a"
 DIVERGING = "PuOr_r"
@@ -38,7 +41,8 @@ def save(figure: Figure, path: Path) -> None:
         draft.unlink(missing_ok=True)
 
 
-def _style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
+def style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
+    """The house's axes."""
     axes.set(xlabel=xlabel, ylabel=ylabel)
     axes.set_title(title, fontsize=10, loc="left")
     axes.spines[["top", "right"]].set_visible(False)
@@ -52,36 +56,81 @@ def _heat(figure: Figure, axes: Any, x: Any, y: Any, values: Any, label: str) ->
     bar.set_label(label)
 
 
-def drift(clip: PpoClip, mu: float) -> Figure:
-    """The clip's bounds over the old probability, and the drift of the log-odds over old and present probability."""
+def drift(surrogate: Surrogate, mu: float) -> Figure:
+    """The ratios' bounds over the old probability, and the drift of the log-odds over old and present probability."""
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     bounds, field = figure.subplots(1, 2)
-    old = np.linspace(0.0, 1.0, 401)
+    old = np.linspace(0.001, 1.0, 400)
     bounds.plot(old, old, color=GREY, linewidth=1, label="no change")
-    if clip.high is not None:
-        bounds.plot(old, np.minimum(old * clip.upper_bound, 1), color=WARM, label=f"upper bound, (1 + {clip.high:g})·b")
-        edge = immune_above(clip)
+    jumps = np.array([surrogate.jumps(float(b)) for b in old])  # [400, number of bounds]
+    for ratio in jumps.T:
+        if not 0 < ratio[-1] < np.inf:
+            continue
+        above = ratio[-1] > 1
+        label = f"{'upper' if above else 'lower'} bound"
+        label += f", {ratio[-1]:.3g}·b" if np.ptp(ratio) < 1e-12 else ""
+        shown = (ratio * old > 0) & (ratio * old <= 1)
+        look = {"color": WARM} if above else {"color": DARK, "linestyle": "--"}
+        bounds.plot(old[shown], (ratio * old)[shown], label=label, **look)
+    edge = immune_above(surrogate) if isinstance(surrogate, PpoClip) and surrogate.high is not None else None
+    if edge is not None:
         bounds.axvspan(edge, 1, color=WARM, alpha=0.18, linewidth=0)
         bounds.text(edge - 0.01, 0.03, f"never clipped\nabove: b > {edge:.3f}", ha="right", fontsize=9)
-    if clip.low is not None:
-        bounds.plot(old, old * clip.lower_bound, color=DARK, linestyle="--", label=f"lower bound, (1 − {clip.low:g})·b")
-    _style(bounds, "old probability b", "probability π", "Where clipping begins")
-    bounds.legend(frameon=False, fontsize=9, loc="upper left")
+    style(bounds, "old probability b", "probability π", "Where clipping begins")
+    bounds.legend(framealpha=0.9, edgecolor="none", fontsize=9, loc="upper left")
     grid = np.linspace(0.005, 0.995, 121)
-    values = np.array([[_log_odds_drift(b, p, clip, mu) for b in grid] for p in grid])
+    values = np.array([[_log_odds_drift(b, p, surrogate, mu) for b in grid] for p in grid])
     _heat(figure, field, grid, grid, values, "expected gradient of the log-odds")
     field.plot(grid, grid, color=GREY, linewidth=1)
-    _style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
+    style(field, "old probability b", "probability π", "Drift (white: none; two outcomes)")
     return figure
 
 
-def _log_odds_drift(old: float, prob: float, clip: PpoClip, mu: float) -> float:
-    gradient = expected_gradient((prob, 1 - prob), (old, 1 - old), clip, mu)
+def _log_odds_drift(old: float, prob: float, surrogate: Surrogate, mu: float) -> float:
+    gradient = expected_gradient((prob, 1 - prob), (old, 1 - old), surrogate, mu)
     return float(gradient[0] - gradient[1])
 
 
-def entropy_map(prob: float, config: PhaseConfig, clip: PpoClip) -> Figure:
-    """Entropy that the clip adds to one phase, over (ε_l, ε_h), by the Gaussian step; the clip asked for as a dot."""
+def outcomes(probs: tuple[float, ...], result: PathsResult, phases: int) -> Figure:
+    """Where every outcome's log-odds went, over its prior probability: mean with its error, and the spread."""
+    figure = Figure(figsize=(10.5, 4.2), layout="constrained")
+    move, share = figure.subplots(1, 2)
+    prior, shift, spread = np.array(probs), result.log_odds_shift, result.log_odds_std.value
+    for axes in (move, share):
+        axes.set_xscale("log")
+    move.axhline(0, color="black", linewidth=0.8)
+    move.vlines(prior, shift.value - spread, shift.value + spread, color=LIGHT, linewidth=3, label="± spread")
+    move.errorbar(
+        prior,
+        shift.value,
+        2 * shift.stderr,
+        fmt="o",
+        color=DARK,
+        markersize=4,
+        capsize=2,
+        label="mean, ± 2 standard errors",
+    )
+    low, middle, high = (result.prob_quantiles[level].value for level in (0.05, 0.5, 0.95))
+    line = np.array([prior.min(), prior.max()])
+    share.plot(line, line, color=GREY, linewidth=1, label="no change")
+    share.vlines(prior, low, high, color=LIGHT, linewidth=3, label="90 %")
+    share.plot(prior, middle, "_", color=DARK, markersize=9, label="median")
+    share.plot(prior, result.prob_mean.value, "D", color=WARM, markersize=4, label="mean")
+    after = f"after {phases} phase{'s' if phases > 1 else ''}"
+    share.set_yscale("log")
+    move.margins(y=0.25)
+    for axis in (move.xaxis, share.xaxis, share.yaxis):
+        axis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+        axis.set_major_formatter("{x:g}")
+    move.legend(frameon=False, fontsize=9, ncols=2, loc="upper left")
+    share.legend(frameon=False, fontsize=9, loc="upper left")
+    style(move, "probability before", f"change of the log-odds {after}", "Log-odds of every outcome")
+    style(share, "probability before", f"probability {after}", "Probabilities")
+    return figure
+
+
+def entropy_map(prob: float, config: PhaseConfig) -> Figure:
+    """Entropy that PPO's clip adds to one phase, over (ε_l, ε_h), by the Gaussian step; config's own clip as a dot."""
     figure = Figure(figsize=(6.2, 4.6), layout="constrained")
     axes = figure.subplots()
     sides = np.linspace(0.04, 0.5, 24)
@@ -97,9 +146,10 @@ def entropy_map(prob: float, config: PhaseConfig, clip: PpoClip) -> Figure:
     if added.min() < 0 < added.max():
         axes.contour(sides, sides, added, levels=[0.0], colors="black", linewidths=1.0)
     axes.plot(sides, sides, color=GREY, linewidth=1, linestyle=":", label="symmetric")
-    if clip.low is not None and clip.high is not None and max(clip.low, clip.high) <= sides[-1]:
+    clip = config.surrogate
+    if isinstance(clip, PpoClip) and clip.low and clip.high and max(clip.low, clip.high) <= sides[-1]:
         axes.plot(clip.low, clip.high, "o", color="black", label=f"{clip.low:g} / {clip.high:g}")
-    _style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
+    style(axes, "ε_l (clip low)", "ε_h (clip high)", f"One phase from p = {prob:g}; black line: no entropy added")
     axes.legend(framealpha=0.9, fontsize=9, loc="lower right")
     return figure
 
@@ -119,7 +169,7 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     bands.axhline(prob, color=GREY, linewidth=1, linestyle=":")
     bands.set_ylim(0, 1)
     bands.yaxis.set_major_formatter(PercentFormatter(1.0))
-    _style(bands, "phase", "probability of the first outcome", "The law of the policy")
+    style(bands, "phase", "probability of the first outcome", "The law of the policy")
     bands.legend(frameon=False, fontsize=9, ncols=2)
     starts = expit(np.linspace(-4, 4, 81))
     ones = [phase(float(start), config, "gaussian") for start in starts]
@@ -129,44 +179,59 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     portrait.plot(starts, shift - std, color=GREY, linewidth=1, linestyle="--")
     portrait.axhline(0, color="black", linewidth=0.8)
     portrait.set_ylim(*(np.array([-1.3, 1.3]) * max(float(std.max()), 1e-9)))
-    _style(
-        portrait, "probability at the start of a phase", "change of the log-odds in it", "One phase from every start"
-    )
+    style(portrait, "probability at the start of a phase", "change of the log-odds in it", "One phase from every start")
     portrait.legend(frameon=False, fontsize=9)
     return figure
 
 
-def neutral(clip_low: float, ratio_std: float | None, clip_high: float) -> Figure:
-    """The neutral ε_h over σ; what was asked for as a dot, and DAPO's pair."""
-    figure = Figure(figsize=(6.4, 4.4), layout="constrained")
+def neutral(clip_low: float, at: tuple[float, float] | None, wholes: dict[str, tuple[Any, Any]]) -> Figure:
+    """The neutral ε_h over σ by the rule, with DAPO's pair; `at`: (σ, ε_h) that was asked for; wholes: what whole
+    phases give, (σ [S], ε_h [S]) by what they leave alone."""
+    figure = Figure(figsize=(6.8, 4.6), layout="constrained")
     axes = figure.subplots()
-    widest = max(0.4, 1.5 * (ratio_std or 0.0))
+    points = [*wholes.values(), *([at] if at else [])]
+    widest = max([0.4] + [1.2 * float(np.max(sigma)) for sigma, _ in points])
     sigma = np.linspace(0.0, widest, 200)
     curve = np.array([neutral_clip_high(clip_low, s) for s in sigma])
-    top = max(1.15 * float(curve[-1]), 1.1 * clip_high, 0.4)
+    top = max([1.15 * float(curve[-1]), 0.4] + [1.1 * float(np.max(high)) for _, high in points])
     axes.fill_between(sigma, curve, top, color=LIGHT, alpha=0.6, linewidth=0)
     axes.fill_between(sigma, 0, curve, color=WARM, alpha=0.22, linewidth=0)
     axes.plot(sigma, curve, color=DARK, label=f"(1 + ε_h)(1 − {clip_low:g}) = exp(σ²)")
-    axes.text(0.03 * widest, 0.93 * top, "rare outcomes rise", fontsize=10)
-    axes.text(0.97 * widest, 0.05 * top, "rare outcomes fall", fontsize=10, ha="right")
+    axes.text(0.03 * widest, 0.93 * top, "by the rule rare outcomes rise", fontsize=10)
+    axes.text(0.97 * widest, 0.05 * top, "by the rule rare outcomes fall", fontsize=10, ha="right")
     if clip_low == DAPO.low and DAPO.high is not None:
-        at = neutral_ratio_std(clip_low, DAPO.high)
-        axes.plot(
-            at, DAPO.high, "D", color=WARM, markeredgecolor="black", label=f"DAPO's 0.28: neutral at σ = {at:.3f}"
-        )
-    if ratio_std is None:
-        axes.axhline(clip_high, color="black", linestyle="--", label=f"this set-up, whole phase: {clip_high:.3f}")
-    else:
-        axes.plot(ratio_std, clip_high, "o", color="black", label=f"σ = {ratio_std:g}: {clip_high:.4f}")
+        dapo = neutral_ratio_std(clip_low, DAPO.high)
+        label = f"DAPO's 0.28: neutral at σ = {dapo:.3f}"
+        axes.plot(dapo, DAPO.high, "D", color=WARM, markeredgecolor="black", label=label)
+    if at is not None:
+        axes.plot(*at, "o", color="black", label=f"σ = {at[0]:.3g}: {at[1]:.4f}")
+    for (name, (spread, high)), marker in zip(wholes.items(), "sv", strict=False):
+        axes.plot(spread, high, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")
     axes.set(xlim=(0, widest), ylim=(0, top))
-    _style(
+    style(
         axes,
-        "σ, standard deviation of a rare outcome's log-ratio",
+        "σ, standard deviation of a rare outcome's log-ratio" + (" (at the end, unclipped)" if wholes else ""),
         "ε_h (clip high)",
         f"Neutral clip at ε_l = {clip_low:g}",
     )
     axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 0.1))
     return figure
+
+
+def whole_phases(prob: float, config: PhaseConfig, method: Method) -> dict[str, tuple[Any, Any]]:
+    """For `neutral`: phases with half to twice the learning rate, as far as a neutral ε_h exists."""
+    free, found = replace(config, surrogate=PpoClip(None, None)), {}
+    for of, name in (("drift", "log-odds do not drift"), ("entropy", "no entropy added")):
+        rows = []
+        for factor in (0.5, 0.7, 1.0, 1.4, 2.0):
+            rate = factor * config.learning_rate
+            spread = (1 - prob) * phase(prob, replace(free, learning_rate=rate), "gaussian").log_odds_std
+            with suppress(ValueError):
+                high = neutral_clip_high_of_phase(prob, replace(config, learning_rate=rate), of, method)
+                rows.append((spread, high))
+        if rows:
+            found[name] = tuple(np.array(rows).T)
+    return found
 
 
 def reward(parts: Decomposition, prob: float, phases: int) -> Figure:
@@ -182,5 +247,5 @@ def reward(parts: Decomposition, prob: float, phases: int) -> Figure:
         axes.bar_label(bars, fmt="%+.3f", fontsize=9, padding=2)
         axes.axhline(0, color="black", linewidth=0.8)
         axes.margins(y=0.18)
-        _style(axes, f"after {phases} phase{'s' if phases > 1 else ''}", label)
+        style(axes, f"after {phases} phase{'s' if phases > 1 else ''}", label)
     return figure

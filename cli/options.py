@@ -1,107 +1,23 @@
-"""What commands share: option types whose complaints name the option and its range, and the printing of results."""
+"""What commands share: options, the configuration that they describe, named errors, and the printing of results."""
 
 import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from .kinds import Choice, ClipSide, Number, PlotFile, Probs, SurrogateSpec
+
+if TYPE_CHECKING:
+    from ..theory.config import PhaseConfig
+
 F = TypeVar("F", bound=Callable[..., Any])
-METHODS = ("exact", "gaussian")
+METHODS = ("exact", "gaussian", "paths")
+TWO_OUTCOME_METHODS = METHODS[:2]
 SCALES = ("std", "std-unbiased", "none")
-
-
-class Number(click.ParamType):
-    """An int or a float; `rule` is the allowed range in words, which the library enforces."""
-
-    def __init__(self, kind: type[int] | type[float], rule: str) -> None:
-        self.kind, self.rule = kind, rule
-        self.name = "integer" if kind is int else "number"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        try:
-            return self.kind(value)
-        except (ValueError, OverflowError):
-            kind = "a whole number, " if self.kind is int else ""
-            self.fail(f"must be {kind}{self.rule}, got {value}", param, ctx)
-
-
-class ClipSide(Number):
-    """A float, or `none` for a side that is off."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return None if value == "none" else super().convert(value, param, ctx)
-
-
-class Choice(click.ParamType):
-    """One of a few words."""
-
-    name = "word"
-
-    def __init__(self, words: tuple[str, ...]) -> None:
-        self.words = words
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if value not in self.words:
-            self.fail(f"must be one of {', '.join(self.words)}, got {value}", param, ctx)
-        return value
-
-
-class Numbers(click.ParamType):
-    """Numbers with commas between; `rule` says in words what `allowed` decides."""
-
-    rule = ""
-
-    @staticmethod
-    def allowed(values: tuple[float, ...]) -> bool:
-        raise NotImplementedError
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if isinstance(value, tuple):
-            return value
-        try:
-            values = tuple(float(part) for part in value.split(","))
-        except ValueError:
-            values = ()
-        if not values or not self.allowed(values):
-            self.fail(f"must be {self.rule}, got {value}", param, ctx)
-        return values
-
-
-class Probs(Numbers):
-    name = "p1,p2,…"
-    rule = "at least two numbers in (0, 1) that add to 1"
-
-    @staticmethod
-    def allowed(values: tuple[float, ...]) -> bool:
-        return len(values) >= 2 and all(0 < p < 1 for p in values) and abs(sum(values) - 1) <= 1e-9
-
-
-class SuccessProbs(Numbers):
-    name = "g1,g2,…"
-    rule = "numbers in [0, 1], one for each outcome"
-
-    @staticmethod
-    def allowed(values: tuple[float, ...]) -> bool:
-        return all(0 <= p <= 1 for p in values)
-
-
-class PlotFile(click.ParamType):
-    """A file that matplotlib can write."""
-
-    name = "file"
-    kinds = (".png", ".pdf", ".svg")
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        path = Path(value)
-        if path.suffix not in self.kinds:
-            self.fail(f"must end in {', '.join(self.kinds)}, got {value}", param, ctx)
-        if not path.parent.is_dir():
-            self.fail(f"must be in a folder that exists, got {value}", param, ctx)
-        return path
 
 
 def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:
@@ -125,21 +41,28 @@ scale = click.option(
 method = click.option(
     "--method",
     type=Choice(METHODS),
+    help="Law of one optimizer step: exact (two outcomes and groups of up to 128; the default there), gaussian (two"
+    " outcomes), paths (any number, with sampling errors; the default for more than two).",
+)
+two_outcome_method = click.option(
+    "--method",
+    type=Choice(TWO_OUTCOME_METHODS),
     default="exact",
     show_default=True,
-    help=f"Law of one optimizer step: {', '.join(METHODS)} (exact for groups of up to 128).",
+    help=f"Law of one optimizer step: {', '.join(TWO_OUTCOME_METHODS)} (exact for groups of up to 128).",
 )
 clip_low = click.option(
     "--clip-low",
     type=ClipSide(float, "in (0, 1] or none"),
-    required=True,
     help="Lower bound of the ratio is 1 - this (in (0, 1] or none).",
 )
 clip_high = click.option(
     "--clip-high",
     type=ClipSide(float, "positive and finite, or none"),
-    required=True,
     help="Upper bound of the ratio is 1 + this (positive and finite, or none).",
+)
+surrogate = click.option(
+    "--surrogate", type=SurrogateSpec(), help=f"Instead of --clip-low and --clip-high: {SurrogateSpec.rule}."
 )
 plot = click.option("--plot", type=PlotFile(), help="Draw it too (.png, .pdf or .svg).")
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
@@ -164,6 +87,7 @@ shape_options = stacked(
     number("--minibatches", int, "at least 1", "Optimizer steps per phase"),
     clip_low,
     clip_high,
+    surrogate,
 )
 phase_options = stacked(shape_options, success_prob, scale, as_json)
 
@@ -184,6 +108,32 @@ def named_errors() -> Iterator[None]:
             if param.name == field:
                 raise click.BadParameter(rest, context, param) from error
         raise
+
+
+def gate(clip_low: float | None, clip_high: float | None, surrogate: Any) -> Any:
+    """The surrogate that --clip-low and --clip-high describe, or --surrogate; one of the two must be given."""
+    from ..theory.surrogate import PpoClip
+
+    context = click.get_current_context()
+    clips = [param for param in context.command.params if param.name in ("clip_low", "clip_high")]
+    given = [
+        clip for clip in clips if context.get_parameter_source(clip.name or "") != click.core.ParameterSource.DEFAULT
+    ]
+    if surrogate is not None:
+        if given:
+            raise click.BadParameter(f"must not be given beside --surrogate, got {surrogate}", context, given[0])
+        return surrogate
+    for clip in clips:
+        if clip not in given:
+            raise click.MissingParameter(ctx=context, param=clip)
+    return PpoClip(clip_low, clip_high)
+
+
+def phase_config(**flags: Any) -> "PhaseConfig":
+    """The configuration that `phase_options` describe."""
+    from ..theory.config import PhaseConfig
+
+    return PhaseConfig(surrogate=gate(flags.pop("clip_low"), flags.pop("clip_high"), flags.pop("surrogate")), **flags)
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
-from .options import named_errors, show
-from .theory import phase_config
+from .options import named_errors, phase_config, show
+from .sweep import plot, sweep
 
 if TYPE_CHECKING:
     from ..simulate.estimate import Estimate
@@ -25,6 +25,10 @@ def simulate() -> None:
 
     Example: clipbias simulate run --help
     """
+
+
+simulate.add_command(sweep)
+simulate.add_command(plot)
 
 
 @simulate.command()

@@ -2,27 +2,15 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from . import options
+from . import kinds, options
 from .options import named_errors, show
-
-if TYPE_CHECKING:
-    from ..theory.config import PhaseConfig
+from .phases import evolve, phase
 
 PARTS = ("selection", "clip_drift", "noise")
-QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-PROB_THRESHOLDS = (0.5, 0.9, 0.99)
-
-
-def phase_config(**flags: Any) -> "PhaseConfig":
-    """The configuration that `options.phase_options` describe."""
-    from ..theory.config import PhaseConfig
-    from ..theory.surrogate import PpoClip
-
-    return PhaseConfig(surrogate=PpoClip(flags.pop("clip_low"), flags.pop("clip_high")), **flags)
 
 
 @click.group(no_args_is_help=False)
@@ -31,6 +19,10 @@ def theory() -> None:
 
     Example: clipbias theory advantage --group-size 16 --success-prob 0.5
     """
+
+
+theory.add_command(phase)
+theory.add_command(evolve)
 
 
 @theory.command()
@@ -49,16 +41,15 @@ def advantage(group_size: int, success_prob: float, scale: Any, as_json: bool) -
 
 
 @theory.command()
-@click.option(
-    "--old-probs", type=options.Probs(), required=True, help=f"The policy sampled from: {options.Probs.rule}."
-)
-@options.stacked(options.probs, options.clip_low, options.clip_high, options.group_size, options.success_prob)
-@options.stacked(options.scale, options.plot, options.as_json)
+@click.option("--old-probs", type=kinds.Probs(), required=True, help=f"The policy sampled from: {kinds.Probs.rule}.")
+@options.stacked(options.probs, options.clip_low, options.clip_high, options.surrogate, options.group_size)
+@options.stacked(options.success_prob, options.scale, options.plot, options.as_json)
 def drift(
     old_probs: tuple[float, ...],
     probs: tuple[float, ...],
     clip_low: float | None,
     clip_high: float | None,
+    surrogate: Any,
     group_size: int,
     success_prob: float,
     scale: Any,
@@ -74,16 +65,15 @@ def drift(
     with named_errors():
         from ..theory.advantage import advantage_moments
         from ..theory.drift import expected_gradient
-        from ..theory.surrogate import PpoClip
 
         mu = advantage_moments(group_size, success_prob, scale).mu
-        clip = PpoClip(clip_low, clip_high)
-        gradient = expected_gradient(probs, old_probs, clip, mu)
+        gate = options.gate(clip_low, clip_high, surrogate)
+        gradient = expected_gradient(probs, old_probs, gate, mu)
 
     def figure() -> Any:
         from . import figures
 
-        return figures.drift(clip, mu)
+        return figures.drift(gate, mu)
 
     options.draw(plot, figure)
     show({"mu": mu, "drift": gradient.tolist()}, as_json, "Expected gradient")
@@ -96,82 +86,14 @@ def _two_outcomes(probs: tuple[float, ...]) -> float:
 
 
 @theory.command()
-@options.phase_options
-@options.method
-@options.plot
-def phase(probs: tuple[float, ...], method: Any, plot: Path | None, as_json: bool, **flags: Any) -> None:
-    """Expected change over one phase of rollouts, with two outcomes. --plot: entropy over clip low and clip high.
-
-    \b
-    Example: clipbias theory phase --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
-        --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5
-    """
-    with named_errors():
-        prob = _two_outcomes(probs)
-        config = phase_config(**flags)
-        from ..theory import phase as law
-
-        result = asdict(law.phase(prob, config, method))
-
-    def figure() -> Any:
-        from . import figures
-
-        return figures.entropy_map(prob, config, config.surrogate)
-
-    options.draw(plot, figure)
-    show(result, as_json, "One phase")
-
-
-@theory.command()
-@options.phase_options
-@options.number("--phases", int, "at least 1", "Phases")
-@options.method
-@options.plot
-def evolve(probs: tuple[float, ...], phases: int, method: Any, plot: Path | None, as_json: bool, **flags: Any) -> None:
-    """The law of the policy after many phases, with two outcomes. --plot: bands over the phases, and a portrait.
-
-    \b
-    Example: clipbias theory evolve --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
-        --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --phases 100
-    """
-    with named_errors():
-        prob = _two_outcomes(probs)
-        config = phase_config(**flags)
-        from scipy.special import expit
-
-        from ..theory import evolve as composition
-
-        with options.working(f"{phases} phases"):
-            result = composition.evolve(prob, config, phases, method)
-        law = result.laws[-1]
-        quantiles = {q: float(expit(law.quantile(q))) for q in QUANTILE_LEVELS}
-        value = {
-            "prob_mean": [law.prob_mean, 1 - law.prob_mean],
-            "prob_quantiles": {str(q): [quantiles[q], 1 - quantiles[round(1 - q, 2)]] for q in QUANTILE_LEVELS},
-            "entropy_mean": law.entropy_mean,
-            "prob_above": {str(p): [law.prob_above(p), 1 - law.prob_above(1 - p)] for p in PROB_THRESHOLDS},
-            "log_odds_mean": law.mean,
-            "log_odds_std": law.std,
-        }
-
-    def figure() -> Any:
-        from . import figures
-
-        return figures.evolve(prob, config, result)
-
-    options.draw(plot, figure)
-    show(value, as_json, f"After {phases} phases")
-
-
-@theory.command()
 @options.shape_options
 @click.option(
     "--success-probs",
-    type=options.SuccessProbs(),
+    type=kinds.SuccessProbs(),
     required=True,
-    help=f"Probability that each outcome is rewarded: {options.SuccessProbs.rule}.",
+    help=f"Probability that each outcome is rewarded: {kinds.SuccessProbs.rule}.",
 )
-@options.stacked(options.number("--phases", int, "at least 1", "Phases", 1), options.scale, options.method)
+@options.stacked(options.number("--phases", int, "at least 1", "Phases", 1), options.scale, options.two_outcome_method)
 @options.stacked(options.plot, options.as_json)
 def reward(
     probs: tuple[float, ...],
@@ -194,7 +116,7 @@ def reward(
             raise ValueError(
                 f"success_probs must have as many entries as probs ({len(probs)}), got {len(success_probs)}"
             )
-        config = phase_config(success_prob=success_probs, **flags)
+        config = options.phase_config(success_prob=success_probs, **flags)
         from ..theory.noise import decomposition
         from ..theory.reward import reward_drift
 
@@ -222,29 +144,29 @@ SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minib
 @theory.command()
 @click.option(
     "--clip-low",
-    type=options.Number(float, "in [0, 1)"),
+    type=kinds.Number(float, "in [0, 1)"),
     required=True,
     help="Lower bound of the ratio is 1 - this (in [0, 1)).",
 )
 @click.option(
     "--ratio-std",
-    type=options.Number(float, "in [0, 26)"),
+    type=kinds.Number(float, "in [0, 26)"),
     help="Standard deviation of a rare outcome's log-ratio (in [0, 26)); or give a whole set-up instead.",
 )
-@click.option("--probs", type=options.Probs(), help="The set-up: the policy, two outcomes.")
-@click.option("--learning-rate", type=options.Number(float, "at least 0 and finite"), help="The set-up: step size.")
-@click.option("--group-size", type=options.Number(int, "at least 2"), help="The set-up: samples per prompt.")
-@click.option("--groups-per-minibatch", type=options.Number(int, "at least 1"), help="The set-up: groups in a step.")
-@click.option("--minibatches", type=options.Number(int, "at least 1"), help="The set-up: optimizer steps per phase.")
-@click.option("--success-prob", type=options.Number(float, "in [0, 1]"), help="The set-up: chance of a reward.")
+@click.option("--probs", type=kinds.Probs(), help="The set-up: the policy, two outcomes.")
+@click.option("--learning-rate", type=kinds.Number(float, "at least 0 and finite"), help="The set-up: step size.")
+@click.option("--group-size", type=kinds.Number(int, "at least 2"), help="The set-up: samples per prompt.")
+@click.option("--groups-per-minibatch", type=kinds.Number(int, "at least 1"), help="The set-up: groups in a step.")
+@click.option("--minibatches", type=kinds.Number(int, "at least 1"), help="The set-up: optimizer steps per phase.")
+@click.option("--success-prob", type=kinds.Number(float, "in [0, 1]"), help="The set-up: chance of a reward.")
 @click.option(
     "--of",
-    type=options.Choice(("drift", "entropy")),
+    type=kinds.Choice(("drift", "entropy")),
     default="drift",
     show_default=True,
     help="What a whole phase leaves alone: the expected log-odds (drift), or the entropy of the phase without a clip.",
 )
-@options.stacked(options.scale, options.method, options.plot, options.as_json)
+@options.stacked(options.scale, options.two_outcome_method, options.plot, options.as_json)
 def neutral(
     clip_low: float,
     ratio_std: float | None,
@@ -263,6 +185,8 @@ def neutral(
     """
     with named_errors():
         from ..theory import neutral as rule
+        from ..theory.config import PhaseConfig
+        from ..theory.surrogate import PpoClip
 
         if ratio_std is not None:
             clip_high = rule.neutral_clip_high(clip_low, ratio_std)
@@ -272,14 +196,16 @@ def neutral(
                 names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
                 raise ValueError(f"ratio_std must be given, or else {names}")
             prob = _two_outcomes(set_up.pop("probs"))
-            config = phase_config(clip_low=clip_low, clip_high=None, **set_up)
+            config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
             with options.working("one phase, at a dozen bounds"):
                 clip_high = rule.neutral_clip_high_of_phase(prob, config, of, method)
 
     def figure() -> Any:
         from . import figures
 
-        return figures.neutral(clip_low, ratio_std, clip_high)
+        if ratio_std is not None:
+            return figures.neutral(clip_low, (ratio_std, clip_high), {})
+        return figures.neutral(clip_low, None, figures.whole_phases(prob, config, method))
 
     options.draw(plot, figure)
     show({"clip_high": clip_high}, as_json, "Neutral clip")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..theory.advantage import group_advantages, rewarded_law
-from ..theory.config import PhaseConfig
+from ..theory.config import PROB_THRESHOLDS, QUANTILE_LEVELS, PhaseConfig
 from ..theory.drift import check_probs
 from ..theory.surrogate import PpoClip
 from .estimate import Array, Estimate, mean_estimate, quantile_estimate, share_estimate, std_estimate
@@ -25,8 +25,6 @@ from .two_outcomes import run_chunk_two
 
 CHUNK = 2048  # replicates; fixed, so that sums are added in one order whatever the number of threads
 CHUNKS_PER_ROUND = 128
-QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-PROB_THRESHOLDS = (0.5, 0.9, 0.99)
 
 
 @dataclass(frozen=True, slots=True)

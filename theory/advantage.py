@@ -92,6 +92,14 @@ def advantage_moments(
     )
 
 
+def third_moments(group_size: int, success_prob: float, scale: Scale = "std") -> tuple[float, float]:
+    """w₊ = E[Â³; Â>0] and w₋ = E[|Â|³; Â<0], exact sums over m ~ Bin(G, γ): the skewness of a mini-batch's noise."""
+    plus, minus = group_advantages(group_size, scale)
+    law = rewarded_law(group_size, success_prob)
+    q = np.arange(group_size + 1) / group_size
+    return float((law * q * plus**3).sum()), float((law * (1 - q) * -(minus**3)).sum())
+
+
 @dataclass(frozen=True, slots=True)
 class PairMoments:
     """E[Â_i Â_j; signs] of two different samples of one group, by the signs of the two advantages."""

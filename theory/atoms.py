@@ -25,9 +25,8 @@ _LARGEST_GROUP = 37  # 9,880 patterns
 _LARGEST_SUPPORT = 10_000  # of V
 _LARGEST_PRODUCT = 300_000
 _NEGLIGIBLE = 1e-6
-_PAIRS_A_STEP = 1_000_000  # atoms of x times those of V: sets the width of a cell
-_PAIRS_AT_ONCE = 2_000_000
-_MOMENTS = 4
+_PAIRS_A_STEP = 400_000  # atoms of x times those of V: sets the width of a cell
+_PAIRS_AT_ONCE = 40_000  # what fits into a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +111,28 @@ def _step(y: Array, law: Array, unit: Array, sums: AdvantageSums, bounds: Array,
         position = (y[part, None] + unit[part] @ sums.value.T).ravel()
         mass = np.outer(law[part], sums.mass).ravel()
         cell = np.rint(position / width)
-        key, row = _grouped(cell.astype(np.int64) * (len(bounds) + 1) + np.searchsorted(bounds, position))
+        zone = np.zeros(len(position), dtype=np.int64)
+        for bound in bounds:  # several times faster than a binary search among a handful
+            zone += position > bound
+        key, row = _grouped(cell.astype(np.int64) * (len(bounds) + 1) + zone)
         offset = position / width - cell
         keys.append(key)
-        parts.append(np.stack([np.bincount(row, mass * offset**power, len(key)) for power in range(_MOMENTS)]))
+        parts.append(_raw_moments(row, offset, mass, len(key)))
     key, row = _grouped(np.concatenate(keys))
     moments: Array = np.stack([np.bincount(row, values, len(key)) for values in np.concatenate(parts, axis=1)])
     offset, mass = _two_nodes(moments)
     place = (key // (len(bounds) + 1))[:, None] + offset
     kept = mass > 0
     return place[kept] * width, mass[kept]
+
+
+def _raw_moments(row: NDArray[np.int64], offset: Array, mass: Array, rows: int) -> Array:
+    """Σ mass·offsetⁱ over the atoms of each row, i = 0…3; [4, rows]."""
+    moments = [np.bincount(row, mass, rows)]
+    for _ in range(3):
+        mass = mass * offset
+        moments.append(np.bincount(row, mass, rows))
+    return np.stack(moments)
 
 
 def _grouped(key: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -21,7 +21,7 @@ from .reward import RewardLaw, reward_law
 Array = NDArray[np.float64]
 LARGEST_EXACT_GROUP = 128
 LARGEST_EXACT_GROUPS = 500
-_ATOMS_AT_ONCE = 4_000_000  # pieces × atoms held in memory
+_ATOMS_AT_ONCE = 40_000  # pieces × atoms: what fits into a core's cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,15 +136,22 @@ def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array |
     Each atom goes to its nearest point and the two beside it with the weights f(f∓1)/2, 1−f² of quadratic
     interpolation (f = offset in cells), which keep mass, mean and variance; extra_variance (cells²) is added.
     """
-    nearest = np.rint(np.clip(position, 1 - half, half - 1))
-    f = np.clip(position, 1 - half, half - 1) - nearest
-    square = f * f + extra_variance
-    row = np.arange(len(position))[:, None] * (2 * half + 1)
-    index = (row + nearest.astype(np.int64) + half).ravel()
-    weights = np.zeros(len(position) * (2 * half + 1))
-    for shift, weight in ((-1, (square - f) / 2), (0, 1 - square), (1, (square + f) / 2)):
-        weights += np.bincount(index + shift, (mass * weight).ravel(), len(weights))
-    return weights.reshape(len(position), 2 * half + 1)
+    position = np.clip(position, 1 - half, half - 1)
+    nearest = np.rint(position)
+    row = np.arange(len(position))[:, None] * (2 * half + 1) + half
+    index = (nearest + row).astype(np.int64).ravel()
+    offset = position - nearest
+    lean = mass * offset
+    square = lean * offset + mass * extra_variance
+    shape = len(position), 2 * half + 1
+    zeroth, first, second = (
+        np.asarray(np.bincount(index, values.ravel(), shape[0] * shape[1]), dtype=np.float64).reshape(shape)
+        for values in (mass, lean, square)
+    )
+    weights = zeroth - second
+    weights[:, :-1] += (second - first)[:, 1:] / 2
+    weights[:, 1:] += (second + first)[:, :-1] / 2
+    return weights
 
 
 def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:

@@ -31,16 +31,31 @@ def summed_noise(momentum: float, steps: int) -> float:
     return float(steps + 2 * ((steps - distance) @ momentum**distance))
 
 
-def summed_noise_from_rest(momentum: float, steps: int) -> float:
-    """S₀(n) = (1+β)/(1−β)·Σ_j W_j², W_j = Σ_{k=j}^{n} (1−β)β^{k−j}/(1−β^k): variance of the first n updates' sum.
+def summed_noise_from_rest(momentum: float, steps: int, after: int = 0) -> float:
+    """S₀(n; a) = (1+β)/(1−β)·Σ_j W_j², W_j = Σ_{k=max(j, a+1)}^{n} (1−β)β^{k−j}/(1−β^k): variance of the sum of the
+    updates a+1…n.
 
     W_j is what the gradient of step j moves in all, with Adam's correction 1/(1−β^k) for its start from zero
-    (arXiv:1412.6980, algorithm 1). At least S(n); S₀(n)/S(n) → 1.
+    (arXiv:1412.6980, algorithm 1). S₀(n; a) is at least S(n − a); their ratio goes to 1 with a, and with n.
     """
     _check(momentum, steps)
+    _check(momentum, steps - after)
+    _check(momentum, after)
     corrected = (1 - momentum) / (1 - momentum ** np.arange(steps, 0, -1))
+    corrected[steps - after :] = 0.0
     moved = lfilter([1.0], [1.0, -momentum], corrected)
     return float((1 + momentum) / (1 - momentum) * (moved @ moved))
+
+
+def loudness(momentum: float, minibatches: int, phase: int) -> float:
+    """S₀(tM; (t−1)M)/S(M): variance of the change over phase t = 1, 2, … over that of a phase long after the start.
+
+    4.59, 1.74 and 1.27 in phases 1, 2, 3 for β = 0.9, M = 8.
+    """
+    if phase < 1:
+        raise ValueError(f"phase must be at least 1, got {phase}")
+    whole = summed_noise_from_rest(momentum, minibatches * phase, minibatches * (phase - 1))
+    return whole / summed_noise(momentum, minibatches)
 
 
 def persistence_from_rest(momentum: float, minibatches: int, phases: int) -> float:

@@ -98,7 +98,9 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     } | predict(
         recipe,
         reading,
-        spread_of(log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches, reading.samples),
+        spread_of(
+            log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches, burn_in, reading.samples
+        ),
         ratio[minibatch == min(1, recipe.training.minibatches - 1)],
         noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
     )

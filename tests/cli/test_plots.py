@@ -14,6 +14,9 @@ COMMANDS = {
     "drift-one-side": "theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high none"
     " --group-size 8 --success-prob 0.5",
     "phase": f"theory phase --probs 0.8,0.2 {SHAPE} --success-prob 0.5",
+    "drift-of-dppo": "theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --surrogate dppo:low=0.1,high=0.2"
+    " --group-size 8 --success-prob 0.5",
+    "phase-of-three": f"theory phase --probs 0.5,0.3,0.2 {SHAPE.replace('1', '0.1', 1)} --success-prob 0.5",
     "evolve": f"theory evolve --probs 0.65,0.35 {SHAPE} --success-prob 0.5 --phases 5",
     "neutral": "theory neutral --clip-low 0.2 --ratio-std 0.1",
     "neutral-of-a-set-up": "theory neutral --clip-low 0.2 --probs 0.05,0.95 --learning-rate 1 --group-size 16"

@@ -9,10 +9,10 @@ from clipbias.theory.config import PhaseConfig
 from clipbias.theory.phase import phase
 from clipbias.theory.surrogate import PpoClip
 
-PHASE = (
-    "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 "
-    "--clip-low 0.2 --clip-high none --success-prob 0.5"
+SHAPE = (
+    "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 --success-prob 0.5"
 )
+PHASE = f"{SHAPE} --clip-low 0.2 --clip-high none"
 
 
 def test_advantage(answer):
@@ -45,6 +45,36 @@ def test_phase(answer):
     assert found["method"] == "exact"
 
 
+def test_more_than_two_outcomes_come_with_errors(answer):
+    """Two outcomes that are alike, split off the second of two, move as it does; and the keys are the same."""
+    two = answer(f"theory phase {PHASE}")
+    found = answer(f"theory phase {PHASE} --probs 0.65,0.175,0.175")
+    assert set(found) == (set(two) - {"log_odds_shift", "log_odds_std"}) | {"stderr"}
+    assert found["method"] == "paths"
+    assert set(found["stderr"]) == set(found) - {"stderr", "method"}
+    apart = found["mean_prob_shift"][1] - found["mean_prob_shift"][2]
+    assert abs(apart) < 6 * (found["stderr"]["mean_prob_shift"][1] + 1e-5)
+    many = answer(f"theory evolve {PHASE} --probs 0.65,0.175,0.175 --phases 3")
+    assert list(many["prob_quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
+    assert len(many["stderr"]["prob_above"]["0.9"]) == 3
+    assert sum(many["prob_mean"]) == pytest.approx(1.0)
+    doubted = answer(f"theory evolve {PHASE} --method paths --phases 3")
+    sure = answer(f"theory evolve {PHASE} --phases 3")
+    assert abs(doubted["prob_mean"][0] - sure["prob_mean"][0]) < 6 * doubted["stderr"]["prob_mean"][0]
+
+
+def test_other_surrogates(answer):
+    found = answer(f"theory phase {SHAPE} --surrogate ppo:low=0.2,high=none")
+    assert found == answer(f"theory phase {PHASE}")
+    quiet = answer(f"theory phase {SHAPE} --surrogate cispo:cap=1.2")
+    assert abs(quiet["log_odds_shift"]) < 1e-9
+    drift = answer(
+        "theory drift --old-probs 0.5,0.5 --probs 0.6,0.4 --surrogate dppo:low=0.2,high=0.05 --group-size 16 "
+        "--success-prob 0.5"
+    )
+    assert drift["drift"] == pytest.approx([-0.24 * drift["mu"], 0.24 * drift["mu"]])
+
+
 def test_evolve(answer):
     found = answer(f"theory evolve {PHASE} --phases 10")
     assert list(found["prob_quantiles"]) == ["0.05", "0.25", "0.5", "0.75", "0.95"]
@@ -72,8 +102,13 @@ WRONG = [
     (f"theory phase {PHASE} --learning-rate inf", "--learning-rate must be at least 0 and finite, got inf"),
     (f"theory phase {PHASE} --success-prob nan", "--success-prob must be in [0, 1], got nan"),
     (f"theory phase {PHASE} --probs 0.5,0.6", "--probs must be at least two numbers in (0, 1) that add to 1"),
-    (f"theory phase {PHASE} --probs 0.5,0.3,0.2", "--probs must have two entries"),
-    (f"theory phase {PHASE} --method normal", "--method must be one of exact, gaussian, got normal"),
+    (f"theory phase {PHASE} --probs 0.5,0.3,0.2 --method exact", "--method must be paths for more than two outcomes"),
+    (f"theory phase {PHASE} --method normal", "--method must be one of exact, gaussian, paths, got normal"),
+    (f"theory phase {PHASE} --surrogate sapo", "--clip-low must not be given beside --surrogate"),
+    (f"theory phase {SHAPE} --surrogate sapo:tau=1", "--surrogate must give sapo its parameters (plus, minus)"),
+    (f"theory phase {SHAPE} --surrogate cispo:cap=0.5", "(cap must be above 1 and finite, got 0.5)"),
+    (f"theory phase {SHAPE} --surrogate grpo", "--surrogate must be one of ppo, cispo, sapo, dppo, gspo, probability"),
+    (f"theory phase {SHAPE} --clip-low 0.2", "--clip-high is required: positive and finite, or none"),
     (f"theory phase {PHASE} --group-size 300", "--group-size must be at most 128 for the exact method"),
     (f"theory phase {PHASE} --scale max", "--scale must be one of std, std-unbiased, none, got max"),
     (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),

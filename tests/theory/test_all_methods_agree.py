@@ -71,14 +71,16 @@ def test_all_methods_agree(prob, rate, shape, gamma, surrogate, scale, seed) -> 
         if surrogate == UNCLIPPED or isinstance(surrogate, Cispo | Probability):
             assert abs(enumerated.log_odds_shift) < 1e-12 * (1 + spread)
 
-    # T5: the same mean and variance of a step; more steps with the error that it states, where samples are many
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # single samples matter here: only its first step is compared
-        found = paths(probs, PhaseConfig(rate, size, groups, 1, gamma, surrogate, scale), points=16, seed=seed)
-    assert abs(found.log_odds_shift.value[0] - first.log_odds_shift) < 8 * found.log_odds_shift.stderr[0] + 1e-9
-    assert (
-        abs(found.log_odds_std.value[0] - math.sqrt(first.log_odds_variance)) < 8 * found.log_odds_std.stderr[0] + 1e-9
-    )
+    # T5: the same mean and variance of a step; its stated error needs samples of every kind, not once in a thousand
+    rates = gamma if isinstance(gamma, tuple) else (gamma, gamma)
+    rarest = size * groups * min(b * share for b, g in zip(probs, rates, strict=True) for share in (g, 1 - g))
+    if rarest > 0.05:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # single samples matter in more than one step
+            found = paths(probs, PhaseConfig(rate, size, groups, 1, gamma, surrogate, scale), points=64, seed=seed)
+        std_error = abs(found.log_odds_std.value[0] - math.sqrt(first.log_odds_variance))
+        assert abs(found.log_odds_shift.value[0] - first.log_odds_shift) < 8 * found.log_odds_shift.stderr[0] + 1e-9
+        assert std_error < 8 * found.log_odds_std.stderr[0] + 1e-9
 
     # Monte Carlo, by z-score: the compiled engine knows PPO's clip and outcome-blind rewards
     if isinstance(surrogate, PpoClip) and surrogate.dual is None and not isinstance(gamma, tuple):

@@ -5,6 +5,7 @@ import pytest
 from clipbias.theory.momentum import (
     effective_share,
     lasting_persistence,
+    loudness,
     persistence,
     persistence_from_rest,
     phase_correlation,
@@ -56,6 +57,19 @@ def test_memory_without_end() -> None:
     """β → 1: steady motion, S(n) = n²; every digit of the closed form would be lost."""
     assert summed_noise(1 - 1e-12, 24) == pytest.approx(24**2, rel=1e-9)
     assert phase_correlation(1 - 1e-12, 8) == pytest.approx(1.0, rel=1e-9)
+
+
+@given(beta=st.floats(0.0, 0.95), minibatches=M, phase=st.integers(1, 5))
+def test_a_phase_after_rest_is_its_sum_over_gradients(beta: float, minibatches: int, phase: int) -> None:
+    """Every gradient's weight in the phase's updates, added up one by one; long after the start nothing is louder."""
+    last = minibatches * phase
+    weights = [
+        sum((1 - beta) * beta ** (k - j) / (1 - beta**k) for k in range(max(j, last - minibatches + 1), last + 1))
+        for j in range(1, last + 1)
+    ]
+    unit = (1 - beta) / (1 + beta) * summed_noise(beta, minibatches)
+    assert loudness(beta, minibatches, phase) == pytest.approx(np.dot(weights, weights) / unit, rel=1e-9)
+    assert loudness(beta, minibatches, 500) == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.5, 0.9])

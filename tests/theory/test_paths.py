@@ -93,12 +93,12 @@ def test_fewer_points_are_needed_than_at_random() -> None:
 
 
 def test_single_jumps_are_warned_of_and_nothing_else() -> None:
-    with pytest.warns(RuntimeWarning, match=r"expected 2\.2 times .* the normal step may err"):
-        paths((0.93, 0.07), PhaseConfig(1.3, 16, 2, 8, 0.3, PpoClip(0.2, 0.28)), points=2)
+    with pytest.warns(RuntimeWarning, match=r"expected 2\.2 times .* means may err"):
+        paths((0.93, 0.07), PhaseConfig(2.5, 16, 2, 8, 0.3, PpoClip(0.2, 0.28)), points=2)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         paths((0.93, 0.07), PhaseConfig(0.3, 16, 2, 8, 0.3, PpoClip(0.2, 0.28)), points=2)
-        paths((0.93, 0.07), PhaseConfig(1.3, 16, 2, 8, 0.3, UNCLIPPED), points=2)
+        paths((0.93, 0.07), PhaseConfig(2.5, 16, 2, 8, 0.3, UNCLIPPED), points=2)
 
 
 def test_log_odds_lose_no_digits() -> None:

@@ -1,5 +1,6 @@
 """A two-minute line in miniature: the shipped organism, a few prompts, a few phases."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,10 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def folder(finished_run: Path, tmp_path: Path) -> Path:
+    """A copy of the finished run, to be damaged."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    return tmp_path / "run"
