@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 from clipbias.simulate.enumeration import enumerate_phase
+from clipbias.simulate.objective import objective
 from clipbias.theory.config import PhaseConfig
-from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 
 SURROGATES = {
     "none": UNCLIPPED,
@@ -22,31 +23,6 @@ SURROGATES = {
     "gspo": Gspo(0.05, 0.08, 3),
     "released": Probability(),
 }
-
-
-def objective(surrogate: Surrogate, log_prob: torch.Tensor, old: torch.Tensor, adv: torch.Tensor) -> torch.Tensor:
-    """Per-sample objectives: of samples with probabilities exp(log_prob) now and `old` at sampling."""
-    ratio = log_prob.exp() / old
-    match surrogate:
-        case PpoClip(low, high, dual):
-            bounded = ratio.clamp(1 - (low or 1.0), 1 + (high or torch.inf))
-            clipped = torch.minimum(ratio * adv, bounded * adv)
-            return clipped if dual is None else torch.where(adv < 0, torch.maximum(clipped, dual * adv), clipped)
-        case Cispo(cap):
-            return ratio.detach().clamp(max=cap) * adv * log_prob
-        case Sapo(plus, minus):
-            heat = torch.where(adv > 0, plus, minus)
-            return 4 / heat * torch.sigmoid(heat * (ratio - 1)) * adv
-        case Dppo(low, high):
-            moved = log_prob.exp() - old
-            masked = ((adv > 0) & (moved > high)) | ((adv < 0) & (moved < -low))
-            return torch.where(masked, 0.0, ratio * adv)
-        case Gspo(low, high, length):
-            mean_ratio = ((log_prob - old.log()) / length).exp()
-            return torch.minimum(mean_ratio * adv, mean_ratio.clamp(1 - low, 1 + high) * adv)
-        case Probability():
-            return log_prob.exp() * adv
-    raise AssertionError(surrogate)
 
 
 def advantages(rewards: np.ndarray, size: int) -> np.ndarray:
@@ -77,7 +53,9 @@ def brute_force(probs: tuple[float, ...], config: PhaseConfig, epochs: int, spli
             at = order[(step % config.minibatches) * batch :][:batch]
             z.requires_grad_(True)
             log_prob = torch.log_softmax(z, dim=1).gather(1, torch.tensor(chosen[:, at]))
-            value = objective(config.surrogate, log_prob, torch.tensor(old[chosen[:, at]]), torch.tensor(adv[:, at]))
+            value = objective(
+                config.surrogate, log_prob, torch.tensor(np.log(old)[chosen[:, at]]), torch.tensor(adv[:, at])
+            )
             (gradient,) = torch.autograd.grad(value.sum() / batch, z)
             z = (z + config.learning_rate * gradient).detach()
         change = z.numpy() - np.log(old)

@@ -1,0 +1,367 @@
+"""L2: TRL's own trainer on a tabular policy, replayed sample by sample through the torch engine.
+
+The policy is a causal language model whose logits after the prompt are a trained vector z, [K]; all later tokens are
+forced, so that a completion of L tokens is one outcome. TRL generates, scores, shuffles and updates as ever; what it
+sampled and rewarded is written down, and the engine, given the same, must arrive at the same z after every optimizer
+step. The model and the optimizer are float64, but TRL's log-probabilities are float32 whatever the model: that is what
+TOLERANCE allows.
+
+Per token losses average over the L tokens, of which the first alone has a gradient: TRL's step is 1/L of the toy's
+(grpo, bnpo, dapo, cispo, sapo; dr_grpo too, where all completions have max_completion_length). At the sequence level
+ρ = R^(1/L) counts once, and TRL's step is the toy's (grpo), or L times it (luspo).
+
+One thing cannot be compared: a gradient that is 0 but for rounding, met by Adam's first step, which makes ±η of it. The
+seed of the runs is one at which this does not happen.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+import torch
+import transformers
+from clipbias.simulate.policy import Tabular
+from clipbias.simulate.torch_engine import Samples, train_on
+from clipbias.simulate.training import Adam, Sgd, Training
+from clipbias.theory.advantage import group_advantages
+from clipbias.theory.config import Scale
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Gspo, PpoClip, Sapo, Surrogate
+from datasets import Dataset
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    GenerationMixin,
+    PreTrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+    PrinterCallback,
+    TrainerCallback,
+)
+from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
+from trl import GRPOConfig, GRPOTrainer
+
+PROBS = (0.4, 0.3, 0.15, 0.1, 0.05)
+OUTCOMES = len(PROBS)
+FILLER, END, PROMPT, VOCABULARY = OUTCOMES, OUTCOMES + 1, OUTCOMES + 2, OUTCOMES + 3
+CERTAIN = 1e4  # a logit that leaves nothing to the others in float32, and no gradient
+GROUP, TOLERANCE = 4, 1e-6
+
+
+class TabularConfig(PreTrainedConfig):
+    model_type = "clipbias_tabular"
+    vocab_size = VOCABULARY
+    hidden_size = 2
+    auto_map: ClassVar[dict[str, str]] = {}  # TRL reads it to load the reference model
+
+
+class Position(torch.nn.Module):
+    """Hidden state e₀ where the last token is the prompt's, e₁ elsewhere."""
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> BaseModelOutputWithPast:
+        later = (input_ids != PROMPT).long()
+        return BaseModelOutputWithPast(last_hidden_state=torch.nn.functional.one_hot(later, 2).double())
+
+
+class TabularModel(PreTrainedModel, GenerationMixin):
+    """The head's bias is z; its fixed weights forbid what is no outcome at e₀ and all but the filler at e₁."""
+
+    config_class = TabularConfig
+    base_model_prefix = "model"
+
+    def __init__(self, config: TabularConfig) -> None:
+        super().__init__(config)
+        self.model = Position()
+        self.lm_head = torch.nn.Linear(2, VOCABULARY, dtype=torch.float64)
+        self.post_init()
+
+    def _init_weights(self, module: torch.nn.Module) -> None:
+        if isinstance(module, torch.nn.Linear):
+            with torch.no_grad():
+                module.weight.zero_()
+                module.weight[OUTCOMES:, 0] = -CERTAIN
+                module.weight[FILLER, 1] = CERTAIN
+                module.bias.zero_()
+                module.bias[:OUTCOMES] = torch.tensor(PROBS, dtype=torch.float64).log()
+        module.requires_grad_(False)
+        self.lm_head.bias.requires_grad_(True)
+
+    def get_output_embeddings(self) -> torch.nn.Linear:
+        return self.lm_head
+
+    def forward(self, input_ids: torch.Tensor, **_: Any) -> CausalLMOutputWithPast:
+        return CausalLMOutputWithPast(logits=self.lm_head(self.model(input_ids).last_hidden_state))
+
+
+AutoConfig.register(TabularConfig.model_type, TabularConfig)
+AutoModelForCausalLM.register(TabularConfig, TabularModel)
+
+
+class WatchedTrainer(GRPOTrainer):
+    """Numbers the samples before the shuffle and notes which of them each micro-step uses. Computes nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.rows: list[list[int]] = []
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        outputs = super()._generate_and_score_completions(inputs)
+        return outputs | {"row": torch.arange(len(inputs))}
+
+    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        self.rows.append(inputs["row"].tolist())
+        return super()._compute_loss(model, inputs)
+
+
+class AfterEachStep(TrainerCallback):
+    def __init__(self, model: TabularModel) -> None:
+        self.model, self.found = model, [model.lm_head.bias.detach().clone()]
+
+    def on_step_end(self, *_: Any, **__: Any) -> None:
+        self.found.append(self.model.lm_head.bias.detach().clone())
+
+
+@dataclass(frozen=True)
+class Row:
+    """One comparison: TRL's settings and what they are called here.
+
+    shrink: TRL's gradient over the toy's. minibatches: optimizer steps per iteration over a phase's samples.
+    """
+
+    trl: dict[str, Any]
+    surrogate: Surrogate
+    training: Training = field(default_factory=Training)
+    learning_rate: float = 3.0
+    minibatches: int = 3
+    accumulation: int = 1
+    length: int = 1
+    shrink: float = 1.0
+    phases: int = 4
+
+
+@dataclass(frozen=True)
+class Run:
+    """What TRL did: z after every step [1 + steps, K]; outcomes, rewards [phases, samples] in the order of the groups;
+    rows [phases, E·M, n]: which of a phase's samples each optimizer step used."""
+
+    z: np.ndarray
+    outcomes: np.ndarray
+    rewards: np.ndarray
+    rows: np.ndarray
+
+
+def tokenizer() -> PreTrainedTokenizerFast:
+    words = {**{f"a{i}": i for i in range(OUTCOMES)}, "and": FILLER, "end": END, "prompt": PROMPT}
+    bare = Tokenizer(WordLevel(words, unk_token="end"))
+    bare.pre_tokenizer = WhitespaceSplit()
+    return PreTrainedTokenizerFast(tokenizer_object=bare, eos_token="end", pad_token="end", unk_token="end")
+
+
+def torch_optimizer(row: Row, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
+    kind = row.training.optimizer
+    if isinstance(kind, Sgd):
+        return torch.optim.SGD(parameters, lr=row.learning_rate, momentum=kind.momentum)
+    betas = (kind.beta1, kind.beta2)
+    return torch.optim.AdamW(parameters, row.learning_rate, betas, kind.epsilon, weight_decay=kind.weight_decay)
+
+
+def run_trl(row: Row, folder: Path, seed: int = 4) -> Run:
+    transformers.logging.set_verbosity_error()
+    TabularModel(TabularConfig(architectures=["TabularModel"], dtype="float64")).save_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
+    model._init_weights(model.lm_head)  # loading makes every parameter trainable again
+    rng, outcomes, rewards = np.random.default_rng(seed), [], []
+
+    def coin(completion_ids: list[list[int]], **_: Any) -> list[float]:
+        outcomes.append([ids[0] for ids in completion_ids])
+        assert all(len(ids) == row.length and set(ids[1:]) <= {FILLER} for ids in completion_ids)
+        rewards.append(rng.integers(0, 2, len(completion_ids)).astype(float).tolist())
+        return rewards[-1]
+
+    batch = GROUP * 2
+    settings: dict[str, Any] = {
+        "epsilon": 0.2,
+        "loss_type": "grpo",
+        "beta": row.training.kl_coefficient,
+        "num_iterations": row.training.epochs,
+        "max_grad_norm": row.training.max_grad_norm or 0.0,  # TRL does not clip at 0
+    }
+    watch = AfterEachStep(model)
+    trainer = WatchedTrainer(
+        model=model,
+        args=GRPOConfig(
+            output_dir=str(folder / "out"),
+            seed=seed,
+            max_steps=row.phases * row.minibatches * row.training.epochs,
+            per_device_train_batch_size=batch // row.accumulation,
+            gradient_accumulation_steps=row.accumulation,
+            steps_per_generation=row.minibatches * row.accumulation,
+            num_generations=GROUP,
+            max_completion_length=row.length,
+            lr_scheduler_type="constant",
+            temperature=1.0,
+            top_p=1.0,
+            top_k=0,
+            generation_kwargs={"use_cache": False},
+            use_cpu=True,
+            bf16=False,
+            gradient_checkpointing=False,
+            dataloader_pin_memory=False,
+            save_strategy="no",
+            logging_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            **(settings | row.trl),
+        ),
+        reward_funcs=coin,
+        train_dataset=Dataset.from_dict({"prompt": ["prompt"] * 100}),
+        processing_class=tokenizer(),
+        optimizers=(torch_optimizer(row, [model.lm_head.bias]), None),
+        callbacks=[watch],
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.train()
+    found = torch.stack(watch.found)
+    assert not found[:, OUTCOMES:].any()
+    rows = np.array(trainer.rows).reshape(row.phases, row.training.epochs * row.minibatches, batch)
+    return Run(found[:, :OUTCOMES].numpy(), np.array(outcomes), np.array(rewards), rows)
+
+
+GUARDED: dict[str, tuple[Scale, float]] = {"group": ("std-unbiased", 1e-4), "none": ("none", 0.0)}
+
+
+def advantages(rewards: np.ndarray, scale: str) -> np.ndarray:
+    """Of rewards [phases, samples], whole groups one after another; TRL adds 1e-4 to the standard deviation."""
+    groups = rewards.reshape(len(rewards), -1, GROUP)
+    if scale == "batch":  # the deviation of all rewards of the phase, not of the advantages: no `Scale` has it
+        centred = groups - groups.mean(axis=2, keepdims=True)
+        return (centred / (groups.std(axis=(1, 2), ddof=1, keepdims=True) + 1e-4)).reshape(rewards.shape)
+    plus, minus = group_advantages(GROUP, *GUARDED[scale])
+    count = groups.sum(axis=2, keepdims=True).astype(int)
+    return np.where(groups == 1, plus[count], minus[count]).reshape(rewards.shape)
+
+
+def replay(row: Row, run: Run) -> np.ndarray:
+    """z after every step [1 + steps, K] by the torch engine."""
+    worth = advantages(run.rewards, row.trl.get("scale_rewards", "group"))
+    first = run.rows[:, : row.minibatches]
+    assert (run.rows == np.tile(first, (1, row.training.epochs, 1))).all()  # every iteration in the same order
+    assert (np.sort(first.reshape(row.phases, -1)) == np.arange(run.outcomes.shape[1])).all()
+    given = [
+        Samples(torch.tensor(outcome[at])[None], torch.tensor(value[at])[None])
+        for outcome, value, at in zip(run.outcomes, worth, first, strict=True)
+    ]
+    policy = Tabular(torch.tensor(PROBS, dtype=torch.float64))
+    found = train_on(policy, given, row.surrogate, row.shrink * row.learning_rate, row.training)
+    return np.concatenate([np.log([PROBS]), found[:, 0].numpy()])
+
+
+def worst(row: Row, run: Run) -> float:
+    """Largest difference in any logit after any step."""
+    return float(np.abs(replay(row, run) - run.z).max())
+
+
+PPO = PpoClip(0.2, 0.2)
+PLAIN_KL = {"use_bias_correction_kl": False}  # TRL 1.16 weights k3 by the ratio unless told otherwise
+ADAM = Adam(0.9, 0.95, 1e-8, 0.1)
+ROWS = {
+    "grpo": Row({"loss_type": "grpo"}, PPO),
+    "grpo-3-tokens": Row({"loss_type": "grpo"}, PPO, learning_rate=9.0, length=3, shrink=1 / 3),
+    "clip-higher": Row({"epsilon_high": 0.28}, PpoClip(0.2, 0.28)),
+    "high-only": Row({"epsilon": 1.0, "epsilon_high": 0.2}, PpoClip(None, 0.2)),
+    "low-only": Row({"epsilon": 0.2, "epsilon_high": 1e6}, PpoClip(0.2, None)),
+    "no-clip": Row({"epsilon": 1.0, "epsilon_high": 1e6}, UNCLIPPED),
+    "bnpo": Row({"loss_type": "bnpo"}, PPO, learning_rate=9.0, length=3, shrink=1 / 3),
+    "dr_grpo": Row({"loss_type": "dr_grpo", "scale_rewards": "none"}, PPO, learning_rate=9.0, length=3, shrink=1 / 3),
+    "dapo": Row(
+        {"loss_type": "dapo", "epsilon_high": 0.4}, PpoClip(0.2, 0.28), learning_rate=8.0, length=2, shrink=0.5
+    ),
+    "cispo": Row({"loss_type": "cispo", "epsilon_high": 1.3}, Cispo(1.3), learning_rate=6.0, length=2, shrink=0.5),
+    "sapo": Row({"loss_type": "sapo"}, Sapo(1.0, 1.05)),
+    "sapo-asymmetric": Row(
+        {"loss_type": "sapo", "sapo_temperature_pos": 0.5, "sapo_temperature_neg": 3.0}, Sapo(0.5, 3.0)
+    ),
+    "delta": Row({"delta": 1.3}, PpoClip(0.2, 0.2, dual=1.3), Training(epochs=3)),
+    "sequence": Row(
+        {"importance_sampling_level": "sequence", "epsilon": 0.05, "epsilon_high": 0.08},
+        Gspo(0.05, 0.08, 3),
+        learning_rate=9.0,
+        length=3,
+    ),
+    "luspo": Row(
+        {"loss_type": "luspo", "importance_sampling_level": "sequence", "epsilon": 0.05},
+        Gspo(0.05, 0.05, 3),
+        length=3,
+        shrink=3.0,
+    ),
+    "scale-none": Row({"scale_rewards": "none"}, PPO, learning_rate=6.0),
+    "scale-batch": Row({"scale_rewards": "batch"}, PPO),
+    "one-step": Row({}, PPO, minibatches=1, phases=4),
+    "eight-steps": Row({}, PPO, learning_rate=1.5, minibatches=8),
+    "iterations": Row({}, PPO, Training(epochs=3), learning_rate=1.5),
+    "iterations-of-one-step": Row({}, PPO, Training(epochs=4), minibatches=1),
+    "accumulation": Row({}, PPO, Training(epochs=2), accumulation=2),
+    "momentum": Row({}, PPO, Training(Sgd(0.9)), learning_rate=0.5),
+    "grad-norm": Row({}, PPO, Training(max_grad_norm=0.1), learning_rate=6.0),
+    "adam": Row({}, PPO, Training(Adam()), learning_rate=0.3),
+    "adamw": Row({}, PPO, Training(ADAM, max_grad_norm=0.2, epochs=2), learning_rate=0.1),
+    "kl": Row(PLAIN_KL, PPO, Training(kl_coefficient=0.3, epochs=2)),
+    "kl-adamw-cispo": Row(
+        PLAIN_KL | {"loss_type": "cispo", "epsilon_high": 1.3}, Cispo(1.3), Training(ADAM, 0.2, kl_coefficient=0.3), 0.2
+    ),
+}
+
+
+def wrong(row: Row) -> Iterator[Row]:
+    """What the row would be if the engine ignored one of its settings."""
+    if row.minibatches * row.training.epochs > 1:  # else every ratio is 1 and no gate acts
+        yield replace(row, surrogate=PPO if row.surrogate == UNCLIPPED else UNCLIPPED)
+        if isinstance(row.surrogate, PpoClip) and row.surrogate not in (UNCLIPPED, PPO):
+            yield replace(row, surrogate=PPO)
+    plain = Training(epochs=row.training.epochs)
+    if row.training.optimizer != plain.optimizer:
+        yield replace(row, training=replace(row.training, optimizer=plain.optimizer))
+    if row.training.max_grad_norm is not None:
+        yield replace(row, training=replace(row.training, max_grad_norm=None))
+    if row.training.kl_coefficient > 0:
+        yield replace(row, training=replace(row.training, kl_coefficient=0.0))
+    if "scale_rewards" in row.trl:
+        yield replace(row, trl={**row.trl, "scale_rewards": "group"})
+    if row.shrink != 1:
+        yield replace(row, shrink=1.0)
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_same_samples_same_parameters(name: str, tmp_path: Path) -> None:
+    row = ROWS[name]
+    run = run_trl(row, tmp_path)
+    assert worst(row, run) < TOLERANCE
+    for other in wrong(row):
+        assert worst(other, run) > 100 * TOLERANCE, other
+
+
+def test_order_and_guard_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative controls: mini-batches in another order; a standard deviation without TRL's 1e-4."""
+    row = ROWS["grpo"]
+    run = run_trl(row, tmp_path)
+    assert worst(row, replace(run, rows=run.rows[:, ::-1])) > 100 * TOLERANCE
+    monkeypatch.setitem(GUARDED, "group", ("std-unbiased", 0.0))
+    assert worst(row, run) > 10 * TOLERANCE
+
+
+def test_trl_weights_its_penalty_by_the_ratio_unless_told_otherwise(tmp_path: Path) -> None:
+    """R·k3 is not `Training.kl_coefficient`'s k3: a known difference from TRL's default, not from its beta."""
+    row = ROWS["kl"]
+    assert worst(row, run_trl(replace(row, trl={}), tmp_path)) > 100 * TOLERANCE
+
+
+def test_with_one_step_a_phase_no_gate_acts(tmp_path: Path) -> None:
+    row = ROWS["one-step"]
+    run = run_trl(row, tmp_path)
+    for surrogate in (UNCLIPPED, Cispo(1.3), Sapo(), Gspo(0.01, 0.01, 1)):
+        assert worst(replace(row, surrogate=surrogate), run) < TOLERANCE
