@@ -279,7 +279,7 @@ ROWS = {
     "bnpo": Row({"loss_type": "bnpo"}, PPO, learning_rate=9.0, length=3, shrink=1 / 3),
     "dr_grpo": Row({"loss_type": "dr_grpo", "scale_rewards": "none"}, PPO, learning_rate=9.0, length=3, shrink=1 / 3),
     "dapo": Row(
-        {"loss_type": "dapo", "epsilon_high": 0.4}, PpoClip(0.2, 0.28), learning_rate=8.0, length=2, shrink=0.5
+        {"loss_type": "dapo", "epsilon_high": 0.5}, PpoClip(0.2, 0.5), learning_rate=12.0, length=2, shrink=0.5
     ),
     "cispo": Row({"loss_type": "cispo", "epsilon_high": 1.3}, Cispo(1.3), learning_rate=6.0, length=2, shrink=0.5),
     "sapo": Row({"loss_type": "sapo"}, Sapo(1.0, 1.05)),
