@@ -79,11 +79,13 @@ def measure(threads: int) -> dict[str, float]:
     result = {}
     for size in (16, 64, 256, 1024):
         result[f"engine, G = {size}"] = rate(
-            lambda size=size: simulate(config(size), (PROB, 1 - PROB), 1, 400_000, 0, threads=threads), 400_000 * per_replicate
+            lambda size=size: simulate(config(size), (PROB, 1 - PROB), 1, 400_000, 0, threads=threads),
+            400_000 * per_replicate,
         )
     for size in (16, 1024):
         result[f"engine, 20 phases, G = {size}"] = rate(
-            lambda size=size: simulate(config(size), (PROB, 1 - PROB), 20, 10_000, 0, threads=threads), 200_000 * per_replicate
+            lambda size=size: simulate(config(size), (PROB, 1 - PROB), 20, 10_000, 0, threads=threads),
+            200_000 * per_replicate,
         )
     result["three random words a group"] = rate(lambda: random_words(400_000, threads), 400_000 * per_replicate)
     rng = np.random.default_rng(0)

@@ -51,19 +51,25 @@ class Choice(click.ParamType):
         return value
 
 
-class SurrogateSpec(click.ParamType):
-    """A class of `theory.surrogate` with its parameters: name:parameter=value,…"""
+class Spec(click.ParamType):
+    """An instance of a library class: name:parameter=value,…"""
 
     name = "name:a=x,b=y"
-    rule = f"one of {', '.join(SURROGATES)}, with parameters as in cispo:cap=5 or ppo:low=0.2,high=none,dual=3"
+    rule = ""
+
+    @staticmethod
+    def classes() -> dict[str, Any]:
+        """By the word that stands for each; imported only when needed."""
+        raise NotImplementedError
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        from ..theory import surrogate
-
+        if not isinstance(value, str):
+            return value
+        kinds = self.classes()
         word, _, rest = value.partition(":")
-        if word not in SURROGATES:
+        if word not in kinds:
             self.fail(f"must be {self.rule}, got {value}", param, ctx)
-        kind = getattr(surrogate, SURROGATES[word])
+        kind = kinds[word]
         try:
             pairs = [part.split("=") for part in rest.split(",") if rest]
             return kind(**{name: self._number(text) for name, text in pairs})
@@ -76,6 +82,30 @@ class SurrogateSpec(click.ParamType):
     @staticmethod
     def _number(text: str) -> float | None:
         return None if text == "none" else int(text) if text.isdigit() else float(text)
+
+
+class SurrogateSpec(Spec):
+    """A class of `theory.surrogate` with its parameters."""
+
+    rule = f"one of {', '.join(SURROGATES)}, with parameters as in cispo:cap=5 or ppo:low=0.2,high=none,dual=3"
+
+    @staticmethod
+    def classes() -> dict[str, Any]:
+        from ..theory import surrogate
+
+        return {word: getattr(surrogate, name) for word, name in SURROGATES.items()}
+
+
+class OptimizerSpec(Spec):
+    """A class of `simulate.training` with its parameters."""
+
+    rule = "one of sgd, adam, with parameters as in sgd:momentum=0.9 or adam:beta2=0.95,weight_decay=0.1"
+
+    @staticmethod
+    def classes() -> dict[str, Any]:
+        from ..simulate.training import Adam, Sgd
+
+        return {"sgd": Sgd, "adam": Adam}
 
 
 class Numbers(click.ParamType):
@@ -117,11 +147,11 @@ class SuccessProbs(Numbers):
         return all(0 <= p <= 1 for p in values)
 
 
-class PlotFile(click.ParamType):
-    """A file that matplotlib can write."""
+class OutputFile(click.ParamType):
+    """A file to write, in a folder that exists."""
 
     name = "file"
-    kinds = (".png", ".pdf", ".svg")
+    kinds: tuple[str, ...] = ()
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         path = Path(value)
@@ -130,3 +160,13 @@ class PlotFile(click.ParamType):
         if not path.parent.is_dir():
             self.fail(f"must be in a folder that exists, got {value}", param, ctx)
         return path
+
+
+class PlotFile(OutputFile):
+    """What matplotlib can write."""
+
+    kinds = (".png", ".pdf", ".svg")
+
+
+class ParquetFile(OutputFile):
+    kinds = (".parquet",)

@@ -63,7 +63,7 @@ def write_point(folder: Path, point: Point, values: Row) -> None:
     hints = typing.get_type_hints(Point)
     types = {name: _TYPES.get(hints.get(name)) for name in values}
     table = pa.table({name: pa.array([value], types[name]) for name, value in values.items()})
-    with _replaced(point_file(folder, point)) as draft:
+    with replaced(point_file(folder, point)) as draft:
         # Dictionaries and statistics are of no use in one row.
         pq.write_table(
             table.replace_schema_metadata({"sha256": _seal(values)}),
@@ -130,11 +130,11 @@ def prepare(folder: Path, text: str, points: Sequence[Point]) -> None:
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     if any(data.iterdir()):
         _check_versions(manifest, versions)
-    with _replaced(folder / DESIGN) as draft:
+    with replaced(folder / DESIGN) as draft:
         draft.write_text(text, encoding="utf-8")
     digest = hashlib.sha256(text.encode()).hexdigest()
     value = {"points": len(points), "sweep_sha256": digest, "versions": versions}
-    with _replaced(manifest) as draft:
+    with replaced(manifest) as draft:
         draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
@@ -151,7 +151,7 @@ def _check_versions(manifest: Path, versions: dict[str, str]) -> None:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path) -> Iterator[Path]:
     """Yield a sibling to write to; it takes `path`'s place only if the block ends well."""
     draft = path.with_name(f".{path.name}.draft")  # hidden from readers of the data set
     try:

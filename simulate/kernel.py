@@ -1,7 +1,7 @@
 """The compiled inner loop: phases of GRPO on a softmax over K outcomes, one replicate after another.
 
-One step's gradient is (W − π·ΣW)/n with W_a = R_a·(f₊′(R_a)·Σ Â₊k_a + f₋′(R_a)·Σ Â₋(c_a − k_a)) − β·(1 − r_a)·Σ c_a, sums
-over the groups of the mini-batch (`groups`), R = π/b, r = π_ref/π (`theory.config`, T2, `training`).
+One step's gradient is (W − π·ΣW)/n with W_a = R_a·(f₊′(R_a)·Σ Â₊k_a + f₋′(R_a)·Σ Â₋(c_a − k_a)) − β·(1 − r_a)·Σ c_a,
+sums over the groups of the mini-batch (`groups`), R = π/b, r = π_ref/π (`theory.config`, T2, `training`).
 """
 
 import math
@@ -16,9 +16,7 @@ from .update import advance
 
 
 @compiled
-def gradient(
-    run: Setup, sums: Array, b: Array, pi: Array, start: Array, pull: Array, events: Array, step: int
-) -> None:
+def gradient(run: Setup, sums: Array, b: Array, pi: Array, start: Array, pull: Array, events: Array, step: int) -> None:
     """pull [K] ← the gradient in the logits from one mini-batch's sums [SUMS, K]; adds to events [2, E·M]."""
     whole = 0.0
     for a in range(len(pi)):

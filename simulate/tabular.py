@@ -77,7 +77,7 @@ def simulate(
 def trajectories(
     config: PhaseConfig, probs: ArrayLike, phases: int, replicates: int, seed: int, training: Training = PLAIN
 ) -> Array:
-    """The policies themselves before, between and after the phases, [replicates, phases + 1, K]: those of `simulate`."""
+    """The policies of `simulate` themselves, before, between and after the phases: [replicates, phases + 1, K]."""
     return _simulate(config, probs, phases, replicates, seed, training, replicates, None, None)[1]
 
 

@@ -1,4 +1,4 @@
-"""The optimizer step of compiled loops: `training.Sgd` and `training.Adam` for one replicate, as torch computes them."""
+"""The optimizer step of compiled loops: `training.Sgd` and `training.Adam` of one replicate, as torch computes them."""
 
 import math
 from typing import NamedTuple
