@@ -1,8 +1,8 @@
 """`kernel` for K = 2, PPO's clip and plain gradient ascent: the same law, an order of magnitude faster.
 
 One number, the log-odds x = z₁ − z₂, is the policy: the mean logit does not move (Σ_j ∂J/∂z_j = 0), so that z₁, z₂
-shift by ±half of x. LANES replicates advance together: a row of `state` or `words` holds one quantity of all of them, and
-loops over a row that look nothing up become vector instructions. Draws are particular to two outcomes: in the first
+shift by ±half of x. LANES replicates advance together: a row of `state` or `words` holds one quantity of all of them,
+and loops over a row that look nothing up become vector instructions. Draws are particular to two outcomes: in the first
 phase one alias lookup gives a whole group (`tables.pattern_rows`); later, a word of coins gives the outcomes of 64
 samples.
 """
