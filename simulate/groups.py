@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ..theory.advantage import group_advantages
 from ..theory.config import PhaseConfig
-from .stream import MAX_TABLE, Array, Words, binomial, compiled, draw, uniform
-from .tables import binomial_tables
+from .stream import MAX_TABLE, Array, Words, binomial, compiled, uniform
+from .tables import binomial_tables, from_row
 from .training import Training
 
 MAX_ENTRIES = 1 << 23  # of all alias rows together, 64 MB
@@ -23,12 +23,10 @@ SUMS = 5
 
 
 class Rows(NamedTuple):
-    """Alias rows of Bin(n, prob_l): table [all rows], offsets, masks, first values, each [levels, G + 1]."""
+    """`tables.binomial_tables`: heads [levels, G + 1]."""
 
     table: Words
-    offsets: NDArray[np.int64]
-    masks: Words
-    firsts: NDArray[np.int64]
+    heads: Words
 
 
 class Groups(NamedTuple):
@@ -102,13 +100,6 @@ def make_room(groups: Groups) -> Room:
 
 
 @compiled
-def from_rows(rows: Rows, level: int, trials: int, position: np.uint64) -> int:
-    return draw(rows.table, rows.offsets[level, trials], rows.masks[level, trials], position) + int(
-        rows.firsts[level, trials]
-    )
-
-
-@compiled
 def draw_group(
     groups: Groups, shared: bool, b: Array, room: Room, position: np.uint64, increment: np.uint64
 ) -> tuple[int, np.uint64]:
@@ -119,7 +110,7 @@ def draw_group(
         if a < len(b) - 1 and left > 0:
             if shared and groups.tabled:
                 position += increment
-                count = from_rows(groups.outcomes, a, left, position)
+                count = from_row(groups.outcomes.table, groups.outcomes.heads[a, left], position)
             else:
                 share = min(b[a] / remaining, 1.0) if remaining > 0.0 else 1.0
                 count, position = binomial(left, share, position, increment)
@@ -127,7 +118,8 @@ def draw_group(
         left -= count
         if count > 0 and groups.tabled:
             position += increment
-            rewarded = from_rows(groups.rewards, groups.level_of[a], count, position)
+            head = groups.rewards.heads[groups.level_of[a], count]
+            rewarded = from_row(groups.rewards.table, head, position)
         elif count > 0:
             rewarded, position = binomial(count, groups.success[a], position, increment)
         room.counts[a] = count

@@ -7,11 +7,12 @@ do not depend on threads or chunks. Draws are exact up to the 2⁻⁵³ resoluti
 
 import math
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar, cast
+from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -24,7 +25,22 @@ ONE = np.uint64(1)
 TOP = np.uint64(63)
 LOW_BITS = np.uint64(11)
 LOW_MASK = np.uint64(2047)
+SIXTEEN = np.uint64((1 << 16) - 1)
+LOG_FACTORIALS = gammaln(np.arange(1.0, 2049.0))
 MAX_TABLE = 1024  # rows of an alias table hold their index in 11 bits
+
+
+class Hat(NamedTuple):
+    """What Hörmann's BTRS needs to know of a binomial law, his letters a and b; see `binomial`."""
+
+    trials: float
+    a: float
+    b: float
+    centre: float
+    accept: float
+    scale: float
+    log_odds: float
+    peak: float
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -84,7 +100,7 @@ def binomial(trials: int, prob: float, position: np.uint64, increment: np.uint64
     if trials * p < 10.0:
         count, position = _gaps(trials, p, position, increment)
     else:
-        count, position = _btrs(trials, p, position, increment)
+        count, position = from_hat(hat_of(trials, p), position, increment)
     return (count if prob <= 0.5 else trials - count), position
 
 
@@ -118,29 +134,39 @@ def _gaps(trials: int, prob: float, position: np.uint64, increment: np.uint64) -
 
 
 @compiled
-def _btrs(trials: int, prob: float, position: np.uint64, increment: np.uint64) -> tuple[int, np.uint64]:
+def hat_of(trials: int, prob: float) -> Hat:
+    """For trials·prob ≥ 10 and prob ≤ ½."""
     spread = math.sqrt(trials * prob * (1.0 - prob))
     b = 1.15 + 2.53 * spread
     a = -0.0873 + 0.0248 * b + 0.01 * prob
-    c = trials * prob + 0.5
-    accept = 0.92 - 4.2 / b
+    mode = math.floor((trials + 1) * prob)
+    peak = log_factorial(mode) + log_factorial(trials - mode) - mode * math.log(prob / (1.0 - prob))
+    centre, scale = trials * prob + 0.5, (2.83 + 5.1 / b) * spread
+    return Hat(float(trials), a, b, centre, 0.92 - 4.2 / b, scale, math.log(prob / (1.0 - prob)), peak)
+
+
+@compiled
+def from_hat(hat: Hat, position: np.uint64, increment: np.uint64) -> tuple[int, np.uint64]:
     while True:
         position += increment
         u = uniform(position) - 0.5
         position += increment
         v = uniform(position)
         us = 0.5 - abs(u)
-        k = math.floor((2.0 * a / us + b) * u + c)
-        if us >= 0.07 and v <= accept:
+        k = math.floor((2.0 * hat.a / us + hat.b) * u + hat.centre)
+        if us >= 0.07 and v <= hat.accept:
             return int(k), position
-        if k < 0.0 or k > trials:
+        if k < 0.0 or k > hat.trials:
             continue
-        v = math.log(v * (2.83 + 5.1 / b) * spread / (a / (us * us) + b))
-        mode = math.floor((trials + 1) * prob)
-        bound = math.lgamma(mode + 1.0) + math.lgamma(trials - mode + 1.0)
-        bound += (k - mode) * math.log(prob / (1.0 - prob)) - math.lgamma(k + 1.0) - math.lgamma(trials - k + 1.0)
-        if v <= bound:
+        bound = hat.peak + k * hat.log_odds - log_factorial(k) - log_factorial(hat.trials - k)
+        if math.log(v * hat.scale / (hat.a / (us * us) + hat.b)) <= bound:
             return int(k), position
+
+
+@compiled
+def log_factorial(n: float) -> float:
+    """log n! for a whole number n ≥ 0."""
+    return float(LOG_FACTORIALS[int(n)] if n < len(LOG_FACTORIALS) else math.lgamma(n + 1.0))
 
 
 @compiled
@@ -174,9 +200,9 @@ def alias_row(law: Array, row: Words) -> None:
 
 
 @compiled
-def draw(table: Words, offset: int, mask: np.uint64, position: np.uint64) -> int:
+def draw(table: Words, offset: np.uint64, mask: np.uint64, position: np.uint64) -> int:
     """An index from the alias row at `offset` of length mask + 1, by the word at `position`."""
     word = mix(position)
     index = word & mask
-    entry = table[offset + np.int64(index)]
+    entry = table[offset + index]
     return int(np.int64(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK))

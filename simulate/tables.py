@@ -1,20 +1,18 @@
 """Alias tables of the counts in a group, where their law is the same for all replicates."""
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import binom
 
-from .stream import MAX_TABLE, Array, Words, alias_row, compiled
+from .stream import MAX_TABLE, SIXTEEN, Array, Words, alias_row, compiled, draw
 
 
 @compiled
-def binomial_rows(trials: int, prob: float) -> tuple[Words, NDArray[np.int64], Words, NDArray[np.int64]]:
-    """Alias rows of Bin(n, prob) for n = 0…trials: (table, offsets [n], masks [n], first values [n]).
+def binomial_rows(trials: int, prob: float) -> tuple[Words, Words]:
+    """Alias rows of Bin(n, prob) for n = 0…trials, one after another, and their heads [trials + 1]; see `from_row`.
 
     A row covers the values of probability above 1e-20 of the mode's; what is left out is below a double's resolution.
     """
-    offsets, starts = np.zeros(trials + 1, np.int64), np.zeros(trials + 1, np.int64)
-    masks = np.zeros(trials + 1, np.uint64)
+    heads = np.zeros(trials + 1, np.uint64)
     pieces = [np.empty(0, np.uint64) for _ in range(trials + 1)]
     filled = 0
     for n in range(trials + 1):
@@ -34,35 +32,38 @@ def binomial_rows(trials: int, prob: float) -> tuple[Words, NDArray[np.int64], W
             size *= 2
         pieces[n] = np.empty(size, np.uint64)
         alias_row(law[first : last + 1], pieces[n])
-        offsets[n], starts[n], masks[n] = filled, first, np.uint64(size - 1)
+        heads[n] = np.uint64((filled << 32) + (first << 16) + size - 1)
         filled += size
-    table = np.empty(filled, np.uint64)
-    for n in range(trials + 1):
-        table[offsets[n] : offsets[n] + len(pieces[n])] = pieces[n]
-    return table, offsets, masks, starts
+    return joined(pieces, filled), heads
 
 
 @compiled
-def binomial_tables(trials: int, probs: Array) -> tuple[Words, NDArray[np.int64], Words, NDArray[np.int64]]:
-    """Alias rows of Bin(n, probs[l]) for every l and n = 0…trials.
-
-    (table, offsets, masks, first values), the last three [len(probs), trials + 1].
-    """
-    levels = len(probs)
-    tables = [np.empty(0, np.uint64) for _ in range(levels)]
-    offsets, firsts = np.empty((levels, trials + 1), np.int64), np.empty((levels, trials + 1), np.int64)
-    masks = np.empty((levels, trials + 1), np.uint64)
+def binomial_tables(trials: int, probs: Array) -> tuple[Words, Words]:
+    """`binomial_rows` for every probability, one after another: (table, heads [len(probs), trials + 1])."""
+    heads = np.empty((len(probs), trials + 1), np.uint64)
+    tables = [np.empty(0, np.uint64) for _ in probs]
     filled = 0
-    for level in range(levels):
-        tables[level], row_offsets, masks[level], firsts[level] = binomial_rows(trials, probs[level])
-        offsets[level] = row_offsets + filled
+    for level, prob in enumerate(probs):
+        tables[level], row_heads = binomial_rows(trials, prob)
+        heads[level] = row_heads + np.uint64(filled << 32)
         filled += len(tables[level])
-    table = np.empty(filled, np.uint64)
+    return joined(tables, filled), heads
+
+
+@compiled
+def joined(pieces: list[Words], length: int) -> Words:
+    whole = np.empty(length, np.uint64)
     filled = 0
-    for piece in tables:
-        table[filled : filled + len(piece)] = piece
+    for piece in pieces:
+        whole[filled : filled + len(piece)] = piece
         filled += len(piece)
-    return table, offsets, masks, firsts
+    return whole
+
+
+@compiled
+def from_row(table: Words, head: np.uint64, position: np.uint64) -> int:
+    """The word at `position` as a draw from a row; head: where it begins in 32 bits, its first value and mask in 16."""
+    return int(head >> np.uint64(16) & SIXTEEN) + draw(table, head >> np.uint64(32), head & SIXTEEN, position)
 
 
 def pattern_rows(prob: float, success: Array, plus: Array, minus: Array) -> tuple[Words, Array, Words]:

@@ -14,10 +14,27 @@ import numpy as np
 
 from ..theory.config import PhaseConfig
 from ..theory.surrogate import PpoClip
-from .groups import Groups, from_rows
+from .groups import Groups
 from .record import Setup, Sums, add_powers, record_clipping, record_place
-from .stream import ALL, LOW_BITS, ONE, TOP, Array, Words, binomial, compiled, draw, mix, open_stream, popcount
-from .tables import pattern_rows
+from .stream import (
+    ALL,
+    LOW_BITS,
+    ONE,
+    SIXTEEN,
+    TOP,
+    Array,
+    Hat,
+    Words,
+    binomial,
+    compiled,
+    draw,
+    from_hat,
+    hat_of,
+    mix,
+    open_stream,
+    popcount,
+)
+from .tables import from_row, pattern_rows
 from .training import Training
 
 LANES = 64
@@ -25,9 +42,9 @@ LANES = 64
 X, P, Q, OVER_P, OVER_Q, RATIO_P, RATIO_Q, PRAISE_P, PRAISE_Q, BLAME_P, BLAME_Q, B = range(0, 12 * LANES, LANES)
 # Rows of `words`: stream position and increment; a toss of coins; k₁, k₂, n₁, n₂ in 16 bits each.
 POSITION, INCREMENT, BITS, UNDECIDED, THRESHOLD, COUNTS = range(0, 6 * LANES, LANES)
-MOST = (1 << 16) - 1  # samples that 16 bits count
-SIXTEEN = np.uint64(MOST)
+MOST = int(SIXTEEN)  # samples that 16 bits count
 NOTHING = np.uint64(0)
+NO_HAT = Hat(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
 class Patterns(NamedTuple):
@@ -90,7 +107,7 @@ def add_patterns(patterns: Patterns, groups: Groups, state: Array, words: Words)
         praise_p, praise_q, blame_p, counts = 0.0, 0.0, 0.0, NOTHING
         for _ in range(groups.groups):
             position += increment
-            pick = draw(patterns.row, 0, mask, position)
+            pick = draw(patterns.row, NOTHING, mask, position)
             praise_p += patterns.values[pick, 0]
             praise_q += patterns.values[pick, 1]
             blame_p += patterns.values[pick, 2]
@@ -129,24 +146,31 @@ def toss(coins: int, state: Array, words: Words) -> None:
 @compiled
 def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Words) -> None:
     """`taken` groups: their first outcomes from BITS where G ≤ 64, else drawn one by one; their rewards from tables."""
-    size = groups.size
+    size, outcomes, rewards = groups.size, groups.outcomes, groups.rewards
+    heads1, heads2 = rewards.heads[groups.level_of[0]], rewards.heads[groups.level_of[1]]
     whole = ALL >> np.uint64(64 - min(size, 64))
     for i in range(LANES):
         position, increment, bits = words[POSITION + i], words[INCREMENT + i], words[BITS + i]
         praise_p, praise_q, blame_p, counts = 0.0, 0.0, 0.0, NOTHING
+        rarer = min(state[B + i], 1.0 - state[B + i])
+        often = size > 64 and not shared and size * rarer > 10.0
+        hat = hat_of(size, rarer) if often else NO_HAT
         for _ in range(taken):
             if size <= 64:
                 first = popcount(bits & whole)
                 bits >>= np.uint64(size & 63)
             elif shared:
                 position += increment
-                first = from_rows(groups.outcomes, 0, size, position)
+                first = from_row(outcomes.table, outcomes.heads[0, size], position)
+            elif often:
+                first, position = from_hat(hat, position, increment)
+                first = first if state[B + i] <= 0.5 else size - first
             else:
                 first, position = binomial(size, state[B + i], position, increment)
             position += increment
-            k1 = from_rows(groups.rewards, groups.level_of[0], first, position)
+            k1 = from_row(rewards.table, heads1[first], position)
             position += increment
-            k2 = from_rows(groups.rewards, groups.level_of[1], size - first, position)
+            k2 = from_row(rewards.table, heads2[size - first], position)
             m = k1 + k2
             praise_p += groups.plus[m] * k1
             praise_q += groups.plus[m] * k2
@@ -168,7 +192,7 @@ def draw_minibatch(groups: Groups, patterns: Patterns, shared: bool, state: Arra
         return
     state[PRAISE_P : BLAME_Q + LANES] = 0.0
     words[COUNTS : COUNTS + LANES] = NOTHING
-    together = max(64 // groups.size, 1)
+    together = 64 // groups.size if groups.size <= 64 else groups.groups
     for done in range(0, groups.groups, together):
         taken = min(together, groups.groups - done)
         if groups.size <= 64:

@@ -67,7 +67,12 @@ def test_the_table_is_for_people(clipbias):
         ("--replicates many", "--replicates must be a whole number, at least 2, got many"),
         ("--phases 0", "--phases must be at least 1, got 0"),
         ("--clip-high nan", "--clip-high must be positive and finite, or none, got nan"),
-        ("--optimizer adam", "No such option"),
+        ("--optimizer rmsprop", "--optimizer must be one of sgd, adam"),
+        ("--epochs 0", "--epochs must be at least 1, got 0"),
+        ("--kl-coefficient -1", "--kl-coefficient must be at least 0 and finite, got -1.0"),
+        ("--max-grad-norm 0", "--max-grad-norm must be positive and finite, or none, got 0.0"),
+        ("--trajectories x.csv", "--trajectories must end in .parquet, got x.csv"),
+        ("--unheard-of 1", "No such option"),
     ],
 )
 def test_wrong_input_is_one_line(clipbias, change, message):

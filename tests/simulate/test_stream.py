@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from clipbias.simulate.stream import alias_row, binomial, compiled, draw, open_stream
-from clipbias.simulate.tables import binomial_rows
+from clipbias.simulate.stream import alias_row, binomial, compiled, open_stream
+from clipbias.simulate.tables import binomial_rows, from_row
 from scipy.stats import binom, chisquare
 
 
@@ -15,11 +15,11 @@ def many_binomials(trials: int, prob: float, out: np.ndarray) -> None:
 
 
 @compiled
-def many_tabled(table, offset, mask, first, out: np.ndarray) -> None:
-    position, increment = open_stream(np.uint64(11), offset)
+def many_tabled(table, head, out: np.ndarray) -> None:
+    position, increment = open_stream(np.uint64(11), np.uint64(5))
     for i in range(len(out)):
         position += increment
-        out[i] = first + draw(table, offset, mask, position)
+        out[i] = from_row(table, head, position)
 
 
 def p_value(sample: np.ndarray, trials: int, prob: float) -> float:
@@ -54,17 +54,17 @@ def test_binomial_at_the_ends(trials, prob):
 
 @pytest.mark.parametrize(("trials", "prob"), [(16, 0.65), (300, 0.1), (1024, 0.5)])
 def test_tabled_binomial_law(trials, prob):
-    table, offsets, masks, starts = binomial_rows(trials, prob)
+    table, heads = binomial_rows(trials, prob)
     sample = np.empty(400_000, np.int64)
-    many_tabled(table, offsets[trials], masks[trials], starts[trials], sample)
+    many_tabled(table, heads[trials], sample)
     assert p_value(sample, trials, prob) > 1e-4
 
 
 @pytest.mark.parametrize("prob", [0.0, 1.0])
 def test_tabled_binomial_at_the_ends(prob):
-    table, offsets, masks, starts = binomial_rows(5, prob)
+    table, heads = binomial_rows(5, prob)
     sample = np.empty(100, np.int64)
-    many_tabled(table, offsets[5], masks[5], starts[5], sample)
+    many_tabled(table, heads[5], sample)
     assert (sample == 5 * prob).all()
 
 
