@@ -11,10 +11,12 @@ import numpy as np
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
 from .fields import check
 from .files import write_parquet
-from .layout import Cell
+from .evaluation import evaluate
+from .layout import EVALUATION, Cell
 from .probe import Reading
-from .subject import load_subject
-from .trainer import PhaseEnd, Record, RecordingTrainer, adam, draw_seed
+from .subject import Subject, load_subject
+from .survey import chosen_problems, read_survey, survey_file
+from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, adam, draw_seed
 
 
 def _mean(values: list[Any]) -> float | None:
@@ -43,11 +45,20 @@ def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
     return row
 
 
+def training_set(cell: Cell, subject: Subject) -> TrainingSet:
+    problems = subject.problems[cell.arm.style]
+    if not cell.arm.surveyed:
+        return TrainingSet(problems, (None,) * len(problems))
+    survey = read_survey(survey_file(cell.root, cell.arm.style), problems)
+    places = chosen_problems(cell.arm, survey)
+    return TrainingSet(tuple(problems[i] for i in places), tuple(survey.labels[i] for i in places))
+
+
 def train_cell(cell: Cell) -> None:
     """Train the cell, or finish it from its last checkpoint; a finished cell is left alone."""
     if cell.done:
         return
-    recipe, training = cell.recipe, cell.recipe.training
+    recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
     subject = load_subject(recipe.model, recipe.probe)
     optimizer = adam(subject.model, training)
@@ -57,7 +68,7 @@ def train_cell(cell: Cell) -> None:
 
     def read(phase: int) -> Reading:
         subject.model.eval()
-        reading = subject.probe.read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
+        reading = subject.probes[cell.arm.style].read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
         broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
         check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
         return reading
@@ -74,11 +85,17 @@ def train_cell(cell: Cell) -> None:
 
     if phases:
         with tempfile.TemporaryDirectory() as scratch:
-            trainer = RecordingTrainer(subject, training, cell.arm, cell.seed, phases, optimizer, record, scratch)
+            trainer = RecordingTrainer(
+                subject, training_set(cell, subject), training, cell.arm, cell.seed, phases, optimizer, record, scratch
+            )
             trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
             trainer.train()
     metadata = cell.metadata | {"started": rows[0]["started"]}
     write_parquet(cell.part("tokens"), tokens_table(record), metadata)
     write_parquet(cell.part("samples"), record.samples, metadata)
+    if EVALUATION in cell.kinds:
+        seed = draw_seed(cell.seed, cell.phases)
+        line, length = recipe.evaluation, training.max_completion_length
+        write_parquet(cell.part(EVALUATION), evaluate(subject, line.styles, line.samples, length, seed), metadata)
     write_parquet(cell.part("metrics"), rows, metadata)
     shutil.rmtree(cell.checkpoints, ignore_errors=True)
