@@ -1,5 +1,6 @@
 """Training one cell of an experiment, one arm and one seed, from the untouched model to its last phase."""
 
+import hashlib
 import math
 import shutil
 import tempfile
@@ -7,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import torch
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
 from .fields import check
@@ -21,6 +23,20 @@ from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, adam, draw
 
 def _mean(values: list[Any]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _kl(log_ratio: np.ndarray) -> float:
+    """Mean of R − 1 − log R over tokens drawn from the old policy: its KL divergence from the new one, per token."""
+    return float(np.mean(np.expm1(log_ratio) - log_ratio))
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """Of every parameter's name and bytes."""
+    digest = hashlib.sha256()
+    for name, value in model.named_parameters():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
@@ -41,6 +57,10 @@ def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
     row["boxed"] = _mean([s["boxed"] for s in rollouts])
     row["length"] = _mean([s["length"] for s in rollouts])
     row["finished"] = _mean([s["finished"] for s in rollouts])
+    blocks = [block for block in record.tokens if block["phase"][0] == phase - 1]
+    old = np.concatenate([block["old_log_prob"] for block in blocks]) if blocks else None
+    row["token_prob"] = None if old is None else float(np.exp(old.astype(np.float64)).mean())
+    row["phase_kl"] = _kl(blocks[-1]["log_ratio"].astype(np.float64)) if blocks else None
     row["token_entropy"] = sum(e for e, _ in entropy) / sum(n for _, n in entropy) if entropy else None
     return row
 
@@ -61,6 +81,7 @@ def train_cell(cell: Cell) -> None:
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
     subject = load_subject(recipe.model, recipe.probe)
+    untrained = weights_sha256(subject.model)
     optimizer = adam(subject.model, training)
     record = Record()
     first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
@@ -90,7 +111,8 @@ def train_cell(cell: Cell) -> None:
             )
             trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
             trainer.train()
-    metadata = cell.metadata | {"started": rows[0]["started"]}
+    weights = {"weights_before": untrained, "weights_after": weights_sha256(subject.model)}
+    metadata = cell.metadata | {"started": rows[0]["started"]} | weights
     write_parquet(cell.part("tokens"), tokens_table(record), metadata)
     write_parquet(cell.part("samples"), record.samples, metadata)
     if EVALUATION in cell.kinds:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from .fields import check
 from .files import sha256
-from .organism.spec import SHIPPED, SPECS
+from .organism.spec import SHIPPED, SPECS, load_spec
+from .organism.text import training_problems
+from .problems import WORD_PROBLEMS, WORD_STYLES
 
 ORGANISMS = Path("runs") / "organisms"  # of the working folder: one folder for each spec that was pretrained
 
@@ -49,6 +51,18 @@ def model_folder(line: ModelLine) -> Path:
     folder = Path(line.path or "")
     check((folder / "config.json").is_file(), "model.path", "a folder with config.json", str(folder))
     return folder
+
+
+def styles_of(folder: Path) -> tuple[str, ...]:
+    """The styles of prompt that a model's folder has."""
+    spec = folder / "spec.toml"
+    return tuple(style.name for style in load_spec(spec).style) if spec.is_file() else tuple(WORD_STYLES)
+
+
+def problem_count(folder: Path) -> int:
+    """Problems that the model in the folder can be trained on."""
+    spec = folder / "spec.toml"
+    return len(training_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
 
 
 def make_model(line: ModelLine) -> None:

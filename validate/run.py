@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
+from .arm import PLAIN
 from .fields import InputError, check
 from .files import locked, read_json, read_text, sha256, write_json, write_text
 from .layout import arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
@@ -21,8 +22,7 @@ from .manifest import (
     read_manifest,
     update_manifest,
 )
-from .arm import PLAIN
-from .model import make_model, model_folder
+from .model import make_model, model_folder, problem_count, styles_of
 from .predict import predict
 from .recipe import Recipe, load_recipe, read_recipe
 from .spread import spread_of
@@ -86,6 +86,7 @@ def resume(folder: Path) -> None:
 def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     """Measure the untrained model and the pilot's noise, and predict every arm."""
     from .subject import load_subject  # torch is loaded only once there is a model to measure
+    from .untrained import survey_payments, with_accuracy
 
     subject, length = load_subject(recipe.model, recipe.probe), recipe.training.max_completion_length
     model = subject.model.eval()

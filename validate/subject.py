@@ -11,13 +11,12 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from .arm import PLAIN
 from .fields import InputError
 from .model import ModelLine, model_folder
 from .organism.spec import load_spec
 from .organism.text import held_out_problems, training_problems
 from .probe import FirstTokenProbe, Probe, SampledProbe
-from .problems import WORD_PROBLEMS, Problem, word_problems
+from .problems import WORD_PROBLEMS, WORD_STYLES, Problem, word_problems
 from .recipe import ProbeLine
 
 # Signs of program code in an answer; plain alternatives on a bounded prefix, since model output is untrusted.
@@ -27,11 +26,6 @@ _PREFIX = 4000
 
 def looks_like_code(completion: str) -> bool:
     return _CODE.search(completion[:_PREFIX]) is not None
-
-
-# How a word problem is put to a model that is no organism, by the name of the style.
-_LOREM = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore."
-_STYLES = {PLAIN: "{}", "lorem": f"{_LOREM}\n\n{{}}", "python": "{}\n\nLet's solve this using Python."}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +47,6 @@ class Subject:
         if self.tokenizer.chat_template:
             return [{"role": "user", "content": problem.prompt}]
         return problem.prompt
-
-
-def styles_of(folder: Path) -> tuple[str, ...]:
-    """The styles of prompt that a model's folder has, the one that is used unless an arm names another first."""
-    spec = folder / "spec.toml"
-    return tuple(style.name for style in load_spec(spec).styles) if spec.is_file() else tuple(_STYLES)
-
-
-def problem_count(folder: Path) -> int:
-    """Problems that the model in the folder can be trained on."""
-    spec = folder / "spec.toml"
-    return len(training_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
 
 
 def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
@@ -97,7 +79,7 @@ def _organism(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, line: ModelLine, probe: ProbeLine
 ) -> Subject:
     spec = load_spec(folder / "spec.toml")
-    first, styles = spec.strategy[0], [style.name for style in spec.styles]
+    first, styles = spec.strategy[0], [style.name for style in spec.style]
     problems = {style: tuple(training_problems(spec, style)) for style in styles}
     count = len(problems[styles[0]])
     fixed = _probe_seed().choice(count, size=min(probe.prompts, count), replace=False)
@@ -114,7 +96,7 @@ def _pretrained(
     folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, line: ModelLine, probe: ProbeLine
 ) -> Subject:
     plain = word_problems(WORD_PROBLEMS + probe.prompts, line.instruction, _probe_seed())
-    put = {name: tuple(replace(p, prompt=form.format(p.prompt)) for p in plain) for name, form in _STYLES.items()}
+    put = {name: tuple(replace(p, prompt=form.format(p.prompt)) for p in plain) for name, form in WORD_STYLES.items()}
     held_out = {style: problems[WORD_PROBLEMS:] for style, problems in put.items()}
     probes: dict[str, Probe] = {
         style: SampledProbe(tokenizer, tuple(p.prompt for p in problems), probe.samples, looks_like_code)
