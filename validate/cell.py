@@ -11,9 +11,9 @@ import numpy as np
 import torch
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
+from .evaluation import evaluate
 from .fields import check
 from .files import write_parquet
-from .evaluation import evaluate
 from .layout import EVALUATION, Cell
 from .probe import Reading
 from .subject import Subject, load_subject
@@ -89,7 +89,9 @@ def train_cell(cell: Cell) -> None:
 
     def read(phase: int) -> Reading:
         subject.model.eval()
-        reading = subject.probes[cell.arm.style].read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
+        reading = subject.probes[cell.arm.style].read(
+            subject.model, training.max_completion_length, draw_seed(cell.seed, phase)
+        )
         broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
         check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
         return reading

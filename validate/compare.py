@@ -5,6 +5,7 @@ from typing import Any
 
 from scipy.special import expit
 
+from ..theory.surrogate import UNCLIPPED
 from . import words
 from .measured import RunData
 from .outcome import ArmScore, clip_fractions, paired_differences, reference_arm, score_arm, share_changes, skill

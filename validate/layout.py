@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from .arm import Arm
 from .fields import InputError
 from .files import read_parquet, sha256
-from .arm import Arm
 from .recipe import Recipe
 
 PILOT_ARM = Arm("pilot", clip_low=None, clip_high=None)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .measured import ArmData, ClipCounts, RunData
 from .arm import Arm
+from .measured import ArmData, ClipCounts, RunData
 from .recipe import Recipe
 from .score import (
     LEVEL,
@@ -159,8 +159,9 @@ def reference_arm(recipe: Recipe) -> Arm | None:
 def clip_rivals(recipe: Recipe) -> list[Arm]:
     """The arms that differ from the reference in nothing but their clip."""
     base = reference_arm(recipe)
-    bare = [replace(arm, name="", clip_low=None, clip_high=None) for arm in recipe.arm]
-    return [] if base is None else [a for a, b in zip(recipe.arm, bare, strict=True) if a != base and b == replace(base, name="")]
+    if base is None:
+        return []
+    return [a for a in recipe.arm if a != base and replace(a, name=base.name, clip_low=None, clip_high=None) == base]
 
 
 @dataclass(frozen=True, slots=True)

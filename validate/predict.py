@@ -84,9 +84,7 @@ def token_clip_fractions(
     return low, high
 
 
-def _arm(
-    recipe: Recipe, arm: Arm, toy: Toy, log_ratio: NDArray[np.float64], paid: Payment | None
-) -> dict[str, Any]:
+def _arm(recipe: Recipe, arm: Arm, toy: Toy, log_ratio: NDArray[np.float64], paid: Payment | None) -> dict[str, Any]:
     """What is claimed about one arm. toy: with the shared training's learning rates and the arm's start and phases."""
     shared, training = recipe.training, arm.training(recipe.training)
     momentum, minibatches = shared.adam_beta1, training.minibatches
@@ -94,9 +92,9 @@ def _arm(
     overall = training.success_prob if chances is None else start_chance(toy, chances)
     toy = replace(toy, rates=[rate * relative_rate(training, shared, overall) for rate in toy.rates])
     results = toy.laws(training, arm.clip, chances)
-    tokens = replace(training, success_prob=overall), log_ratio * (training.learning_rate / shared.learning_rate), arm
-    low, high = token_clip_fractions(*tokens, momentum)
-    walk_low, walk_high = token_clip_fractions(*tokens, momentum=0.0)
+    moved, paying = log_ratio * (training.learning_rate / shared.learning_rate), replace(training, success_prob=overall)
+    low, high = token_clip_fractions(moved, paying, arm, momentum)
+    walk_low, walk_high = token_clip_fractions(moved, paying, arm, momentum=0.0)
     claims = band(toy, results, momentum, minibatches) | {
         "without_momentum": band(toy, results, 0.0, minibatches),
         "strategy_clip_low": toy.mixed([r.clip_low_fraction.mean(axis=0) for r in results]).tolist(),

@@ -1,7 +1,10 @@
 """A recipe: everything that decides what an experiment will do, read from TOML."""
 
+import dataclasses
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .arm import LARGEST, PLAIN, Arm, Training
 from .fields import check, parse_toml, read_dataclass
@@ -89,3 +92,32 @@ def read_recipe(text: str) -> Recipe:
 
 def load_recipe(path: Path) -> Recipe:
     return read_recipe(read_text(path))
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """TOML that `read_recipe` reads back as the same recipe."""
+    plain, tables = [], []
+    for field in dataclasses.fields(recipe):
+        value = getattr(recipe, field.name)
+        if dataclasses.is_dataclass(value):
+            tables.append(f"\n[{field.name}]\n{_lines(value)}")
+        elif field.name == "arm":
+            tables.extend(f"\n[[arm]]\n{_lines(arm)}" for arm in value)
+        elif value is not None:
+            plain.append(f"{field.name} = {_toml(value)}\n")
+    return "".join(plain + tables)
+
+
+def _lines(table: Any) -> str:
+    """`none` where that is a value, nothing where it only says that nothing was given."""
+    given = [(f, getattr(table, f.name)) for f in dataclasses.fields(table)]
+    kept = [(f.name, value) for f, value in given if value is not None or f.default is dataclasses.MISSING]
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in kept)
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # TOML writes texts, numbers and truth as JSON does

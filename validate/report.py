@@ -1,29 +1,18 @@
 """report.html (self-contained) and report.json from run folders. Everything here is offline and deterministic."""
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from matplotlib.figure import Figure
-
+from ..theory.surrogate import UNCLIPPED
 from . import plots
+from .arm import Arm
 from .compare import compare
 from .fields import check
 from .files import write_json, write_text
 from .measured import RunData, read_run
 from .outcome import reference_arm
-from ..theory.surrogate import UNCLIPPED
-from .arm import Arm
+from .pages import png, render
 from .score import LEVEL
-
-
-def _png(figure: Figure) -> str:
-    """The figure as a data URI."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def clip_rule(arm: Arm) -> str:
@@ -45,16 +34,16 @@ def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
         fractions = [comparison["arms"][name][key] for name in clipped]
         if not any(counts and counts["clipped"] for counts in fractions):
             return None
-        return _png(plots.clip_fractions(comparison, clipped, key))
+        return png(plots.clip_fractions(comparison, clipped, key))
 
     paired = bool(comparison["paired"])
     return {
-        "shares": _png(plots.share_curves(run)),
-        "paired": _png(plots.paired_curves(run, reference.name)) if reference and paired else None,
-        "decomposition": _png(plots.decomposition(comparison)) if paired else None,
+        "shares": png(plots.share_curves(run)),
+        "paired": png(plots.paired_curves(run, reference.name)) if reference and paired else None,
+        "decomposition": png(plots.decomposition(comparison)) if paired else None,
         "clip_all": clip_events("clip_fractions_all_tokens"),
         "clip_strategy": clip_events("clip_fractions_strategy_token"),
-        "health": _png(plots.health_curves(run)),
+        "health": png(plots.health_curves(run)),
     }
 
 
@@ -96,9 +85,7 @@ def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
     runs = [read_run(folder) for folder in folders]
     comparisons = [compare(run) for run in runs]
     pages = [_page(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)]
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.get_template("report.html.j2").render(runs=pages, level=f"{100 * LEVEL:.0f} %")
+    page = render("report.html.j2", runs=pages, level=f"{100 * LEVEL:.0f} %")
     report = {"runs": comparisons}
     write_text(out, page)
     write_json(out.with_suffix(".json"), report)

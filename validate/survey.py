@@ -13,8 +13,9 @@ import numpy as np
 from .arm import Arm
 from .fields import InputError, check
 from .files import read_parquet, write_parquet
+from .labels import majority_labels
 from .problems import Problem, read_answer
-from .rewards import majority_labels, parse_reward, score
+from .rewards import parse_reward, score
 
 SEED = 2506_10947  # of the sampler: the survey is part of the instrument
 
@@ -34,8 +35,8 @@ class Survey:
     @property
     def accuracy(self) -> np.ndarray:
         """Share of right answers by problem."""
-        right = [[read_answer(text) == p.answer for text in t] for p, t in zip(self.problems, self.answers, strict=True)]
-        return np.asarray(np.mean(right, axis=1))
+        asked = zip(self.problems, self.answers, strict=True)
+        return np.array([np.mean([read_answer(text) == problem.answer for text in texts]) for problem, texts in asked])
 
 
 def write_survey(path: Path, answers: list[list[str]], key: dict[str, str]) -> None:

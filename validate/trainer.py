@@ -137,9 +137,7 @@ class RecordingTrainer(GRPOTrainer):
         super().__init__(
             model=subject.model,
             args=grpo_config(training, arm, seed, len(phases), scratch),
-            reward_funcs=reward_function(
-                parse_reward(arm.reward), seed, training.success_prob, training.group_size
-            ),
+            reward_funcs=reward_function(parse_reward(arm.reward), seed, training.success_prob, training.group_size),
             train_dataset=prompts_table(subject, chosen, training, seed, phases),
             processing_class=subject.tokenizer,
             optimizers=(optimizer, None),

@@ -4,7 +4,6 @@ Both are taken once and kept in the run folder; a survey that is there already, 
 as it is.
 """
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ def survey_payments(folder: Path, recipe: Recipe, subject: Subject) -> dict[str,
 
 
 def with_accuracy(folder: Path, recipe: Recipe, subject: Subject, claims: dict[str, Any]) -> dict[str, Any]:
-    """The claims, and for every arm the accuracy on held-out problems by phase if only the strategy's share moved (T11):
+    """The claims; for every arm the accuracy on held-out problems by phase if only the strategy's share moved (T11),
     a_t = a_0 + (share_t − share_0)·(accuracy with the strategy − accuracy without); the untrained model's rates; and
     the hashes of what they were read from."""
     if recipe.evaluation is None:
