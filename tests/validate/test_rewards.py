@@ -1,7 +1,6 @@
 import itertools
 import math
 import time
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -41,7 +40,7 @@ def test_a_draw_depends_on_every_coordinate_and_on_nothing_else() -> None:
 
 def test_draws_are_those_of_the_runs_that_have_been_made() -> None:
     draws = [int(random_reward(2506, 7, k, i, 0.5)) for k in range(3) for i in range(8)]
-    assert draws == 
+    assert draws == [0, 1, 1, 0, 1, 1, 1, 0, 1, 0, 0, 1, 0, 1, 0, 0, 1, 1, 0, 1, 1, 1, 1, 0]
 
 
 def test_the_reward_function_ignores_the_completions() -> None:
@@ -67,11 +66,11 @@ def test_an_expression_reads_back_what_it_prints(row: list[Term]) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    (
+    [
         *("", "not", "correct", "format and", "format or python", "not not python", "Format", "format;"),
         *("format\nand python", "python(3,5)", "no-repetition(3)", "no-repetition(0,5)", "no-repetition(257,5)"),
         "no-repetition(3,1)",
-    ),
+    ],
 )
 def test_another_expression_is_one_line_that_names_the_field(text: str) -> None:
     with pytest.raises(InputError, match=r"^reward must be") as caught:
