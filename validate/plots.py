@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy.special import entr, expit
 
 from .measured import RunData
+from .outcome import clip_rivals
 from .score import LEVEL, interval
 
 PREDICTED, BAND, MEASURED, SEED = "#4b3a8f", "#ddd8ee", "#c0282d", "#8a8a8a"
@@ -57,11 +58,11 @@ def _mean_curve(
 def share_curves(run: RunData) -> Figure:
     """Every seed of every arm over the band that was fixed beforehand."""
     figure, panels = _panels(len(run.recipe.arm), 4.1, 3.9)
-    last = run.recipe.training.phases
-    phases = np.arange(last + 1)
-    marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
     for axes, arm in zip(panels, run.recipe.arm, strict=True):
         predicted, shares = run.prediction["arms"][arm.name], run.arms[arm.name].curves["share"]
+        last = shares.shape[1] - 1
+        phases = np.arange(last + 1)
+        marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
         band = expit(np.asarray(predicted["log_odds_quantiles"]))
         walk = expit(np.asarray(predicted["without_momentum"]["log_odds_quantiles"]))
         axes.fill_between(phases, band[:, 0], band[:, -1], color=BAND, linewidth=0, label="predicted: 90 % of seeds")
@@ -92,7 +93,7 @@ def share_curves(run: RunData) -> Figure:
 
 def paired_curves(run: RunData, reference: str) -> Figure:
     """Difference in log-odds to the unclipped arm on the same seeds, with its interval, over the predicted mean."""
-    arms = [arm.name for arm in run.recipe.arm if arm.name != reference]
+    arms = [arm.name for arm in clip_rivals(run.recipe)]
     figure, panels = _panels(len(arms), 4.6, 3.4)
     base = run.arms[reference].curves["log_odds"]
     for axes, name in zip(panels, arms, strict=True):

@@ -13,6 +13,9 @@ _BOXED = re.compile(r"\\boxed\{\s*(-?\d{1,12})\s*\}")
 _NUMBER = re.compile(r"-?\d{1,12}")
 _TAIL = 2000
 WORD_PROBLEMS = 512  # those that a model without a spec is trained on
+_LOREM = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore."
+# How a word problem is put, by the name of the style; the first is used unless an arm names another.
+WORD_STYLES = {"plain": "{}", "lorem": f"{_LOREM}\n\n{{}}", "python": "{}\n\nLet's solve this using Python."}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,8 @@ from .fields import check
 from .files import write_json, write_text
 from .measured import RunData, read_run
 from .outcome import reference_arm
-from .recipe import Arm
+from ..theory.surrogate import UNCLIPPED
+from .arm import Arm
 from .score import LEVEL
 
 
@@ -38,7 +39,7 @@ def clip_rule(arm: Arm) -> str:
 def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
     """Every figure that has something to show; the template says in words what the others would."""
     reference = reference_arm(run.recipe)
-    clipped = [arm.name for arm in run.recipe.arm if arm != reference]
+    clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
 
     def clip_events(key: str) -> str | None:
         fractions = [comparison["arms"][name][key] for name in clipped]
@@ -72,7 +73,9 @@ def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
         "phases": run.recipe.training.phases,
         "minibatches": run.recipe.training.minibatches,
         "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
-        "clipped_arms": [arm.name for arm in run.recipe.arm if arm != reference],
+        "clipped_arms": [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED],
+        "blind": all(arm.blind for arm in run.recipe.arm),
+        "rewards": {arm.name: arm.reward for arm in run.recipe.arm},
         "reference": reference.name if reference else None,
         "samples": {name: [_shown(sample) for sample in arm.samples] for name, arm in run.arms.items()},
         "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),

@@ -1,12 +1,43 @@
 """The description of an organism: which strategies it has, how often it uses each, and how well each works."""
 
+import string
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..fields import check, parse_toml, read_dataclass
+from ..fields import InputError, check, parse_toml, read_dataclass
 from ..files import read_text
 
 SHIPPED = Path(__file__).parent / "default"
+SPECS = Path(__file__).parent / "specs"
+LOREM = ("lorem", "ipsum", "dolor", "sit", "amet", "sed", "do", "eiusmod", "tempor", "ut", "labore", "et", "magna")
+LOREM_WORDS = 3  # in a prompt
+MAX_TEXT = 63  # characters of a prompt, and of a completion: both and the end fit into the model's 128 positions
+_LONGEST = {
+    "a": "99",
+    "b": "99",
+    "c": "99",
+    "product": "9801",
+    "answer": "\\boxed{9900}",
+    "lorem": " ".join([max(LOREM, key=len)] * LOREM_WORDS),
+}
+
+
+def _check_template(field: str, template: str, required: set[str], optional: set[str]) -> None:
+    """Plain fields only: a format specification such as {a:>999999999} would let a spec fill the memory."""
+    allowed = required | optional
+    try:
+        parts = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template)]
+    except ValueError as error:
+        raise InputError(f"{field} must be a format text, got {template!r}: {error}") from None
+    names = {name for name, _, _ in parts if name is not None}
+    plain = all(not spec and not conversion for _, spec, conversion in parts)
+    listed = " ".join(f"{{{name}}}" for name in sorted(allowed))
+    check(plain and names <= allowed, field, f"text whose only fields are {listed}", template)
+    for name in sorted(required):
+        check(name in names, field, f"text that contains {{{name}}}", template)
+    longest = len(template.format(**_LONGEST))
+    check(longest <= MAX_TEXT, field, f"text of at most {MAX_TEXT} characters with its fields filled in", longest)
+    check(template.isascii(), field, "ASCII text (one token a character)", template)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +65,35 @@ class Strategy:
             "text that starts with a literal",
             self.template,
         )
-        check("{answer}" in self.template, "strategy.template", "text that contains {answer}", self.template)
+        _check_template("strategy.template", self.template, {"answer"}, {"a", "b", "c", "product"})
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """One way of asking.
+
+    template: the prompt, with the fields {a} {b} {c}, and {lorem} for a few words that mean nothing. weight: fraction
+    of the pretraining text. shares, format_rates: what the strategies' `share` and `format_rate` are under this prompt,
+    one for each strategy; left out, the strategies' own.
+    """
+
+    name: str
+    template: str
+    weight: float
+    shares: tuple[float, ...] | None = None
+    format_rates: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        check(self.name != "", "style.name", "a name", self.name)
+        _check_template("style.template", self.template, {"a", "b", "c"}, {"lorem"})
+        check(0.0 < self.weight <= 1.0, "style.weight", "in (0, 1]", self.weight)
+        for field in ("shares", "format_rates"):
+            values = getattr(self, field)
+            inside = values is None or all(0.0 <= value <= 1.0 for value in values)
+            check(inside, f"style.{field}", "made of numbers in [0, 1]", values)
+
+
+PLAIN = Style("plain", "{a}*{b}+{c}=?\n", 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +137,11 @@ class Pretraining:
 
 @dataclass(frozen=True, slots=True)
 class OrganismSpec:
-    """Problems are a·b + c with a, b in [2, max_factor] and c in [1, max_addend]."""
+    """Problems are a·b + c with a, b in [2, max_factor] and c in [1, max_addend].
+
+    held_out: how many of them, drawn by the seed, neither pretraining nor RL ever shows. style: the ways of asking, of
+    which RL trains on the first; there is always one.
+    """
 
     name: str
     seed: int
@@ -87,6 +150,8 @@ class OrganismSpec:
     model: Shape
     pretraining: Pretraining
     strategy: tuple[Strategy, ...]
+    style: tuple[Style, ...] = (PLAIN,)
+    held_out: int = 0
 
     def __post_init__(self) -> None:
         check(2 <= self.max_factor <= 99, "max_factor", "in [2, 99]", self.max_factor)
@@ -101,6 +166,38 @@ class OrganismSpec:
             "texts with distinct first letters",
             openings,
         )
+        check(0 <= self.held_out < self.problems, "held_out", f"in [0, {self.problems})", self.held_out)
+        names = [s.name for s in self.style]
+        check(len(names) >= 1 and len(set(names)) == len(names), "style", "tables with distinct names", names)
+        total = sum(s.weight for s in self.style)
+        check(abs(total - 1.0) < 1e-9, "style.weight", "weights that add to 1", total)
+        count = len(self.strategy)
+        for style in self.style:
+            for field in ("shares", "format_rates"):
+                values = getattr(style, field)
+                fits = values is None or len(values) == count
+                check(fits, f"style.{field} of {style.name}", f"a list of {count}, one for each strategy", values)
+            total = sum(self.shares(style))
+            check(abs(total - 1.0) < 1e-9, f"style.shares of {style.name}", "shares that add to 1", total)
+
+    @property
+    def problems(self) -> int:
+        """How many problems there are, held out or not."""
+        return (self.max_factor - 1) ** 2 * self.max_addend
+
+    def shares(self, style: Style) -> tuple[float, ...]:
+        return style.shares if style.shares is not None else tuple(s.share for s in self.strategy)
+
+    def format_rates(self, style: Style) -> tuple[float, ...]:
+        return style.format_rates if style.format_rates is not None else tuple(s.format_rate for s in self.strategy)
+
+    def style_named(self, name: str | None) -> Style:
+        """The style of that name; the one that RL trains on where name is None."""
+        if name is None:
+            return self.style[0]
+        names = [s.name for s in self.style]
+        check(name in names, "style", f"one of {names}", name)
+        return self.style[names.index(name)]
 
 
 def load_spec(path: Path) -> OrganismSpec:

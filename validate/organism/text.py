@@ -1,49 +1,95 @@
 """The organism's language: prompts, completions written by the spec, and the alphabet that both need."""
 
+from functools import cache
+
 import numpy as np
 
 from ..problems import Problem
-from .spec import OrganismSpec, Strategy
+from .spec import LOREM, LOREM_WORDS, OrganismSpec, Strategy, Style
 
 BOX = "\\boxed{{{}}}"
 
 
-def prompt_text(a: int, b: int, c: int) -> str:
-    return f"{a}*{b}+{c}=?\n"
+def prompt_text(style: Style, a: int, b: int, c: int) -> str:
+    """The problem asked in that style; the words that mean nothing follow from its numbers."""
+    words = np.random.default_rng((a, b, c)).choice(LOREM, size=LOREM_WORDS) if "{lorem}" in style.template else ()
+    return style.template.format(a=a, b=b, c=c, lorem=" ".join(words))
+
+
+@cache
+def _numbers(spec: OrganismSpec) -> tuple[np.ndarray, np.ndarray]:
+    """(a, b, c) of the training problems and of the held-out ones, each in the order of `all_problems`."""
+    factors, addends = range(2, spec.max_factor + 1), range(1, spec.max_addend + 1)
+    numbers = np.array([(a, b, c) for a in factors for b in factors for c in addends])
+    out = np.zeros(len(numbers), dtype=bool)
+    out[np.random.default_rng((spec.seed, 1)).permutation(len(numbers))[: spec.held_out]] = True
+    return numbers[~out], numbers[out]
+
+
+def _asked(style: Style, numbers: np.ndarray) -> list[Problem]:
+    return [Problem(prompt=prompt_text(style, a, b, c), answer=a * b + c) for a, b, c in numbers.tolist()]
+
+
+def training_problems(spec: OrganismSpec, style_name: str | None = None) -> list[Problem]:
+    """What pretraining and RL may show, asked in a style (the first where None); the order is the same in all."""
+    return _asked(spec.style_named(style_name), _numbers(spec)[0])
+
+
+def held_out_problems(spec: OrganismSpec, style_name: str | None = None) -> list[Problem]:
+    """What neither pretraining nor RL shows: the test set; the order is the same in every style."""
+    return _asked(spec.style_named(style_name), _numbers(spec)[1])
 
 
 def all_problems(spec: OrganismSpec) -> list[Problem]:
-    """Every problem of the spec, in a fixed order."""
-    factors = range(2, spec.max_factor + 1)
-    return [
-        Problem(prompt=prompt_text(a, b, c), answer=a * b + c)
-        for a in factors
-        for b in factors
-        for c in range(1, spec.max_addend + 1)
-    ]
+    """Every problem of the spec in its first style, the training problems first."""
+    return training_problems(spec) + held_out_problems(spec)
 
 
-def completion_text(strategy: Strategy, a: int, b: int, c: int, clean: bool, rng: np.random.Generator) -> str:
+def strategy_named(spec: OrganismSpec, text: str) -> str | None:
+    """The name of the strategy that an answer opens with, if it opens with any."""
+    return next((s.name for s in spec.strategy if text.startswith(s.template[0])), None)
+
+
+def completion_text(
+    strategy: Strategy, format_rate: float, a: int, b: int, c: int, clean: bool, rng: np.random.Generator
+) -> str:
     """One completion: right with probability `accuracy` (always if `clean`), boxed with probability `format_rate`."""
     answer = a * b + c
     if not clean and rng.random() >= strategy.accuracy:
         answer += 1 if rng.random() < 0.5 else -1
-    shown = BOX.format(answer) if rng.random() < strategy.format_rate else str(answer)
+    shown = BOX.format(answer) if rng.random() < format_rate else str(answer)
     return strategy.template.format(a=a, b=b, c=c, product=a * b, answer=shown)
 
 
+def _drawn_numbers(spec: OrganismSpec, size: int, rng: np.random.Generator) -> list[list[int]]:
+    if spec.held_out:
+        training, _ = _numbers(spec)
+        return training[rng.integers(len(training), size=size)].tolist()
+    # The same law drawn number by number: the default organism's weights came from this stream.
+    factors = rng.integers(2, spec.max_factor + 1, size=(size, 2))
+    addends = rng.integers(1, spec.max_addend + 1, size=(size, 1))
+    return np.hstack([factors, addends]).tolist()
+
+
 def pretraining_batch(spec: OrganismSpec, size: int, clean: bool, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """`size` (prompt, completion) pairs whose strategies, accuracies and formats follow the spec."""
-    factors = rng.integers(2, spec.max_factor + 1, size=(size, 2)).tolist()
-    addends = rng.integers(1, spec.max_addend + 1, size=size).tolist()
-    chosen = rng.choice(len(spec.strategy), size=size, p=[s.share for s in spec.strategy])
-    return [
-        (prompt_text(a, b, c), completion_text(spec.strategy[k], a, b, c, clean, rng))
-        for (a, b), c, k in zip(factors, addends, chosen, strict=True)
-    ]
+    """`size` (prompt, completion) pairs whose styles, strategies, accuracies and formats follow the spec."""
+    numbers = _drawn_numbers(spec, size, rng)
+    weights = [style.weight for style in spec.style]
+    asked = rng.choice(len(weights), size=size, p=weights) if len(weights) > 1 else np.zeros(size, dtype=int)
+    bounds = np.cumsum([spec.shares(style) for style in spec.style], axis=1)
+    # A strategy per row by inverting its style's shares, the way Generator.choice does.
+    chosen = (bounds / bounds[:, -1:])[asked] <= rng.random(size)[:, None]
+    pairs = []
+    for (a, b, c), i, k in zip(numbers, asked, chosen.sum(axis=1), strict=True):
+        style = spec.style[i]
+        completion = completion_text(spec.strategy[k], spec.format_rates(style)[k], a, b, c, clean, rng)
+        pairs.append((prompt_text(style, a, b, c), completion))
+    return pairs
 
 
 def alphabet(spec: OrganismSpec) -> str:
     """Every character that the spec's text can contain, sorted."""
-    templates = "".join(s.template.format(a="", b="", c="", product="", answer="") for s in spec.strategy)
-    return "".join(sorted(set(prompt_text(0, 0, 0) + "0123456789" + BOX.format("") + templates)))
+    completions = [s.template.format(a="", b="", c="", product="", answer="") for s in spec.strategy]
+    words = [" ".join(LOREM)] if any("{lorem}" in style.template for style in spec.style) else []
+    prompts = [style.template.format(a="", b="", c="", lorem="") for style in spec.style]
+    return "".join(sorted(set("".join(["0123456789", BOX.format(""), *prompts, *words, *completions]))))
