@@ -74,7 +74,7 @@ def _verify(gold: str, given: str) -> bool:
 class Verifier:
     """The process that compares, started when it is needed and gone when this one goes.
 
-    It is no child's of a fork of this process: a fork starts its own.
+    A fork of this process starts its own.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 import itertools
 import math
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from clipbias.validate.rewards import (
     Term,
     parse_reward,
     random_reward,
-    random_reward_function,
     reward_function,
     score,
     text_of,
@@ -44,7 +44,7 @@ def test_draws_are_those_of_the_runs_that_have_been_made() -> None:
 
 
 def test_the_reward_function_ignores_the_completions() -> None:
-    reward = random_reward_function(seed=5, success_prob=0.5, group_size=4)
+    reward = reward_function(parse_reward("random"), seed=5, success_prob=0.5, group_size=4)
     phases, slots = [7] * 8, [0] * 4 + [1] * 4
     first = reward(completions=["right"] * 8, phase=phases, slot=slots, prompts=None)
     second = reward(completions=["wrong"] * 8, phase=phases, slot=slots, prompts=None)
@@ -142,8 +142,8 @@ def test_a_sample_s_reward_depends_on_nothing_but_the_sample(monkeypatch: pytest
         "answer": [1] * 16,
         "label": [2] * 16,
     }
-    reward = reward_function(parse_reward("random and format and not python"), seed=1, success_prob=0.7, group_size=4)
-    whole = reward(**columns)
+    expression = parse_reward("random and format and not python")
+    whole = reward_function(expression, seed=1, success_prob=0.7, group_size=4)(**columns)
     assert 0 < sum(whole) < 8
     for i, value in enumerate(whole):
         alone = score(parse_reward("format and not python"), columns["completions"][i])
@@ -151,10 +151,10 @@ def test_a_sample_s_reward_depends_on_nothing_but_the_sample(monkeypatch: pytest
     parts = []
     for process in (0, 1):
         half = slice(8 * process, 8 * process + 8)
-        monkeypatch.setattr(
-            "clipbias.validate.rewards.PartialState", lambda n=process: type("", (), {"process_index": n})
-        )
-        parts += reward(**{name: column[half] for name, column in columns.items()})
+        state = SimpleNamespace(process_index=process)
+        monkeypatch.setattr("accelerate.PartialState", lambda state=state: state)
+        part = reward_function(expression, seed=1, success_prob=0.7, group_size=4)
+        parts += part(**{name: column[half] for name, column in columns.items()})
     assert parts == whole
 
 
