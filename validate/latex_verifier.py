@@ -1,11 +1,11 @@
 """A process that says whether two LaTeX answers are equal: `python -m clipbias.validate.latex_verifier`.
 
-It reads one JSON pair [right answer, given answer] a line and writes one "true" or "false" a line; before the first,
-"ready". math-verify and sympy can hang or fill the memory inside one C call, where no exception and no signal handler
-reaches them. So each pair is compared in a fork of this process, warmed up beforehand, under the kernel's own limits on
-processor time and memory, and only its exit status is read. A pair that breaks a limit counts as unequal. Processor
-time, not time on the clock, so that a busy machine gives the same verdicts; and as no comparison sees what an earlier
-one left behind, the order of the pairs does not matter.
+It reads one JSON pair [right answer, given answer] a line and writes "true" or "false" for each. math-verify and sympy
+can hang or fill the memory inside one C call, where no exception and no signal handler reaches them. So each pair is
+compared in a fork of this process, warmed up beforehand, under the kernel's own limits on processor time and memory,
+and only its exit status is read. A pair that breaks a limit counts as unequal. Processor time, not time on the clock,
+so that a busy machine gives the same verdicts; and as no comparison sees what an earlier one left behind, the order of
+the pairs does not matter.
 """
 
 import json
@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from math_verify import LatexExtractionConfig, parse, verify
 
-SECONDS = 2.0  # of processor time for one pair
+SECONDS = 1.0  # of processor time for one pair
 _MEMORY = 1 << 30
 _EQUAL, _UNEQUAL = 10, 11
 
@@ -50,6 +50,7 @@ def _compare(line: str) -> NoReturn:
     """The life of one fork."""
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever it is at
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     status = _UNEQUAL
@@ -64,7 +65,6 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     for gold, given in _KINDS:
         equal(gold, given)
-    print("ready", flush=True)
     for line in sys.stdin:
         child = os.fork()
         if child == 0:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from accelerate import PartialState
 
 from .boxed import last_box
 from .fields import check
@@ -134,6 +133,8 @@ def reward_function(
     contiguous part of it, so the position in the whole batch modulo `group_size` is the sample's number.
     """
 
+    from accelerate import PartialState  # loads torch, which reading a recipe does not need
+
     def function(
         completions: list[Any],
         phase: list[int],
@@ -155,8 +156,3 @@ def reward_function(
         return values
 
     return function
-
-
-def random_reward_function(seed: int, success_prob: float, group_size: int) -> Callable[..., list[float]]:
-    """The purely random reward as a TRL reward function."""
-    return reward_function(parse_reward("random"), seed, success_prob, group_size)
