@@ -10,7 +10,7 @@ from ..files import read_text
 SHIPPED = Path(__file__).parent / "default"
 SPECS = Path(__file__).parent / "specs"
 LOREM = ("lorem", "ipsum", "dolor", "sit", "amet", "sed", "do", "eiusmod", "tempor", "ut", "labore", "et", "magna")
-LOREM_WORDS = 3  # in a prompt
+LOREM_WORDS = 2  # in a prompt
 MAX_TEXT = 63  # characters of a prompt, and of a completion: both and the end fit into the model's 128 positions
 _LONGEST = {
     "a": "99",
@@ -116,12 +116,16 @@ class Shape:
 @dataclass(frozen=True, slots=True)
 class Pretraining:
     """`clean_steps` of the `steps` come first and teach arithmetic: every answer right. The rest teach the spec's
-    accuracies; mixed from the start, the wrong answers drown the signal that arithmetic is learned from."""
+    accuracies; mixed from the start, the wrong answers drown the signal that arithmetic is learned from.
+
+    threads: how many share the sums; it changes the weights' last bits, so it is a part of the spec.
+    """
 
     steps: int
     clean_steps: int
     batch_size: int
     learning_rate: float
+    threads: int = 2
 
     def __post_init__(self) -> None:
         check(self.steps >= 1, "pretraining.steps", "at least 1", self.steps)
@@ -133,6 +137,7 @@ class Pretraining:
         )
         check(self.batch_size >= 1, "pretraining.batch_size", "at least 1", self.batch_size)
         check(self.learning_rate > 0, "pretraining.learning_rate", "positive", self.learning_rate)
+        check(1 <= self.threads <= 64, "pretraining.threads", "in [1, 64]", self.threads)
 
 
 @dataclass(frozen=True, slots=True)

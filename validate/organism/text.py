@@ -61,6 +61,21 @@ def completion_text(
     return strategy.template.format(a=a, b=b, c=c, product=a * b, answer=shown)
 
 
+def completion_law(spec: OrganismSpec, style: Style, a: int, b: int, c: int, clean: bool) -> list[tuple[float, str]]:
+    """Every completion that `completion_text` can write to a problem asked in that style, with its probability."""
+    law = []
+    for strategy, share, boxed in zip(spec.strategy, spec.shares(style), spec.format_rates(style), strict=True):
+        right = 1.0 if clean else strategy.accuracy
+        for error, chance in ((0, right), (1, (1 - right) / 2), (-1, (1 - right) / 2)):
+            answer = a * b + c + error
+            for shown, rate in ((BOX.format(answer), boxed), (str(answer), 1 - boxed)):
+                probability = share * chance * rate
+                if probability > 0:
+                    text = strategy.template.format(a=a, b=b, c=c, product=a * b, answer=shown)
+                    law.append((probability, text))
+    return law
+
+
 def _drawn_numbers(spec: OrganismSpec, size: int, rng: np.random.Generator) -> list[list[int]]:
     if spec.held_out:
         training, _ = _numbers(spec)
