@@ -87,3 +87,44 @@ def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
         written = write_report(list(folders), out)
     verdicts = [f"{entry['name']}: {verdict}" for entry in written["runs"] for verdict in entry["verdicts"]]
     _say(as_json, written, "\n".join([*verdicts, f"wrote {out} and {out.with_suffix('.json')}"]))
+
+
+@validate.command()
+@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Results and report.")
+@click.option(
+    "--runs",
+    default="runs/suite",
+    show_default=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the runs themselves are kept (a few GB).",
+)
+@click.option(
+    "--plan",
+    default="recipes/suite.toml",
+    show_default=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Which recipes run on which organisms.",
+)
+@click.option("--spec", "specs", multiple=True, help="Organism to use instead of the plan's: a name or a spec (.toml).")
+@click.option("--only", multiple=True, help="Run only this recipe of the plan (its name; may be given several times).")
+@click.option("--quick", is_flag=True, help="Few seeds and phases: shows that all of it runs, concludes nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report's JSON object and nothing else.")
+def suite(
+    out: Path, runs: Path, plan: Path, specs: tuple[str, ...], only: tuple[str, ...], quick: bool, as_json: bool
+) -> None:
+    """Run every experiment of the paper on organisms, freeze each when it is done, and write one report.
+
+    Organisms are pretrained from their specs where they are missing (minutes each). Stopped at any point, the same
+    command goes on; where all is frozen already it only writes the report.
+
+    \b
+    Example: clipbias validate suite --out docs/results
+    Example: clipbias validate suite --spec mine.toml --only rewards --out runs/mine --runs runs/mine-runs
+    """
+    with one_line_errors():
+        from ..validate.suite.plan import read_plan
+        from ..validate.suite.run import run_suite
+
+        written = run_suite(read_plan(plan, specs, only, quick), out, runs)
+    lines = [f"{f['experiment']} {f['organism']}, {f['subject']}: {f['verdict']}" for f in written["findings"]]
+    _say(as_json, written, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))

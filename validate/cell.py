@@ -1,5 +1,6 @@
 """Training one cell of an experiment, one arm and one seed, from the untouched model to its last phase."""
 
+import hashlib
 import math
 import shutil
 import tempfile
@@ -7,18 +8,35 @@ from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import torch
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
+from .evaluation import evaluate
 from .fields import check
 from .files import write_parquet
-from .layout import Cell
+from .layout import EVALUATION, Cell
 from .probe import Reading
-from .subject import load_subject
-from .trainer import PhaseEnd, Record, RecordingTrainer, adam, draw_seed
+from .subject import Subject, load_subject
+from .survey import chosen_problems, read_survey, survey_file
+from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, adam, draw_seed
 
 
 def _mean(values: list[Any]) -> float | None:
     return float(np.mean(values)) if values else None
+
+
+def _kl(log_ratio: np.ndarray) -> float:
+    """Mean of R − 1 − log R over tokens drawn from the old policy: its KL divergence from the new one, per token."""
+    return float(np.mean(np.expm1(log_ratio) - log_ratio))
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """Of every parameter's name and bytes."""
+    digest = hashlib.sha256()
+    for name, value in model.named_parameters():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
@@ -39,17 +57,31 @@ def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
     row["boxed"] = _mean([s["boxed"] for s in rollouts])
     row["length"] = _mean([s["length"] for s in rollouts])
     row["finished"] = _mean([s["finished"] for s in rollouts])
+    blocks = [block for block in record.tokens if block["phase"][0] == phase - 1]
+    old = np.concatenate([block["old_log_prob"] for block in blocks]) if blocks else None
+    row["token_prob"] = None if old is None else float(np.exp(old.astype(np.float64)).mean())
+    row["phase_kl"] = _kl(blocks[-1]["log_ratio"].astype(np.float64)) if blocks else None
     row["token_entropy"] = sum(e for e, _ in entropy) / sum(n for _, n in entropy) if entropy else None
     return row
+
+
+def training_set(cell: Cell, subject: Subject) -> TrainingSet:
+    problems = subject.problems[cell.arm.style]
+    if not cell.arm.surveyed:
+        return TrainingSet(problems, (None,) * len(problems))
+    survey = read_survey(survey_file(cell.root, cell.arm.style), problems)
+    places = chosen_problems(cell.arm, survey)
+    return TrainingSet(tuple(problems[i] for i in places), tuple(survey.labels[i] for i in places))
 
 
 def train_cell(cell: Cell) -> None:
     """Train the cell, or finish it from its last checkpoint; a finished cell is left alone."""
     if cell.done:
         return
-    recipe, training = cell.recipe, cell.recipe.training
+    recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
     subject = load_subject(recipe.model, recipe.probe)
+    untrained = weights_sha256(subject.model)
     optimizer = adam(subject.model, training)
     record = Record()
     first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
@@ -57,7 +89,9 @@ def train_cell(cell: Cell) -> None:
 
     def read(phase: int) -> Reading:
         subject.model.eval()
-        reading = subject.probe.read(subject.model, training.max_completion_length, draw_seed(cell.seed, phase))
+        reading = subject.probes[cell.arm.style].read(
+            subject.model, training.max_completion_length, draw_seed(cell.seed, phase)
+        )
         broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
         check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
         return reading
@@ -74,11 +108,18 @@ def train_cell(cell: Cell) -> None:
 
     if phases:
         with tempfile.TemporaryDirectory() as scratch:
-            trainer = RecordingTrainer(subject, training, cell.arm, cell.seed, phases, optimizer, record, scratch)
+            trainer = RecordingTrainer(
+                subject, training_set(cell, subject), training, cell.arm, cell.seed, phases, optimizer, record, scratch
+            )
             trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
             trainer.train()
-    metadata = cell.metadata | {"started": rows[0]["started"]}
+    weights = {"weights_before": untrained, "weights_after": weights_sha256(subject.model)}
+    metadata = cell.metadata | {"started": rows[0]["started"]} | weights
     write_parquet(cell.part("tokens"), tokens_table(record), metadata)
     write_parquet(cell.part("samples"), record.samples, metadata)
+    if EVALUATION in cell.kinds:
+        seed = draw_seed(cell.seed, cell.phases)
+        line, length = recipe.evaluation, training.max_completion_length
+        write_parquet(cell.part(EVALUATION), evaluate(subject, line.styles, line.samples, length, seed), metadata)
     write_parquet(cell.part("metrics"), rows, metadata)
     shutil.rmtree(cell.checkpoints, ignore_errors=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from scipy.special import expit
 
+from ..theory.surrogate import UNCLIPPED
 from . import words
 from .measured import RunData
 from .outcome import ArmScore, clip_fractions, paired_differences, reference_arm, score_arm, share_changes, skill
@@ -50,7 +51,8 @@ def compare(run: RunData) -> dict[str, Any]:
             "undecided_tokens": data.undecided_tokens,
             "undecided_clipped": data.undecided_clipped,
         }
-    counts = [entry["clip_fractions_strategy_token"] for name, entry in arms.items() if not base or name != base.name]
+    clipped = {arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED}
+    counts = [entry["clip_fractions_strategy_token"] for name, entry in arms.items() if name in clipped]
     met = (sum(c["tokens"] for c in counts), sum(c["clipped"] for c in counts)) if exact else None
     ends = {name: expit(prediction["arms"][name]["log_odds_quantiles"][-1]) for name in run.arms}
     bands = {name: (float(end[0]), float(end[-1])) for name, end in ends.items()}

@@ -7,13 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from .arm import Arm
 from .fields import InputError
 from .files import read_parquet, sha256
-from .recipe import Arm, Recipe
+from .recipe import Recipe
 
 PILOT_ARM = Arm("pilot", clip_low=None, clip_high=None)
 PILOT_SEEDS_FROM = 1_000_001
 KINDS = ("metrics", "tokens", "samples")
+EVALUATION = "evaluation"
 ARM_SEEDS_FROM = 2**30  # above all seeds of pilots, so that no draw is used twice
 
 
@@ -29,8 +31,13 @@ class Cell:
     prediction: str
 
     def part(self, kind: str) -> Path:
-        """The cell's file in the Parquet data set `kind` (metrics, tokens or samples)."""
+        """The cell's file in the Parquet data set `kind` (metrics, tokens, samples or evaluation)."""
         return self.root / f"{kind}.parquet" / f"arm={self.arm.name}" / f"seed={self.seed}" / "part-0.parquet"
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Its files; the pilot is not evaluated."""
+        return (*KINDS, EVALUATION) if self.recipe.evaluation and self.prediction else KINDS
 
     @property
     def checkpoints(self) -> Path:
@@ -44,6 +51,11 @@ class Cell:
     def metadata(self) -> dict[str, str]:
         """What each of the cell's files says about itself."""
         return {"prediction_sha256": self.prediction, "arm": self.arm.name, "seed": str(self.seed)}
+
+
+def untrained_file(folder: Path) -> Path:
+    """The untrained model's answers to the held-out problems."""
+    return folder / "untrained" / "evaluation.parquet"
 
 
 def arm_seeds(prediction: str, count: int) -> list[int]:
@@ -64,12 +76,16 @@ def pilot_cells(folder: Path, recipe: Recipe) -> list[Cell]:
 def arm_cells(folder: Path, recipe: Recipe, prediction: str) -> list[Cell]:
     """Seed by seed, so that an interrupted run has whole pairs. prediction: its SHA-256."""
     seeds = arm_seeds(prediction, recipe.seeds)
-    return [Cell(folder, recipe, arm, seed, recipe.training.phases, prediction) for seed in seeds for arm in recipe.arm]
+    return [
+        Cell(folder, recipe, arm, seed, arm.training(recipe.training).phases, prediction)
+        for seed in seeds
+        for arm in recipe.arm
+    ]
 
 
 def cell_hashes(folder: Path, cells: Sequence[Cell]) -> dict[str, str]:
     """SHA-256 of every file of finished cells, by its path in the run folder."""
-    files = [cell.part(kind) for cell in cells for kind in KINDS]
+    files = [cell.part(kind) for cell in cells for kind in cell.kinds]
     return {str(file.relative_to(folder)): sha256(file) for file in files}
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .fields import InputError
 from .files import read_json, read_parquet
-from .layout import KINDS, Cell, arm_cells, read_cells
+from .layout import Cell, arm_cells, read_cells
 from .manifest import check_cells, checked_prediction, read_manifest
 from .recipe import Recipe, load_recipe
 
@@ -21,7 +21,7 @@ UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be 
 
 COLUMNS = (
     "log_odds", "share", "first_token_entropy", "token_entropy", "rollout_share", "accuracy",
-    "accuracy_with_strategy", "accuracy_without_strategy", "boxed", "length", "finished",
+    "accuracy_with_strategy", "accuracy_without_strategy", "boxed", "length", "finished", "token_prob", "phase_kl",
 )  # fmt: skip
 
 
@@ -89,19 +89,19 @@ def _counts(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> ClipC
 
 def _read_arm(cells: Sequence[Cell]) -> ArmData:
     """cells: one arm's, in ascending order of seeds."""
-    recipe, seeds = cells[0].recipe, tuple(cell.seed for cell in cells)
+    training, seeds = cells[0].arm.training(cells[0].recipe.training), tuple(cell.seed for cell in cells)
     metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
-    shape = (len(seeds), recipe.training.phases + 1)
+    shape = (len(seeds), training.phases + 1)
     curves = {name: metrics[name].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape) for name in COLUMNS}
     tokens = read_cells(cells, "tokens")
-    minibatches = recipe.training.minibatches
+    minibatches = training.minibatches
     largest = np.zeros(minibatches)
     np.maximum.at(largest, tokens["minibatch"].to_numpy(), np.abs(tokens["log_ratio"].to_numpy()))
     first = tokens.filter(pc.equal(tokens["position"], 0))
     undecided = tokens["old_log_prob"].to_numpy() < np.log(UNDECIDED)
     clipped = tokens["clipped"].to_numpy() != 0
     samples = read_cells(cells[:1], "samples")
-    last = samples.filter(pc.equal(samples["phase"], recipe.training.phases - 1))
+    last = samples.filter(pc.equal(samples["phase"], training.phases - 1))
     return ArmData(
         curves=curves,
         all_tokens=_counts(tokens, seeds, minibatches),
@@ -118,7 +118,7 @@ def read_run(folder: Path) -> RunData:
     digest = checked_prediction(folder)
     recipe, manifest = load_recipe(folder / "recipe.toml"), read_manifest(folder)
     cells = sorted(arm_cells(folder, recipe, digest), key=lambda cell: cell.seed)
-    missing = [cell.part(kind) for cell in cells for kind in KINDS if not cell.part(kind).is_file()]
+    missing = [cell.part(kind) for cell in cells for kind in cell.kinds if not cell.part(kind).is_file()]
     if missing:
         raise InputError(
             f"dir must hold all {len(cells)} cells (arm and seed) of its recipe, {missing[0]} is missing: resume it"

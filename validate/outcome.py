@@ -4,14 +4,15 @@ Intervals are Student's t over seeds at 95 %; bands are the predicted 5–95 % o
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .arm import Arm
 from .measured import ArmData, ClipCounts, RunData
-from .recipe import Arm, Recipe
+from .recipe import Recipe
 from .score import (
     LEVEL,
     Interval,
@@ -75,6 +76,8 @@ def score_arm(
     inside = (log_odds >= low) & (log_odds <= high)
     end, std = interval(log_odds[:, -1]), float(log_odds[:, -1].std(ddof=1))
     means, claimed_std = predicted["log_odds_mean"], predicted["log_odds_std"][-1]
+    if claimed_std == 0.0:
+        return _score_of_stillness(arm, log_odds, means)
     count, ratio = int(inside[:, -1].sum()), std / claimed_std
     reach = (high[-1] - low[-1]) / 2 / math.hypot(claimed_std, predicted["start_stderr"])
     stderr = math.hypot(claimed_std / math.sqrt(end.n), predicted["start_stderr"])
@@ -94,6 +97,28 @@ def score_arm(
         prediction_error=abs(end.mean - means[-1]),
         nothing_error=abs(move),
         sign_agrees=claimed_move * move > 0 if abs(claimed_move) >= stderr else None,
+    )
+
+
+def _score_of_stillness(arm: str, log_odds: NDArray[np.float64], means: list[float]) -> ArmScore:
+    """Nothing is predicted to move at all (no sample can be paid): that holds for a seed or it does not."""
+    still = np.abs(log_odds - log_odds[:, :1]) == 0.0
+    end, std, moved = interval(log_odds[:, -1]), float(log_odds[:, -1].std(ddof=1)), not bool(still.all())
+    return ArmScore(
+        arm=arm,
+        predicted_mean=means[-1],
+        predicted_std=0.0,
+        measured=end,
+        measured_std=std,
+        inside=int(still[:, -1].sum()),
+        inside_pvalue=float(not moved),
+        coverage=float(still[:, 1:].mean()),
+        mean_z=0.0,
+        spread_ratio=1.0,
+        spread_pvalue=float(not moved),
+        prediction_error=abs(end.mean - means[-1]),
+        nothing_error=abs(end.mean - means[0]),
+        sign_agrees=None,
     )
 
 
@@ -127,8 +152,16 @@ def share_changes(run: RunData) -> dict[str, ShareChange]:
 
 
 def reference_arm(recipe: Recipe) -> Arm | None:
-    """The arm without any clip, against which the others are paired."""
+    """The arm without any clip, against which those that differ from it in their clip alone are paired."""
     return next((arm for arm in recipe.arm if arm.clip_low is None and arm.clip_high is None), None)
+
+
+def clip_rivals(recipe: Recipe) -> list[Arm]:
+    """The arms that differ from the reference in nothing but their clip."""
+    base = reference_arm(recipe)
+    if base is None:
+        return []
+    return [a for a in recipe.arm if a != base and replace(a, name=base.name, clip_low=None, clip_high=None) == base]
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +211,7 @@ def paired_differences(run: RunData) -> list[PairedDifference]:
     def end(name: str, column: str) -> NDArray[np.float64]:
         return run.arms[name].curves[column][:, -1]
 
-    names = [arm.name for arm in run.recipe.arm if arm != base]
+    names = [arm.name for arm in clip_rivals(run.recipe)]
     claims = [predicted[name]["log_odds_mean"][-1] - predicted[base.name]["log_odds_mean"][-1] for name in names]
     differences = [end(name, "log_odds") - end(base.name, "log_odds") for name in names]
     zero = [mean_pvalue(difference) for difference in differences]

@@ -9,6 +9,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy.special import entr, expit
 
 from .measured import RunData
+from .outcome import clip_rivals
 from .score import LEVEL, interval
 
 PREDICTED, BAND, MEASURED, SEED = "#4b3a8f", "#ddd8ee", "#c0282d", "#8a8a8a"
@@ -44,12 +45,18 @@ def _legend_below(figure: Figure, panels: list[Any]) -> None:
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
 
 
-def _mean_curve(
-    axes: Any, values: np.ndarray, color: str, label: str, lowest: float = -math.inf, highest: float = math.inf
+def mean_curve(
+    axes: Any,
+    values: np.ndarray,
+    color: str,
+    label: str,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+    first: int = 0,
 ) -> None:
-    """Mean over seeds with its t interval, cut at what is possible; values [seeds, points]."""
+    """Mean over seeds with its t interval, cut at what is possible; values [seeds, points], the first at x = first."""
     columns = [interval(values[:, t], lowest, highest) for t in range(values.shape[1])]
-    x = np.arange(values.shape[1])
+    x = first + np.arange(values.shape[1])
     axes.plot(x, [c.mean for c in columns], color=color, linewidth=2, label=label)
     axes.fill_between(x, [c.low for c in columns], [c.high for c in columns], color=color, alpha=0.18, linewidth=0)
 
@@ -57,11 +64,11 @@ def _mean_curve(
 def share_curves(run: RunData) -> Figure:
     """Every seed of every arm over the band that was fixed beforehand."""
     figure, panels = _panels(len(run.recipe.arm), 4.1, 3.9)
-    last = run.recipe.training.phases
-    phases = np.arange(last + 1)
-    marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
     for axes, arm in zip(panels, run.recipe.arm, strict=True):
         predicted, shares = run.prediction["arms"][arm.name], run.arms[arm.name].curves["share"]
+        last = shares.shape[1] - 1
+        phases = np.arange(last + 1)
+        marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
         band = expit(np.asarray(predicted["log_odds_quantiles"]))
         walk = expit(np.asarray(predicted["without_momentum"]["log_odds_quantiles"]))
         axes.fill_between(phases, band[:, 0], band[:, -1], color=BAND, linewidth=0, label="predicted: 90 % of seeds")
@@ -92,11 +99,11 @@ def share_curves(run: RunData) -> Figure:
 
 def paired_curves(run: RunData, reference: str) -> Figure:
     """Difference in log-odds to the unclipped arm on the same seeds, with its interval, over the predicted mean."""
-    arms = [arm.name for arm in run.recipe.arm if arm.name != reference]
+    arms = [arm.name for arm in clip_rivals(run.recipe)]
     figure, panels = _panels(len(arms), 4.6, 3.4)
     base = run.arms[reference].curves["log_odds"]
     for axes, name in zip(panels, arms, strict=True):
-        _mean_curve(axes, run.arms[name].curves["log_odds"] - base, MEASURED, f"measured mean, {INTERVAL}")
+        mean_curve(axes, run.arms[name].curves["log_odds"] - base, MEASURED, f"measured mean, {INTERVAL}")
         means = [np.asarray(run.prediction["arms"][n]["log_odds_mean"]) for n in (name, reference)]
         axes.plot(means[0] - means[1], color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean")
         axes.set_title(f"{name} − {reference}")
@@ -140,10 +147,10 @@ def health_curves(run: RunData) -> Figure:
         color = f"C{i}"
         curves = run.arms[arm.name].curves
         share = curves["share"]
-        _mean_curve(strategy, entr(share) + entr(1 - share), color, arm.name, 0.0, math.log(2))
+        mean_curve(strategy, entr(share) + entr(1 - share), color, arm.name, 0.0, math.log(2))
         strategy.plot(run.prediction["arms"][arm.name]["strategy_entropy_mean"], color=color, linestyle="--")
-        _mean_curve(tokens, curves["token_entropy"], color, arm.name, 0.0)
-        _mean_curve(accuracy, curves["accuracy"], color, arm.name, 0.0, 1.0)
+        mean_curve(tokens, curves["token_entropy"], color, arm.name, 0.0)
+        mean_curve(accuracy, curves["accuracy"], color, arm.name, 0.0, 1.0)
     _style(strategy, "phase", "entropy of the strategy (nats)")
     strategy.set_title("choice of the strategy (dashed: predicted mean)", fontsize=10)
     _style(tokens, "phase", "entropy per token (nats)")

@@ -1,100 +1,66 @@
 """From what was measured before the run to what every arm should do: written, hashed, and only then tested.
 
-The toy has two outcomes (the strategy and the rest). Its start is the measured share; its group size, mini-batches,
-success probability and clip bounds are the run's own. One number is fitted, its learning rate: the value at which its
-unclipped one-phase spread of the log-odds equals the spread s of the pilot. s is uncertain, with relative error δ
-(`Spread`), so every law is a mixture over log s ~ N(log ŝ, δ²) by Gauss–Hermite nodes.
+The toy has two outcomes (the strategy and the rest). Its start is the measured share; its group size, mini-batches and
+clip bounds are the run's own, and so are the chances of being paid: γ for a blind reward, else what the reward pays the
+untrained model's answers with the strategy and without (T9). One number is fitted, the toy's learning rate: the value
+at which its unclipped one-phase spread of the log-odds equals the spread s of the pilot.
 
 The toy's steps are independent, the optimizer's are not: it starts from rest with steps far larger than later ones, and
 its momentum carries noise on (`theory.momentum`). Both widen the law, and momentum scales its drift, by factors that β
 and M alone decide, as long as the strategy's tokens hardly clip (docs/equations.md has the error where they do). The
 prediction with momentum is the one that is judged; the one without is written too, to show what momentum is worth.
+
+Where an arm changes the shape of the training, `relative_rate` says what that does to the toy's learning rate.
 """
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import entr, expit, ndtri
 
 from ..theory.advantage import advantage_moments
-from ..theory.evolve import EvolveResult, evolve, learning_rate_for_spread
-from ..theory.momentum import (
-    effective_share,
-    lasting_persistence,
-    loudness,
-    persistence_from_rest,
-    phase_correlation,
-    summed_noise,
-    summed_noise_from_rest,
-)
+from ..theory.evolve import learning_rate_for_spread
+from ..theory.momentum import phase_correlation, summed_noise
 from ..theory.surrogate import PpoClip
+from .arm import PLAIN, Arm, Training
+from .band import LEVELS, Toy, band, logistic
 from .fields import check
-from .recipe import Arm, Recipe, Training
+from .recipe import Recipe
+from .spread import Spread
+from .survey import Payment
 
 if TYPE_CHECKING:  # the probe needs torch, a prediction does not
     from .probe import Reading
 
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _NODES = 5
-_GRID = np.linspace(-16.0, 16.0, 3201)  # log-odds on which mixtures are formed
+_UNCLIPPED = PpoClip(None, None)
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Standard deviation of the log-odds' change over one unclipped phase long after the optimizer's start: `value`,
-    with relative error relative_stderr.
+def relative_rate(training: Training, shared: Training, success_prob: float | None = None) -> float:
+    """The toy's learning rate under an arm's training over that under the shared one.
 
-    mean and mean_stderr are those of the change itself, which the theory says is 0; autocorrelation is that of
-    neighbouring phases, to be compared with `theory.momentum.phase_correlation`.
+    (lr′/lr)·√(n′/n)·√(v/v′)·√((S(M′)/M′)/(S(M)/M)), n: samples of a step, v = v₊ + v₋ at the success probability (an
+    arm's may be given, γ̄ of a reward that looks), S: `theory.momentum`. Adam divides by the gradient's own size, here
+    mostly noise of variance ∝ v/n, so that its steps have the size lr whatever n and v are, where those of plain ascent
+    shrink. The last factor is the part of momentum's noise that a phase of M′ steps shows. 1 for the shared training
+    itself, and where no reward can say anything (v′ = 0: nothing moves). Not covered: v that changes during training.
     """
 
-    value: float
-    relative_stderr: float
-    mean: float
-    mean_stderr: float
-    autocorrelation: float
+    def second_moment(of: Training, prob: float) -> float:
+        moments = advantage_moments(of.group_size, prob, "std-unbiased")
+        return moments.v_plus + moments.v_minus
 
-
-def counting_variance(log_odds: NDArray[np.float64] | float, samples: int | None) -> NDArray[np.float64]:
-    """Variance 1/(n p(1−p)) of log-odds counted in n answers; 0 where the share was read exactly."""
-    p = expit(np.asarray(log_odds, dtype=np.float64))
-    return np.zeros_like(p) if samples is None else 1.0 / (samples * p * (1.0 - p))
-
-
-def spread_of(
-    log_odds: NDArray[np.float64], momentum: float, minibatches: int, burn_in: int, samples: int | None = None
-) -> Spread:
-    """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases; `samples`: answers behind each (None: exact).
-
-    The optimizer is louder after its start from rest: the change over phase t has L_t·s² (`theory.momentum.loudness`),
-    so that changes are divided by √L_t. Their variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·
-    `effective_share` since momentum makes neighbouring phases correlate. Counting adds twice its variance c to a
-    change: s² = v − 2c·mean(1/L_t), but never less than the standard error: what the pilot cannot resolve is taken to
-    be as large as what could hide in it. The error of the mean change is that of the sum over all phases, S₀.
-    """
-    seeds, phases = log_odds.shape[0], log_odds.shape[1] - 1
-    loud = np.array([loudness(momentum, minibatches, burn_in + t) for t in range(1, phases + 1)])
-    change = np.diff(log_odds, axis=1)
-    noise = change / np.sqrt(loud)
-    total = float(noise.var(ddof=1))
-    check(total > 0, "pilot", "runs in which the share of the strategy moves", "the same share in every reading")
-    stderr = total * math.sqrt(2.0 / ((noise.size - 1) * effective_share(momentum, minibatches)))
-    counted = 2.0 * float(counting_variance(log_odds, samples).mean())
-    variance = max(total - counted * float((1 / loud).mean()), stderr)
-    centred = noise - noise.mean()
-    lagged = float((centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()) if phases > 1 else 0.0
-    summed = summed_noise_from_rest(momentum, minibatches * (burn_in + phases), minibatches * burn_in)
-    whole = variance * summed / summed_noise(momentum, minibatches) + counted
-    return Spread(
-        value=math.sqrt(variance),
-        relative_stderr=0.5 * stderr / variance,
-        mean=float(change.mean()),
-        mean_stderr=math.sqrt(whole / seeds) / phases,
-        autocorrelation=lagged,
-    )
+    later = second_moment(training, training.success_prob if success_prob is None else success_prob)
+    if later == 0.0:
+        return 1.0
+    noise = second_moment(shared, shared.success_prob) / later
+    sizes = training.minibatch_size / shared.minibatch_size
+    shown = [summed_noise(t.adam_beta1, t.minibatches) / t.minibatches for t in (training, shared)]
+    rate = training.learning_rate / shared.learning_rate
+    return rate * math.sqrt(sizes) * math.sqrt(noise) * math.sqrt(shown[0] / shown[1])
 
 
 def token_clip_fractions(
@@ -118,127 +84,102 @@ def token_clip_fractions(
     return low, high
 
 
-def _mixture(results: list[EvolveResult], weights: NDArray[np.float64], phase: int) -> NDArray[np.float64]:
-    """Distribution function on _GRID of the mixture of the laws after `phase` phases."""
-    mixed = np.zeros_like(_GRID)
-    for result, weight in zip(results, weights, strict=True):
-        law = result.laws[phase]
-        mixed += weight * np.interp(_GRID, law.grid, law.cumulative(), left=0.0, right=1.0)
-    return mixed
-
-
-def _logistic(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x))
-
-
-@dataclass(frozen=True, slots=True)
-class Toy:
-    """The calibrated toy: start, mixture of learning rates, phases, and the answers that each reading counts (None
-    where readings are exact)."""
-
-    log_odds: float
-    samples: int | None
-    rates: list[float]
-    weights: NDArray[np.float64]
-    phases: int
-
-    def laws(self, training: Training, arm: Arm) -> list[EvolveResult]:
-        prob = _logistic(self.log_odds)
-        return [evolve(prob, training.toy(rate, arm.clip), self.phases) for rate in self.rates]
-
-    def mixed(self, values: list[Any]) -> NDArray[np.float64]:
-        return np.tensordot(self.weights, np.asarray(values, dtype=np.float64), axes=1)
-
-
-def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: int) -> dict[str, Any]:
-    """Quantiles, mean and standard deviation of the log-odds, and mean share and entropy, after 0…T phases.
-
-    With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ⁰_t(x − x̄): noise keeps
-    going for a while and is loudest at the start; of every gradient its phase saw only the part 1/κ_∞.
-
-    Counting adds its error to the spread, and to the quantiles twice, since the start x₀ was counted as well; that part
-    all seeds share, so it is written apart, as start_stderr.
-    """
-    mean = toy.mixed([[law.mean for law in r.laws] for r in results])
-    second = toy.mixed([[law.mean**2 + law.std**2 for law in r.laws] for r in results])
-    std = np.sqrt(np.maximum(second - mean**2, 0.0))
-    lasting = lasting_persistence(momentum, minibatches)
-    quantiles, share, entropy, means, stds = [], [], [], [], []
-    for phase in range(toy.phases + 1):
-        kappa = persistence_from_rest(momentum, minibatches, max(phase, 1))
-        centre = toy.log_odds + lasting * (mean[phase] - toy.log_odds)
-        points = np.full(len(LEVELS), toy.log_odds)
-        if phase:
-            points = centre + kappa * (np.interp(LEVELS, _mixture(results, toy.weights, phase), _GRID) - mean[phase])
-        counted = float(counting_variance(centre, toy.samples))
-        middle = points[LEVELS.index(0.5)]
-        points = middle + np.sign(ndtri(LEVELS)) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(2 * counted))
-        grids = [centre + kappa * (r.laws[phase].grid - mean[phase]) for r in results]
-        pairs = list(zip(grids, results, strict=True))
-        share.append(float(toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])))
-        entropies = [r.laws[phase].mass @ (entr(expit(x)) + entr(expit(-x))) for x, r in pairs]
-        entropy.append(float(toy.mixed(entropies)))
-        quantiles.append(points.tolist())
-        means.append(float(centre))
-        stds.append(math.hypot(kappa * std[phase], math.sqrt(counted)))
-    return {
-        "log_odds_quantiles": quantiles,
-        "log_odds_mean": means,
-        "log_odds_std": stds,
-        "start_stderr": math.sqrt(float(counting_variance(toy.log_odds, toy.samples))),
-        "share_mean": share,
-        "strategy_entropy_mean": entropy,
+def _arm(recipe: Recipe, arm: Arm, toy: Toy, log_ratio: NDArray[np.float64], paid: Payment | None) -> dict[str, Any]:
+    """What is claimed about one arm. toy: with the shared training's learning rates and the arm's start and phases."""
+    shared, training = recipe.training, arm.training(recipe.training)
+    momentum, minibatches = shared.adam_beta1, training.minibatches
+    chances = None if paid is None or arm.blind else (paid.with_strategy, paid.without)
+    overall = training.success_prob if chances is None else start_chance(toy, chances)
+    toy = replace(toy, rates=[rate * relative_rate(training, shared, overall) for rate in toy.rates])
+    results = toy.laws(training, arm.clip, chances)
+    moved, paying = log_ratio * (training.learning_rate / shared.learning_rate), replace(training, success_prob=overall)
+    low, high = token_clip_fractions(moved, paying, arm, momentum)
+    walk_low, walk_high = token_clip_fractions(moved, paying, arm, momentum=0.0)
+    claims = band(toy, results, momentum, minibatches) | {
+        "without_momentum": band(toy, results, 0.0, minibatches),
+        "strategy_clip_low": toy.mixed([r.clip_low_fraction.mean(axis=0) for r in results]).tolist(),
+        "strategy_clip_high": toy.mixed([r.clip_high_fraction.mean(axis=0) for r in results]).tolist(),
+        "token_clip_low": low,
+        "token_clip_high": high,
+        "token_clip_low_without_momentum": walk_low,
+        "token_clip_high_without_momentum": walk_high,
     }
+    if paid is None:
+        return claims
+    return claims | {"payment": asdict(paid), "parts": _parts(toy, training, arm, momentum, chances, overall)}
+
+
+def start_chance(toy: Toy, chances: tuple[float, float]) -> float:
+    """γ̄ at the toy's start."""
+    prob = logistic(toy.log_odds)
+    return prob * chances[0] + (1 - prob) * chances[1]
+
+
+def _parts(
+    toy: Toy, training: Training, arm: Arm, momentum: float, chances: tuple[float, float] | None, overall: float
+) -> dict[str, float]:
+    """The mean share's change in three parts that add up to that of the central learning rate: noise, what a blind
+    reward paid as often does without a clip; selection, what looking adds; and clip, what the bounds add to both."""
+    middle = replace(toy, rates=[toy.rates[len(toy.rates) // 2]], weights=np.ones(1))
+
+    def end(clip: PpoClip, paid: tuple[float, float]) -> float:
+        laws = middle.laws(training, clip, paid)
+        return float(band(middle, laws, momentum, training.minibatches)["share_mean"][-1])
+
+    start, blind = logistic(toy.log_odds), (overall, overall)
+    free = end(_UNCLIPPED, blind)
+    selected = free if chances is None else end(_UNCLIPPED, chances)
+    clipped = selected if arm.clip == _UNCLIPPED else end(arm.clip, chances or blind)
+    return {"noise": free - start, "selection": selected - free, "clip": clipped - selected}
 
 
 def predict(
     recipe: Recipe,
-    reading: "Reading",
+    readings: Mapping[str, "Reading"],
     spread: Spread,
     log_ratio: NDArray[np.float64],
     noise_floor: float,
+    payments: Mapping[str, Payment] | None = None,
 ) -> dict[str, Any]:
-    """Everything that is claimed before the run, ready for JSON. log_ratio: of the pilot's second mini-batch."""
-    training = recipe.training
-    momentum, minibatches = training.adam_beta1, training.minibatches
+    """Everything that is claimed before the run, ready for JSON.
+
+    readings: the untrained model by style of prompt. log_ratio: of the pilot's second mini-batch. payments: by arm,
+    where the untrained model was surveyed.
+    """
+    training, reading = recipe.training, readings[PLAIN]
     nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
     spreads = spread.value * np.exp(nodes * spread.relative_stderr)
-    prob, shape = _logistic(reading.log_odds), training.toy(1.0, PpoClip(None, None))
+    prob, shape = logistic(reading.log_odds), training.toy(1.0, _UNCLIPPED)
     try:
         rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
     except ValueError:
         allowed = "small enough for the toy to follow, a few log-odds per phase"
         check(False, "training.learning_rate", allowed, f"a spread of {spread.value:.3g} per phase in the pilot")
-    toy = Toy(reading.log_odds, reading.samples, rates, node_weights / node_weights.sum(), training.phases)
+    weights = node_weights / node_weights.sum()
     arms = {}
     for arm in recipe.arm:
-        results = toy.laws(training, arm)
-        low, high = token_clip_fractions(log_ratio, training, arm, momentum)
-        walk_low, walk_high = token_clip_fractions(log_ratio, training, arm, momentum=0.0)
-        arms[arm.name] = band(toy, results, momentum, minibatches) | {
-            "without_momentum": band(toy, results, 0.0, minibatches),
-            "strategy_clip_low": toy.mixed([r.clip_low_fraction.mean(axis=0) for r in results]).tolist(),
-            "strategy_clip_high": toy.mixed([r.clip_high_fraction.mean(axis=0) for r in results]).tolist(),
-            "token_clip_low": low,
-            "token_clip_high": high,
-            "token_clip_low_without_momentum": walk_low,
-            "token_clip_high_without_momentum": walk_high,
-        }
+        start, phases = readings[arm.style], arm.training(training).phases
+        toy = Toy(start.log_odds, start.samples, rates, weights, phases)
+        arms[arm.name] = _arm(recipe, arm, toy, log_ratio, (payments or {}).get(arm.name))
     return {
         "levels": list(LEVELS),
-        "measured": {"share": reading.share, "log_odds": reading.log_odds, "samples": reading.samples},
+        "measured": _measured(reading),
         "pilot": asdict(spread)
         | {
             "stderr": spread.value * spread.relative_stderr,
             "seeds": recipe.pilot.seeds,
-            "autocorrelation_predicted": phase_correlation(momentum, minibatches),
+            "autocorrelation_predicted": phase_correlation(training.adam_beta1, training.minibatches),
             "noise_floor": noise_floor,
         },
         "calibration": {
             "learning_rate": learning_rate_for_spread(prob, shape, spread.value),
             "spreads": spreads.tolist(),
             "learning_rates": rates,
-            "weights": toy.weights.tolist(),
+            "weights": weights.tolist(),
         },
         "arms": arms,
     }
+
+
+def _measured(reading: "Reading") -> dict[str, Any]:
+    return {"share": reading.share, "log_odds": reading.log_odds, "samples": reading.samples}

@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .sampling import encode_prompts, sample_answers
+
 
 @dataclass(frozen=True, slots=True)
 class Reading:
@@ -29,25 +31,6 @@ class Reading:
 
 class Probe(Protocol):
     def read(self, model: PreTrainedModel, max_completion_length: int, seed: int) -> Reading: ...
-
-
-def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """Left-padded token ids, through the chat template where there is one."""
-    if tokenizer.chat_template:
-        texts = [
-            tokenizer.apply_chat_template([{"role": "user", "content": p}], tokenize=False, add_generation_prompt=True)
-            for p in prompts
-        ]
-    else:
-        texts = list(prompts)
-    encoded = tokenizer(
-        texts,
-        padding=True,
-        padding_side="left",
-        return_tensors="pt",
-        add_special_tokens=not tokenizer.chat_template,
-    )
-    return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
 
 @torch.no_grad()
@@ -88,17 +71,6 @@ class SampledProbe:
     def read(self, model: PreTrainedModel, max_completion_length: int, seed: int) -> Reading:
         inputs = encode_prompts(self.tokenizer, self.prompts)
         entropy = mean_entropy(first_token_log_probs(model, inputs))
-        with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(seed)
-            answers = model.generate(
-                **{name: tensor.to(model.device) for name, tensor in inputs.items()},
-                do_sample=True,
-                temperature=1.0,
-                top_k=0,
-                top_p=1.0,
-                num_return_sequences=self.samples,
-                max_new_tokens=max_completion_length,
-                pad_token_id=self.tokenizer.pad_token_id,
-            )
-        texts = self.tokenizer.batch_decode(answers[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        answers = sample_answers(model, self.tokenizer, self.prompts, self.samples, max_completion_length, seed)
+        texts = [text for texts in answers for text in texts]
         return Reading(sum(map(self.uses_strategy, texts)) / len(texts), len(texts), entropy)

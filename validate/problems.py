@@ -5,17 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .boxed import last_box
+from .equivalence import equivalent
+
 # Model output is untrusted: a pattern without nested repetition, run on a bounded tail of the text.
 _BOXED = re.compile(r"\\boxed\{\s*(-?\d{1,12})\s*\}")
 _NUMBER = re.compile(r"-?\d{1,12}")
 _TAIL = 2000
 WORD_PROBLEMS = 512  # those that a model without a spec is trained on
+_LOREM = (
+    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore."
+)
+# How a word problem is put, by the name of the style; the first is used unless an arm names another.
+WORD_STYLES = {"plain": "{}", "lorem": f"{_LOREM}\n\n{{}}", "python": "{}\n\nLet's solve this using Python."}
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     prompt: str
-    answer: int
+    answer: int | str  # a str is LaTeX
 
 
 def is_boxed(completion: str) -> bool:
@@ -27,6 +35,20 @@ def read_answer(completion: str) -> int | None:
     tail = completion[-_TAIL:]
     found = _BOXED.findall(tail) or _NUMBER.findall(tail.replace(",", ""))
     return int(found[-1]) if found else None
+
+
+def read_like(completion: str, answer: int | str) -> int | str | None:
+    """The answer that a completion gives to a problem whose right answer looks like `answer`: an integer is looked for
+    in and out of boxes, LaTeX in the last box only."""
+    return read_answer(completion) if isinstance(answer, int) else last_box(completion)
+
+
+def says(completion: str, answer: int | str) -> bool:
+    """Whether the answer that a completion gives is `answer`."""
+    given = read_like(completion, answer)
+    if isinstance(answer, int) or given is None:
+        return given == answer
+    return equivalent(answer, given)
 
 
 _STORIES = (

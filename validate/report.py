@@ -1,28 +1,18 @@
 """report.html (self-contained) and report.json from run folders. Everything here is offline and deterministic."""
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from matplotlib.figure import Figure
-
+from ..theory.surrogate import UNCLIPPED
 from . import plots
+from .arm import Arm
 from .compare import compare
 from .fields import check
 from .files import write_json, write_text
 from .measured import RunData, read_run
 from .outcome import reference_arm
-from .recipe import Arm
+from .pages import png, render
 from .score import LEVEL
-
-
-def _png(figure: Figure) -> str:
-    """The figure as a data URI."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130, metadata={"Software": None})
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def clip_rule(arm: Arm) -> str:
@@ -38,22 +28,22 @@ def clip_rule(arm: Arm) -> str:
 def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
     """Every figure that has something to show; the template says in words what the others would."""
     reference = reference_arm(run.recipe)
-    clipped = [arm.name for arm in run.recipe.arm if arm != reference]
+    clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
 
     def clip_events(key: str) -> str | None:
         fractions = [comparison["arms"][name][key] for name in clipped]
         if not any(counts and counts["clipped"] for counts in fractions):
             return None
-        return _png(plots.clip_fractions(comparison, clipped, key))
+        return png(plots.clip_fractions(comparison, clipped, key))
 
     paired = bool(comparison["paired"])
     return {
-        "shares": _png(plots.share_curves(run)),
-        "paired": _png(plots.paired_curves(run, reference.name)) if reference and paired else None,
-        "decomposition": _png(plots.decomposition(comparison)) if paired else None,
+        "shares": png(plots.share_curves(run)),
+        "paired": png(plots.paired_curves(run, reference.name)) if reference and paired else None,
+        "decomposition": png(plots.decomposition(comparison)) if paired else None,
         "clip_all": clip_events("clip_fractions_all_tokens"),
         "clip_strategy": clip_events("clip_fractions_strategy_token"),
-        "health": _png(plots.health_curves(run)),
+        "health": png(plots.health_curves(run)),
     }
 
 
@@ -72,7 +62,9 @@ def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
         "phases": run.recipe.training.phases,
         "minibatches": run.recipe.training.minibatches,
         "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
-        "clipped_arms": [arm.name for arm in run.recipe.arm if arm != reference],
+        "clipped_arms": [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED],
+        "blind": all(arm.blind for arm in run.recipe.arm),
+        "rewards": {arm.name: arm.reward for arm in run.recipe.arm},
         "reference": reference.name if reference else None,
         "samples": {name: [_shown(sample) for sample in arm.samples] for name, arm in run.arms.items()},
         "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
@@ -93,9 +85,7 @@ def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
     runs = [read_run(folder) for folder in folders]
     comparisons = [compare(run) for run in runs]
     pages = [_page(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)]
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    environment = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.get_template("report.html.j2").render(runs=pages, level=f"{100 * LEVEL:.0f} %")
+    page = render("report.html.j2", runs=pages, level=f"{100 * LEVEL:.0f} %")
     report = {"runs": comparisons}
     write_text(out, page)
     write_json(out.with_suffix(".json"), report)

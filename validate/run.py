@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.compute as pc
 
+from .arm import PLAIN
 from .fields import InputError, check
 from .files import locked, read_json, read_text, sha256, write_json, write_text
 from .layout import arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
@@ -21,11 +22,10 @@ from .manifest import (
     read_manifest,
     update_manifest,
 )
-from .organism.spec import load_spec
-from .organism.text import all_problems
-from .predict import predict, spread_of
-from .problems import WORD_PROBLEMS
-from .recipe import Recipe, load_recipe, model_folder, read_recipe
+from .model import make_model, model_folder, problem_count, styles_of
+from .predict import predict
+from .recipe import Recipe, load_recipe, read_recipe
+from .spread import spread_of
 from .workers import train_all
 
 _WRITTEN_AT_THE_START = {"recipe.toml", "manifest.json", ".lock"}
@@ -35,8 +35,9 @@ def start(recipe_file: Path, folder: Path) -> None:
     """Create the run folder for a recipe, or accept one that was made from it or in which nothing was trained."""
     text = read_text(recipe_file)
     recipe = read_recipe(text)
+    make_model(recipe.model)
     model = model_folder(recipe.model)
-    _check_prompts(recipe, model)
+    _check_fits(recipe, model)
     kept = folder / "recipe.toml"
     if kept.is_file() and read_text(kept) == text and (folder / "manifest.json").is_file():
         return
@@ -47,12 +48,17 @@ def start(recipe_file: Path, folder: Path) -> None:
     write_json(folder / "manifest.json", new_manifest(folder, model))
 
 
-def _check_prompts(recipe: Recipe, model: Path) -> None:
-    """A phase draws its prompts without replacement."""
-    spec = model / "spec.toml"
-    available = len(all_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
-    prompts = recipe.training.prompts_per_phase
-    check(prompts <= available, "training.prompts_per_phase", f"at most {available}, the problems there are", prompts)
+def _check_fits(recipe: Recipe, model: Path) -> None:
+    """The model has the problems and the styles of prompt that the recipe asks for."""
+    available, styles = problem_count(model), styles_of(model)
+    for arm in recipe.arm:
+        if arm.problems == "all":  # drawn without replacement
+            prompts = arm.training(recipe.training).prompts_per_phase
+            allowed = f"at most {available}, the problems there are"
+            check(prompts <= available, "training.prompts_per_phase", allowed, prompts)
+        check(arm.style in styles, f"style of arm {arm.name}", f"one of {', '.join(styles)}", arm.style)
+    for style in recipe.evaluation.styles if recipe.evaluation else ():
+        check(style in styles, "evaluation.styles", f"some of {', '.join(styles)}", style)
 
 
 def resume(folder: Path) -> None:
@@ -80,9 +86,12 @@ def resume(folder: Path) -> None:
 def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     """Measure the untrained model and the pilot's noise, and predict every arm."""
     from .subject import load_subject  # torch is loaded only once there is a model to measure
+    from .untrained import survey_payments, with_accuracy
 
-    subject = load_subject(recipe.model, recipe.probe)
-    reading = subject.probe.read(subject.model.eval(), recipe.training.max_completion_length, seed=0)
+    subject, length = load_subject(recipe.model, recipe.probe), recipe.training.max_completion_length
+    model = subject.model.eval()
+    styles = dict.fromkeys([PLAIN, *(arm.style for arm in recipe.arm)])
+    readings = {style: subject.probes[style].read(model, length, seed=0) for style in styles}
     burn_in, cells = recipe.pilot.burn_in, pilot_cells(folder, recipe)
     metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
     log_odds = metrics["log_odds"].to_numpy().reshape(recipe.pilot.seeds, recipe.pilot.phases + 1)
@@ -91,16 +100,22 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
     manifest = read_json(folder / "manifest.json")
+    claims = predict(
+        recipe,
+        readings,
+        spread_of(
+            log_odds[:, burn_in:],
+            recipe.training.adam_beta1,
+            recipe.training.minibatches,
+            burn_in,
+            readings[PLAIN].samples,
+        ),
+        ratio[minibatch == min(1, recipe.training.minibatches - 1)],
+        noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
+        payments=survey_payments(folder, recipe, subject),
+    )
     return {
         "recipe_sha256": manifest["recipe_sha256"],
         "model_sha256": {k: v for k, v in manifest["model_sha256"].items() if k.endswith(".safetensors")},
         "strategy": subject.strategy,
-    } | predict(
-        recipe,
-        reading,
-        spread_of(
-            log_odds[:, burn_in:], recipe.training.adam_beta1, recipe.training.minibatches, burn_in, reading.samples
-        ),
-        ratio[minibatch == min(1, recipe.training.minibatches - 1)],
-        noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
-    )
+    } | with_accuracy(folder, recipe, subject, claims)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,12 @@ import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from .fields import InputError
+from .model import ModelLine, model_folder
 from .organism.spec import load_spec
-from .organism.text import all_problems
+from .organism.text import held_out_problems, training_problems
 from .probe import FirstTokenProbe, Probe, SampledProbe
-from .problems import WORD_PROBLEMS, Problem, word_problems
-from .recipe import ModelLine, ProbeLine, model_folder
+from .problems import WORD_PROBLEMS, WORD_STYLES, Problem, word_problems
+from .recipe import ProbeLine
 
 # Signs of program code in an answer; plain alternatives on a bounded prefix, since model output is untrusted.
 _CODE = re.compile(r"```\s{0,4}python|\bprint\(|\bdef \w{1,64}\(|^import \w|^from \w{1,64} import ", re.MULTILINE)
@@ -29,13 +30,15 @@ def looks_like_code(completion: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """strategy_of maps a completion to True where it uses the first strategy (code)."""
+    """problems, held_out and probes: by style of prompt; a problem has the same place in every style, and held-out
+    problems are never trained on. strategy_of maps a completion to True where it uses the first strategy (code)."""
 
     folder: Path
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    problems: tuple[Problem, ...]
-    probe: Probe
+    problems: dict[str, tuple[Problem, ...]]
+    held_out: dict[str, tuple[Problem, ...]]
+    probes: dict[str, Probe]
     strategy: str
     strategy_of: Callable[[str], bool]
 
@@ -63,26 +66,41 @@ def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
         ) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    rng = np.random.default_rng(2506_10947)  # the probe's prompts are part of the instrument: the same in every run
-    if (folder / "spec.toml").is_file():
-        spec = load_spec(folder / "spec.toml")
-        first = spec.strategy[0]
-        problems = all_problems(spec)
-        opening = first.template[0]
-        fixed = [problems[i] for i in rng.choice(len(problems), size=min(probe.prompts, len(problems)), replace=False)]
-        reader: Probe = FirstTokenProbe(
-            tokenizer, tuple(p.prompt for p in fixed), tokenizer.convert_tokens_to_ids(opening)
-        )
-        return Subject(
-            folder,
-            model,
-            tokenizer,
-            tuple(problems),
-            reader,
-            first.name,
-            lambda text: text.startswith(opening),
-        )
-    problems = word_problems(WORD_PROBLEMS + probe.prompts, line.instruction, rng)
-    training, fixed = problems[:WORD_PROBLEMS], problems[WORD_PROBLEMS:]
-    sampled = SampledProbe(tokenizer, tuple(p.prompt for p in fixed), probe.samples, looks_like_code)
-    return Subject(folder, model, tokenizer, tuple(training), sampled, "code", looks_like_code)
+    make = _organism if (folder / "spec.toml").is_file() else _pretrained
+    return make(folder, model, tokenizer, line, probe)
+
+
+def _probe_seed() -> np.random.Generator:
+    """The probe's prompts are part of the instrument: the same in every run."""
+    return np.random.default_rng(2506_10947)
+
+
+def _organism(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, line: ModelLine, probe: ProbeLine
+) -> Subject:
+    spec = load_spec(folder / "spec.toml")
+    first, styles = spec.strategy[0], [style.name for style in spec.style]
+    problems = {style: tuple(training_problems(spec, style)) for style in styles}
+    count = len(problems[styles[0]])
+    fixed = _probe_seed().choice(count, size=min(probe.prompts, count), replace=False)
+    opening = first.template[0]
+    token = tokenizer.convert_tokens_to_ids(opening)
+    probes: dict[str, Probe] = {
+        style: FirstTokenProbe(tokenizer, tuple(problems[style][i].prompt for i in fixed), token) for style in styles
+    }
+    held_out = {style: tuple(held_out_problems(spec, style)) for style in styles}
+    return Subject(folder, model, tokenizer, problems, held_out, probes, first.name, lambda t: t.startswith(opening))
+
+
+def _pretrained(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, line: ModelLine, probe: ProbeLine
+) -> Subject:
+    plain = word_problems(WORD_PROBLEMS + probe.prompts, line.instruction, _probe_seed())
+    put = {name: tuple(replace(p, prompt=form.format(p.prompt)) for p in plain) for name, form in WORD_STYLES.items()}
+    held_out = {style: problems[WORD_PROBLEMS:] for style, problems in put.items()}
+    probes: dict[str, Probe] = {
+        style: SampledProbe(tokenizer, tuple(p.prompt for p in problems), probe.samples, looks_like_code)
+        for style, problems in held_out.items()
+    }
+    problems = {style: problems[:WORD_PROBLEMS] for style, problems in put.items()}
+    return Subject(folder, model, tokenizer, problems, held_out, probes, "code", looks_like_code)

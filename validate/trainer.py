@@ -16,9 +16,9 @@ from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl import GRPOConfig, GRPOTrainer
 
-from .problems import is_boxed, read_answer
-from .recipe import Arm, Training
-from .rewards import random_reward_function
+from .arm import Arm, Training
+from .problems import Problem, is_boxed, read_answer
+from .rewards import parse_reward, reward_function
 from .subject import Subject
 
 # TRL's own way of switching a side off: the bounds 1 − 1 = 0 and 1 + 1e6 are never crossed.
@@ -39,15 +39,27 @@ def draw_seed(seed: int, phase: int) -> int:
     return int(np.random.SeedSequence([seed, phase]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def prompts_table(subject: Subject, training: Training, seed: int, phases: range) -> Dataset:
-    """One row per prompt and phase, in training order; which problems a phase uses depends on (seed, phase) only."""
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Problems that an arm is trained on, and the majority's label of each (None where nothing needs it)."""
+
+    problems: tuple[Problem, ...]
+    labels: tuple[Any, ...]
+
+
+def prompts_table(subject: Subject, chosen: TrainingSet, training: Training, seed: int, phases: range) -> Dataset:
+    """One row per prompt and phase, in training order; which problems a phase uses depends on (seed, phase) only.
+
+    They are drawn without replacement, unless a phase takes more than there are.
+    """
     rows = []
     for phase in phases:
         rng = np.random.default_rng([seed, phase])
-        chosen = rng.choice(len(subject.problems), size=training.prompts_per_phase, replace=False)
-        for slot, i in enumerate(chosen):
-            problem = subject.problems[i]
-            known = {"problem": problem.prompt, "answer": problem.answer}
+        count = len(chosen.problems)
+        places = rng.choice(count, size=training.prompts_per_phase, replace=training.prompts_per_phase > count)
+        for slot, i in enumerate(places):
+            problem = chosen.problems[i]
+            known = {"problem": problem.prompt, "answer": problem.answer, "label": chosen.labels[i]}
             rows.append({"prompt": subject.prompt(problem), "phase": phase, "slot": slot} | known)
     return Dataset.from_list(rows)
 
@@ -113,6 +125,7 @@ class RecordingTrainer(GRPOTrainer):
     def __init__(
         self,
         subject: Subject,
+        chosen: TrainingSet,
         training: Training,
         arm: Arm,
         seed: int,
@@ -124,8 +137,8 @@ class RecordingTrainer(GRPOTrainer):
         super().__init__(
             model=subject.model,
             args=grpo_config(training, arm, seed, len(phases), scratch),
-            reward_funcs=random_reward_function(seed, training.success_prob, training.group_size),
-            train_dataset=prompts_table(subject, training, seed, phases),
+            reward_funcs=reward_function(parse_reward(arm.reward), seed, training.success_prob, training.group_size),
+            train_dataset=prompts_table(subject, chosen, training, seed, phases),
             processing_class=subject.tokenizer,
             optimizers=(optimizer, None),
         )

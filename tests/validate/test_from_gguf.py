@@ -73,7 +73,7 @@ def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_fi
     embedding = next(t for t in gguf.GGUFReader(gguf_file).tensors if t.name == "token_embd.weight")
     kept = subject.model.get_input_embeddings().weight
     torch.testing.assert_close(kept.detach(), torch.tensor(embedding.data), rtol=0, atol=0)
-    assert subject.probe.read(subject.model, 4, seed=0).samples == 4
+    assert subject.probes["plain"].read(subject.model, 4, seed=0).samples == 4
 
 
 @pytest.mark.parametrize("module", ["from_gguf", "organism.pretrain"])

@@ -5,10 +5,13 @@ import pytest
 from clipbias.theory.evolve import evolve
 from clipbias.theory.momentum import persistence_from_rest
 from clipbias.theory.surrogate import PpoClip
+from clipbias.validate.arm import Arm, Training
+from clipbias.validate.band import LEVELS, Toy, band
 from clipbias.validate.fields import InputError
-from clipbias.validate.predict import LEVELS, Toy, band, predict, spread_of, token_clip_fractions
+from clipbias.validate.predict import predict, token_clip_fractions
 from clipbias.validate.probe import Reading
-from clipbias.validate.recipe import Arm, Training, read_recipe
+from clipbias.validate.recipe import read_recipe
+from clipbias.validate.spread import spread_of
 
 CLIP, FREE = Arm("clip", 0.2, 0.2), Arm("no-clip", None, None)
 LATER = 50  # phases of burn-in after which the optimizer's start is forgotten
@@ -77,7 +80,7 @@ def test_token_fractions_are_those_of_simulated_walks(momentum: float) -> None:
 
 def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
     toy = Toy(0.6, None, [0.4], np.array([1.0]), 6)
-    results = toy.laws(TRAINING, CLIP)
+    results = toy.laws(TRAINING, CLIP.clip)
     found = band(toy, results, 0.0, 8)
     law = evolve(1 / (1 + math.exp(-0.6)), TRAINING.toy(0.4, PpoClip(0.2, 0.2)), 6).laws[-1]
     expected = [law.quantile(level) for level in LEVELS]
@@ -90,7 +93,7 @@ def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
 
 def test_a_counted_share_widens_the_band_by_its_binomial_error() -> None:
     toy = Toy(0.6, 100, [0.4], np.array([1.0]), 2)
-    low, *_, high = band(toy, toy.laws(TRAINING, FREE), 0.0, 8)["log_odds_quantiles"][0]
+    low, *_, high = band(toy, toy.laws(TRAINING, FREE.clip), 0.0, 8)["log_odds_quantiles"][0]
     p = 1 / (1 + math.exp(-0.6))
     assert high - low == pytest.approx(2 * 1.6449 * math.sqrt(2 / (100 * p * (1 - p))), rel=1e-3)
 
@@ -99,7 +102,7 @@ def test_an_inert_clip_is_predicted_to_do_nothing(recipe_text: str) -> None:
     recipe = read_recipe(recipe_text.replace("minibatches = 2", "minibatches = 1"))
     rng = np.random.default_rng(0)
     spread = spread_of(np.cumsum(rng.normal(scale=0.1, size=(2, 3)), axis=1), 0.9, 1, LATER)
-    claim = predict(recipe, Reading(0.65, None, 0.6), spread, np.zeros(50), 0.0)
+    claim = predict(recipe, {"plain": Reading(0.65, None, 0.6)}, spread, np.zeros(50), 0.0)
     clip, free = claim["arms"]["clip"], claim["arms"]["no-clip"]
     np.testing.assert_allclose(clip["log_odds_mean"], math.log(0.65 / 0.35), atol=1e-9)
     np.testing.assert_allclose(clip["log_odds_quantiles"], free["log_odds_quantiles"], atol=1e-9)
@@ -109,7 +112,7 @@ def test_an_inert_clip_is_predicted_to_do_nothing(recipe_text: str) -> None:
 def test_a_pilot_that_never_moves_or_moves_too_far_is_refused_in_the_recipe_s_words(recipe_text: str) -> None:
     with pytest.raises(InputError, match="pilot must be runs in which the share of the strategy moves"):
         spread_of(np.full((2, 4), -5.0), 0.9, 8, 0, samples=64)
-    recipe, reading = read_recipe(recipe_text), Reading(0.6, None, 0.6)
+    recipe, reading = read_recipe(recipe_text), {"plain": Reading(0.6, None, 0.6)}
     wild = spread_of(np.cumsum(np.random.default_rng(0).normal(0, 40, (4, 6)), axis=1), 0.9, 2, LATER)
     with pytest.raises(InputError, match=r"training\.learning_rate must be small enough .*a spread of"):
         predict(recipe, reading, wild, np.zeros(10), 0.0)
@@ -161,7 +164,7 @@ def test_a_pilot_soon_after_the_start_from_rest(minibatches: int, burn_in: int) 
 def test_momentum_carries_on_the_drift_as_far_as_the_noise() -> None:
     """Of a gradient its own phase sees only 1/κ_∞: what drifts by D in the toy drifts by κ_∞·D."""
     toy = Toy(0.6, None, [2.0], np.array([1.0]), 4)
-    results = toy.laws(TRAINING, Arm("low-only", 0.1, None))
+    results = toy.laws(TRAINING, Arm("low-only", 0.1, None).clip)
     plain, carried = (band(toy, results, momentum, 8)["log_odds_mean"][-1] - 0.6 for momentum in (0.0, 0.9))
     assert abs(plain) > 0.02
     lagged = np.array([[0.9 ** abs(i - j) for i in range(8)] for j in range(8)]).sum()

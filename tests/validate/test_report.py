@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 from clipbias.validate import report
+from clipbias.validate.arm import Arm
 from clipbias.validate.compare import compare
 from clipbias.validate.measured import ArmData, RunData, read_run
 from clipbias.validate.outcome import score_arm
-from clipbias.validate.recipe import Arm
 
 SEEDS = 12
 

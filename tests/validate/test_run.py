@@ -12,7 +12,7 @@ from clipbias.validate.fields import InputError
 from clipbias.validate.files import read_json, read_parquet, sha256
 from clipbias.validate.layout import ARM_SEEDS_FROM, arm_seeds, pilot_cells
 from clipbias.validate.measured import read_run
-from clipbias.validate.recipe import read_recipe
+from clipbias.validate.recipe import read_recipe, recipe_text
 
 
 def test_the_prediction_is_older_than_every_cell(finished_run: Path) -> None:
@@ -72,8 +72,12 @@ def test_with_two_updates_a_phase_something_moves_and_is_counted(finished_run: P
 
 
 def test_the_shipped_recipes_can_be_read() -> None:
-    for path in sorted((Path(__file__).parents[2] / "recipes").glob("*.toml")):
-        assert read_recipe(path.read_text()).name == path.stem
+    recipes = Path(__file__).parents[2] / "recipes"
+    files = [*recipes.glob("*.toml"), *(recipes / "suite").glob("*.toml")]
+    for path in sorted(file for file in files if file.name != "suite.toml"):
+        recipe = read_recipe(path.read_text())
+        assert recipe.name == path.stem
+        assert read_recipe(recipe_text(recipe)) == recipe
 
 
 @pytest.mark.parametrize(

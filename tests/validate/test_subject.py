@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from clipbias.validate.cell import train_cell
 from clipbias.validate.layout import Cell
+from clipbias.validate.model import ModelLine
 from clipbias.validate.organism.spec import SHIPPED
-from clipbias.validate.probe import SampledProbe, encode_prompts
-from clipbias.validate.recipe import ModelLine, ProbeLine, read_recipe
+from clipbias.validate.probe import SampledProbe
+from clipbias.validate.recipe import ProbeLine, read_recipe
+from clipbias.validate.sampling import encode_prompts
 from clipbias.validate.subject import load_subject
 from transformers import AutoTokenizer
 
@@ -29,12 +31,12 @@ def plain_model(tmp_path: Path) -> Path:
 
 def test_its_share_is_counted_from_samples_through_the_chat_template(plain_model: Path) -> None:
     subject = load_subject(ModelLine(path=str(plain_model)), ProbeLine(prompts=4, samples=3))
-    assert isinstance(subject.probe, SampledProbe)
-    assert subject.prompt(subject.problems[0])[0]["role"] == "user"
-    first = subject.probe.read(subject.model, 8, seed=1)
+    assert isinstance(subject.probes["plain"], SampledProbe)
+    assert subject.prompt(subject.problems["plain"][0])[0]["role"] == "user"
+    first = subject.probes["plain"].read(subject.model, 8, seed=1)
     assert first.samples == 12
     assert 0 <= first.share <= 1
-    assert first == subject.probe.read(subject.model, 8, seed=1)
+    assert first == subject.probes["plain"].read(subject.model, 8, seed=1)
     ids = encode_prompts(subject.tokenizer, ("7*8+5",))["input_ids"][0]
     assert subject.tokenizer.decode(ids) == "7*8+5=?\n"
 

@@ -6,9 +6,11 @@ import tempfile
 import numpy as np
 import pytest
 import torch
-from clipbias.validate.recipe import Arm, ModelLine, ProbeLine, Training
+from clipbias.validate.arm import Arm, Training
+from clipbias.validate.model import ModelLine
+from clipbias.validate.recipe import ProbeLine
 from clipbias.validate.subject import Subject, load_subject
-from clipbias.validate.trainer import Record, RecordingTrainer, adam
+from clipbias.validate.trainer import Record, RecordingTrainer, TrainingSet, adam
 from trl import GRPOTrainer
 
 CLIP, FREE = Arm("clip", 0.2, 0.2), Arm("no-clip", None, None)
@@ -24,8 +26,10 @@ def subject() -> Subject:
 
 
 def trained(subject: Subject, plan: Training, arm: Arm, seed: int = 1) -> RecordingTrainer:
+    problems = subject.problems["plain"]
+    chosen = TrainingSet(problems, (None,) * len(problems))
     trainer = RecordingTrainer(
-        subject, plan, arm, seed, range(plan.phases), adam(subject.model, plan), Record(), tempfile.mkdtemp()
+        subject, chosen, plan, arm, seed, range(plan.phases), adam(subject.model, plan), Record(), tempfile.mkdtemp()
     )
     trainer.train()
     return trainer

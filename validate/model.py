@@ -1,0 +1,76 @@
+"""Which model a recipe trains, and where it lies: an organism's weights are made from its spec where there are none."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .fields import check
+from .files import sha256
+from .organism.spec import SHIPPED, SPECS, load_spec
+from .organism.text import training_problems
+from .problems import WORD_PROBLEMS, WORD_STYLES
+
+ORGANISMS = Path("runs") / "organisms"  # of the working folder: one folder for each spec that was pretrained
+
+
+@dataclass(frozen=True, slots=True)
+class ModelLine:
+    """What is trained: an organism by its name or the file of its spec, or the folder of any causal language model.
+
+    instruction follows every word problem put to a model that is no organism; it should leave the strategy open.
+    """
+
+    organism: str | None = None
+    path: str | None = None
+    instruction: str = "Put the final answer in \\boxed{}."
+
+    def __post_init__(self) -> None:
+        check(
+            (self.organism is None) != (self.path is None),
+            "model",
+            "either organism or path",
+            "both" if self.organism is not None else "neither",
+        )
+
+
+def spec_file(organism: str) -> Path:
+    """The spec of an organism that is named by its file or by the name of one that comes with the package."""
+    file = Path(organism) if organism.endswith(".toml") else SPECS / f"{organism}.toml"
+    names = ["default", *sorted(path.stem for path in SPECS.glob("*.toml"))]
+    check(file.is_file(), "model.organism", f"one of {', '.join(names)} or the file of a spec (.toml)", organism)
+    return file
+
+
+def model_folder(line: ModelLine) -> Path:
+    """The folder of the weights; that of an organism is named by its spec's SHA-256, whether it is there or not."""
+    if line.organism == "default":
+        return SHIPPED
+    if line.organism is not None:
+        file = spec_file(line.organism)
+        return ORGANISMS / f"{file.stem}-{sha256(file)[:12]}"
+    folder = Path(line.path or "")
+    check((folder / "config.json").is_file(), "model.path", "a folder with config.json", str(folder))
+    return folder
+
+
+def styles_of(folder: Path) -> tuple[str, ...]:
+    """The styles of prompt that a model's folder has."""
+    spec = folder / "spec.toml"
+    return tuple(style.name for style in load_spec(spec).style) if spec.is_file() else tuple(WORD_STYLES)
+
+
+def problem_count(folder: Path) -> int:
+    """Problems that the model in the folder can be trained on."""
+    spec = folder / "spec.toml"
+    return len(training_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
+
+
+def make_model(line: ModelLine) -> None:
+    """Pretrain the organism that the line names, unless that was done before (minutes)."""
+    folder = model_folder(line)
+    if line.organism is None or (folder / "config.json").is_file():
+        return
+    from .organism.pretrain import build  # torch is loaded only where something is trained
+
+    print(f"pretraining {line.organism} into {folder}", file=sys.stderr)
+    build(spec_file(line.organism), folder, progress=sys.stderr.isatty())

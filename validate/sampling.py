@@ -1,0 +1,64 @@
+"""Answers of a model at temperature 1, by the same numbers each time."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+BATCH = 1024  # answers generated together
+
+
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: tuple[str, ...]) -> dict[str, torch.Tensor]:
+    """Left-padded token ids, through the chat template where there is one."""
+    if tokenizer.chat_template:
+        texts = [
+            tokenizer.apply_chat_template([{"role": "user", "content": p}], tokenize=False, add_generation_prompt=True)
+            for p in prompts
+        ]
+    else:
+        texts = list(prompts)
+    encoded = tokenizer(
+        texts,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        add_special_tokens=not tokenizer.chat_template,
+    )
+    return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+
+def sample_answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: tuple[str, ...],
+    samples: int,
+    max_new_tokens: int,
+    seed: int,
+    progress: Any = None,
+) -> list[list[str]]:
+    """`samples` answers to each prompt. progress is called with the number of prompts done.
+
+    The sampler is seeded anew for every batch from (seed, batch), and torch's own stream is left where it was.
+    """
+    answers: list[list[str]] = []
+    step = max(1, BATCH // samples)
+    for batch, first in enumerate(range(0, len(prompts), step)):
+        inputs = encode_prompts(tokenizer, prompts[first : first + step])
+        with torch.random.fork_rng(), torch.no_grad():
+            torch.manual_seed(int(np.random.SeedSequence([seed, batch]).generate_state(1, np.uint64)[0] >> 1))
+            found = model.generate(
+                **{name: tensor.to(model.device) for name, tensor in inputs.items()},
+                do_sample=True,
+                temperature=1.0,
+                top_k=0,
+                top_p=1.0,
+                num_return_sequences=samples,
+                max_new_tokens=max_new_tokens,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        texts = tokenizer.batch_decode(found[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
+        answers.extend(texts[i : i + samples] for i in range(0, len(texts), samples))
+        if progress is not None:
+            progress(len(answers))
+    return answers

@@ -1,0 +1,151 @@
+"""Ways of removing the clip against the clip itself, seed by seed, and what the clip does token by token."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..score import Interval, holm, interval
+from .findings import Finding, Verdict, difference_pvalue, judge, number, seeds_note
+from .freeze import Frozen
+from .tokens import TENTHS
+
+LEAST = 0.05  # log-odds
+
+
+@dataclass(frozen=True, slots=True)
+class ArmDifference:
+    """arm − reference at the end, seed by seed, in log-odds; kl, reference_kl: mean KL of a phase, per token."""
+
+    arm: str
+    predicted: float
+    measured: Interval
+    pvalue_zero: float
+    pvalue_predicted: float
+    verdict: Verdict
+    kl: Interval
+    reference_kl: Interval
+
+
+def differences(run: Frozen, reference: str) -> list[ArmDifference]:
+    """Of all other arms; both p-values corrected for their number (Holm)."""
+    names = [arm.name for arm in run.recipe.arm if arm.name != reference]
+
+    def end(name: str) -> NDArray[np.float64]:
+        return run.arms[name].curves["log_odds"][:, -1]
+
+    def claim(name: str) -> float:
+        return float(run.prediction["arms"][name]["log_odds_mean"][-1])
+
+    def kl(name: str) -> Interval:
+        return interval(np.nanmean(run.arms[name].curves["phase_kl"][:, 1:], axis=1), 0.0)
+
+    values = {name: end(name) - end(reference) for name in names}
+    claims = {name: claim(name) - claim(reference) for name in names}
+    zero = holm([difference_pvalue(values[name], 0.0) for name in names])
+    claimed = holm([difference_pvalue(values[name], claims[name]) for name in names])
+    return [
+        ArmDifference(
+            arm=name,
+            predicted=claims[name],
+            measured=interval(values[name]),
+            pvalue_zero=p_zero,
+            pvalue_predicted=p_claimed,
+            verdict=judge(values[name], claims[name], p_claimed, LEAST),
+            kl=kl(name),
+            reference_kl=kl(reference),
+        )
+        for name, p_zero, p_claimed in zip(names, zero, claimed, strict=True)
+    ]
+
+
+def difference_findings(run: Frozen, reference: str) -> list[Finding]:
+    return [
+        Finding(
+            experiment="c",
+            organism=run.organism,
+            subject=f"{d.arm} − {reference}: log-odds of the strategy",
+            predicted=f"{d.predicted:+.3f}",
+            measured=f"{number(d.measured)} ({seeds_note(d.measured.n)})",
+            verdict=d.verdict,
+            pvalue=d.pvalue_predicted,
+        )
+        for d in differences(run, reference)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTest:
+    """Over all mini-batches from the third on: clip fractions [M] and the push by tenth of the old probability [10],
+    predicted from mini-batch 2 and measured; *_stderr over seeds."""
+
+    arm: str
+    minibatches: NDArray[np.int64]
+    low: NDArray[np.float64]
+    low_stderr: NDArray[np.float64]
+    low_expected: NDArray[np.float64]
+    high: NDArray[np.float64]
+    high_stderr: NDArray[np.float64]
+    high_expected: NDArray[np.float64]
+    tokens: NDArray[np.int64]
+    push: NDArray[np.float64]
+    push_stderr: NDArray[np.float64]
+    push_expected: NDArray[np.float64]
+
+
+def token_test(run: Frozen, arm: str) -> TokenTest:
+    training = next(a for a in run.recipe.arm if a.name == arm).training(run.recipe.training)
+    shape = (len(run.seeds), TENTHS, training.minibatches)
+    rows = run.rows("tenths", arm=arm).sort_by([(n, "ascending") for n in ("seed", "tenth", "minibatch")])
+    of = {name: rows[name].to_numpy().reshape(shape).astype(np.float64) for name in rows.column_names if name != "arm"}
+    later = slice(2, None)
+
+    def share(name: str, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """By seed, then mean and standard error."""
+        part = of[name][:, :, later].sum(axis=axis) / np.maximum(of["tokens"][:, :, later].sum(axis=axis), 1)
+        return part.mean(axis=0), part.std(axis=0, ddof=1) / np.sqrt(len(part))
+
+    # expected per reference token, weighted as the tokens of the later mini-batches are spread over the tenths
+    per_token = {
+        name: of[f"{name}_expected"].sum(axis=0) / np.maximum(of["reference"].sum(axis=0), 1)
+        for name in ("low", "high", "push")
+    }
+    tokens = of["tokens"].sum(axis=0)
+
+    def expected(name: str, axis: int) -> NDArray[np.float64]:
+        weighted = (per_token[name] * tokens)[:, later].sum(axis=axis)
+        return np.asarray(weighted / np.maximum(tokens[:, later].sum(axis=axis), 1))
+
+    return TokenTest(
+        arm,
+        np.arange(3, training.minibatches + 1),
+        *share("low", 1),
+        expected("low", 0),
+        *share("high", 1),
+        expected("high", 0),
+        tokens[:, later].sum(axis=1).astype(np.int64),
+        *share("push", 2),
+        expected("push", 1),
+    )
+
+
+def token_findings(run: Frozen, arm: str) -> list[Finding]:
+    """Over mini-batches 3…M together. Held: within two standard errors and a tenth, for the independence of sign and
+    ratio that the claim takes for granted."""
+    test, found = token_test(run, arm), []
+    for side in ("low", "high"):
+        measured, expected = getattr(test, side), getattr(test, f"{side}_expected")
+        stderr = float(np.sqrt(np.mean(getattr(test, f"{side}_stderr") ** 2)))
+        ratio = float(measured.mean() / expected.mean()) if expected.mean() > 0 else float("nan")
+        near = abs(measured.mean() - expected.mean()) < 2 * stderr + 0.1 * expected.mean()
+        found.append(
+            Finding(
+                experiment="d",
+                organism=run.organism,
+                subject=f"{arm}: tokens clipped {side}, mini-batches 3 to {test.minibatches[-1]}",
+                predicted=f"{100 * expected.mean():.3f} % of all, from mini-batch 2",
+                measured=f"{100 * measured.mean():.3f} % ± {100 * stderr:.3f} ({ratio:.2f} times)",
+                verdict="held" if near else "failed",
+            )
+        )
+    return found

@@ -1,0 +1,77 @@
+"""The paper's hypotheses about incorrect and random rewards, each as a claim that can fail."""
+
+import numpy as np
+
+from ..score import interval
+from .findings import Finding, difference_pvalue, seeds_note
+from .freeze import Frozen
+
+INCORRECT, FORMAT = "incorrect", "format"
+
+
+def incorrect_findings(run: Frozen) -> list[Finding]:
+    """Does a wrong label act by lying near the truth, or like a format reward? Two settings of γ by strategy, both
+    written before the run: what the wrong labels pay the untrained model, and what a box would. The one whose end of
+    the log-odds is nearer is supported."""
+    curves = run.arms[INCORRECT].curves["log_odds"]
+    end = curves[:, -1]
+    claims = {
+        "paid as the wrong labels pay": run.prediction["arms"][INCORRECT]["log_odds_mean"][-1],
+        "paid as a format reward pays": run.prediction["arms"][FORMAT]["log_odds_mean"][-1],
+        "nothing": run.prediction["arms"][INCORRECT]["log_odds_mean"][0],
+    }
+    summary = interval(end)
+    nearest = min(claims, key=lambda name: abs(claims[name] - summary.mean))
+    return [
+        Finding(
+            experiment="h",
+            organism=run.organism,
+            subject=f"incorrect rewards act as if {name}" if name != "nothing" else "incorrect rewards do nothing",
+            predicted=f"log-odds end at {claim:+.2f}",
+            measured=f"{summary.mean:+.2f} [{summary.low:+.2f}, {summary.high:+.2f}] ({seeds_note(summary.n)})"
+            + (", nearest" if name == nearest else ""),
+            verdict="held" if difference_pvalue(end, claim) >= 0.05 else "failed",
+            pvalue=difference_pvalue(end, claim),
+        )
+        for name, claim in claims.items()
+    ]
+
+
+def credit_findings(run: Frozen, arm: str) -> list[Finding]:
+    """The intuitive hypothesis: most rewarded answers are right, so random rewards teach what is right. Theory (T9):
+    group centring makes the mean advantage of right answers 0, since most punished answers are right as well."""
+    by_seed = []
+    for seed in run.seeds:
+        rows = {row["correct"]: row for row in run.rows("credit", arm=arm, seed=seed).to_pylist()}
+        if True in rows and False in rows:
+            right, wrong = rows[True], rows[False]
+            by_seed.append(
+                (
+                    right["advantage_sum"] / right["count_all"],
+                    right["praised_sum"] / (right["praised_sum"] + wrong["praised_sum"]),
+                    right["blamed_sum"] / (right["blamed_sum"] + wrong["blamed_sum"]),
+                )
+            )
+    advantage, praised, blamed = np.array(by_seed).T
+    mean, gap = interval(advantage), interval(praised - blamed)
+    return [
+        Finding(
+            experiment="i",
+            organism=run.organism,
+            subject=f"{arm}: mean advantage of right answers",
+            predicted="0 (the intuitive hypothesis: positive)",
+            measured=f"{mean.mean:+.4f} [{mean.low:+.4f}, {mean.high:+.4f}] ({seeds_note(mean.n)})",
+            verdict="held" if difference_pvalue(advantage, 0.0) >= 0.05 else "failed",
+            pvalue=difference_pvalue(advantage, 0.0),
+        ),
+        Finding(
+            experiment="i",
+            organism=run.organism,
+            subject=f"{arm}: right among the praised less right among the blamed",
+            predicted="0",
+            measured=f"{100 * praised.mean():.1f} % less {100 * blamed.mean():.1f} %: {100 * gap.mean:+.2f} points"
+            f" [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]",
+            verdict="held" if difference_pvalue(praised - blamed, 0.0) >= 0.05 else "failed",
+            pvalue=difference_pvalue(praised - blamed, 0.0),
+        ),
+    ]

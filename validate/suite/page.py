@@ -1,0 +1,192 @@
+"""The suite's report: a first page that answers every experiment in one line, then what stands behind each answer."""
+
+import re
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..files import write_json, write_text
+from ..pages import png, render
+from ..score import LEVEL
+from . import figures
+from .clipping import difference_findings, differences, token_findings, token_test
+from .coverage import coverage, errors
+from .findings import Finding, points
+from .freeze import Frozen
+from .gains import Gain, accuracy_findings, gains, share_findings, standstill
+from .hypotheses import FORMAT, INCORRECT, credit_findings, incorrect_findings
+from .prompts import spec_of, style_findings
+from .switching import slope_finding, switching_findings
+
+NO_CLIP = "no-clip"
+# Letter, question, and which of its findings the first page shows (by the beginning of their subject).
+QUESTIONS = (
+    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): share"),
+    ("b", "Does it matter how often a random reward pays?", r"gamma-.*(share|weights)"),
+    ("c", "What do the clip, its removal and other bounds do under random rewards?", r"clip − "),
+    ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip: (tokens|mean)"),
+    ("e", "Does accuracy follow the strategy, and who brings the gain?", r"ground-truth: (slope|gain)"),
+    (
+        "f",
+        "Can a strategy be induced by a prompt or a reward, and inhibited?",
+        r"(python|format-not-python): share|untr",
+    ),
+    ("g", "Does a reward against repetition remove the habit?", r""),
+    ("h", "What is it in incorrect rewards that teaches?", r""),
+    ("i", "Do random rewards teach because most rewarded answers are right?", r""),
+    ("j", "Does the strategy survive other numbers, and the problem told as a story?", r".*share"),
+    ("k", "What do prompts, spurious ones included, do before and under training?", r".*(share|accuracy)"),
+    ("l", "Does what works on one organism work on another?", r""),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One experiment on the first page: shown findings, and how many of all of its findings came to which verdict."""
+
+    letter: str
+    question: str
+    shown: list[Finding]
+    counts: dict[str, int]
+
+
+def _letter(run: Frozen, arm: str) -> str:
+    kind = run.name.removesuffix(f"-{run.organism}")
+    if kind != "rewards":
+        return {"gamma": "b", "clip": "c", "prompts": "k"}.get(kind, "a")
+    if "python" in arm:
+        return "f"
+    return "g" if arm == "no-repetition" and run.organism == "repetition" else "a"
+
+
+def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
+    """Everything that one run says; what that is follows from the arms that it has."""
+    names, lines = [gain.arm for gain in found], []
+    for letter in dict.fromkeys(_letter(run, name) for name in names):
+        part = [gain for gain in found if _letter(run, gain.arm) == letter]
+        lines += share_findings(letter, part) + accuracy_findings(letter, part)
+    lines += [standstill(run, arm.name) for arm in run.recipe.arm if arm.success_prob == 0.0]
+    if NO_CLIP in names:
+        lines += difference_findings(run, NO_CLIP)
+    for name in _coin_arms(run)[:1]:
+        lines += token_findings(run, name) + credit_findings(run, name)
+    if "ground-truth" in names:
+        lines += [slope_finding(run, "ground-truth"), *switching_findings(run, "ground-truth")]
+    if {INCORRECT, FORMAT} <= set(names):
+        lines += incorrect_findings(run)
+    if run.recipe.evaluation and len(run.recipe.evaluation.styles) > 1:
+        lines += style_findings(run, spec_of(run), run.recipe.evaluation.styles)
+    return lines
+
+
+def _coin_arms(run: Frozen) -> list[str]:
+    """Arms that are paid by a fair coin, clipped on both sides, in the shared shape and style."""
+    plain = [a for a in run.recipe.arm if a.blind and a.clip_low and a.clip_high and a.style == "plain"]
+    return [a.name for a in plain if a.training(run.recipe.training) == run.recipe.training]
+
+
+def _across(found: list[Gain]) -> list[Finding]:
+    """Arms that ran on several organisms: does the sign of the accuracy's change carry over, as predicted or not?"""
+    lines = []
+    for arm in dict.fromkeys(gain.arm for gain in found):
+        part = [gain for gain in found if gain.arm == arm]
+        if len({gain.organism for gain in part}) < 2:
+            continue
+        agree = sum((g.accuracy_predicted > 0) == (g.accuracy.mean > 0) for g in part)
+        clear = [g for g in part if g.accuracy.low > 0 or g.accuracy.high < 0]
+        wrong = [g.organism for g in clear if (g.accuracy_predicted > 0) != (g.accuracy.mean > 0)]
+        lines.append(
+            Finding(
+                experiment="l",
+                organism="all",
+                subject=f"{arm}: accuracy, organism by organism",
+                predicted="; ".join(f"{g.organism} {100 * g.accuracy_predicted:+.1f}" for g in part),
+                measured="; ".join(f"{g.organism} {points(g.accuracy)}" for g in part)
+                + f": {agree} of {len(part)} signs as predicted",
+                verdict="failed" if wrong else "held" if clear else "cannot tell",
+            )
+        )
+    return lines
+
+
+def _answers(lines: list[Finding]) -> list[Answer]:
+    answers = []
+    for letter, question, shown in QUESTIONS:
+        part = [line for line in lines if line.experiment == letter]
+        if part:
+            chosen = [line for line in part if re.match(shown, line.subject)]
+            answers.append(Answer(letter, question, chosen, dict(Counter(line.verdict for line in part))))
+    return answers
+
+
+def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
+    """(caption, figure) of one experiment."""
+    names = [gain.arm for gain in found]
+    shown = [("Change of the share and of accuracy, predicted and measured", png(figures.gain_panels(found)))]
+    if NO_CLIP in names:
+        shown.append(
+            (
+                f"Every arm against {NO_CLIP}, seed by seed",
+                png(figures.difference_panel(differences(run, NO_CLIP), NO_CLIP)),
+            )
+        )
+        kept = tuple(name for name in ("clip", NO_CLIP, "clip-higher", "true-reward") if name in names)
+        shown.append(("Over training: mean over seeds with its interval", png(figures.training_curves(run, kept))))
+    for name in _coin_arms(run)[:1]:
+        test = token_test(run, name)
+        shown.append((f"{name}: the clip token by token, from mini-batch 3 on", png(figures.token_panels(test))))
+    return shown
+
+
+def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
+    """Write report.html and report.json into `out`; returns what the JSON holds."""
+    found = {run.name: gains(run) for run in runs}
+    everything = [gain for part in found.values() for gain in part]
+    lines = [line for run in runs for line in _experiment(run, found[run.name])]
+    lines += _across([gain for gain in everything if gain.run.startswith("rewards-")])
+    lines.sort(key=lambda line: line.experiment)
+    covered, error = coverage(runs), errors(everything)
+    few = min(len(run.seeds) for run in runs)
+    report = {
+        "answers": [asdict(answer) for answer in _answers(lines)],
+        "findings": [asdict(line) for line in lines],
+        "coverage": asdict(covered),
+        "errors": asdict(error),
+        "runs": {
+            run.name: {
+                "prediction_sha256": run.manifest["prediction_sha256"],
+                "prediction_written": run.manifest["prediction_written"],
+                "seeds": list(run.seeds),
+                "arms": {gain.arm: _row(gain) for gain in found[run.name]},
+            }
+            for run in runs
+        },
+    }
+    page = render(
+        "suite/page.html.j2",
+        answers=_answers(lines),
+        lines=lines,
+        coverage=covered,
+        coverage_figure=png(figures.coverage_panel(covered)),
+        errors=error,
+        few=few,
+        level=f"{100 * LEVEL:.0f} %",
+        runs=[{"run": run, "gains": found[run.name], "figures": _figures(run, found[run.name])} for run in runs],
+    )
+    write_text(out / "report.html", page)
+    write_json(out / "report.json", report)
+    return report
+
+
+def _row(gain: Gain) -> dict[str, Any]:
+    return {
+        "share_start": gain.share_start,
+        "share_predicted": gain.share_predicted,
+        "share": asdict(gain.share),
+        "parts": gain.parts,
+        "accuracy_start": gain.accuracy_start,
+        "accuracy_predicted": gain.accuracy_predicted,
+        "accuracy": asdict(gain.accuracy),
+        "score": asdict(gain.score) | {"held": gain.score.held},
+    }

@@ -1,0 +1,48 @@
+"""Run what is not frozen yet, one experiment after another, and write the report of all that is."""
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..fields import InputError, check
+from ..files import read_text, write_text
+from ..recipe import recipe_text
+from ..run import resume, start
+from .freeze import freeze, read_frozen
+from .page import write_page
+from .plan import Experiment
+
+
+def frozen_folder(out: Path, experiment: Experiment) -> Path:
+    return out / experiment.name
+
+
+def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str, Any]:
+    """Frozen results and the report go to `out`, the runs themselves to `runs`. Both may hold earlier work: an
+    experiment that is frozen is not run again, one that was stopped goes on."""
+    for experiment in experiments:
+        frozen, text = frozen_folder(out, experiment), recipe_text(experiment.recipe)
+        if (frozen / "manifest.json").is_file():
+            if read_text(frozen / "recipe.toml") != text:
+                raise InputError(f"out must hold results of these recipes; {frozen} is of another")
+            continue
+        print(f"{experiment.name}: {experiment.recipe.question}", file=sys.stderr)
+        folder, recipe_file = runs / experiment.name, runs / "recipes" / f"{experiment.name}.toml"
+        write_text(recipe_file, text)
+        start(recipe_file, folder)
+        _share_surveys(runs / "surveys" / experiment.organism, folder / "survey")
+        resume(folder)
+        _share_surveys(folder / "survey", runs / "surveys" / experiment.organism)
+        freeze(folder, frozen)
+    there = [frozen_folder(out, experiment) for experiment in experiments]
+    check(len(there) > 0, "only", "some recipes of the plan", "none")
+    return write_page([read_frozen(folder) for folder in there], out)
+
+
+def _share_surveys(source: Path, target: Path) -> None:
+    """Runs of one organism ask it the same; `survey` checks that what it is given is of the same model."""
+    for file in sorted(source.glob("*.parquet")) if source.is_dir() else []:
+        if not (target / file.name).is_file():
+            target.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(file, target / file.name)
