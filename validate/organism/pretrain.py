@@ -20,6 +20,7 @@ from ..files import check_new_folder, read_json, sha256, write_json, written_fol
 from ..probe import first_token_log_probs, mean_entropy
 from ..problems import Problem, is_boxed, read_answer
 from ..sampling import encode_prompts, sample_answers
+from .law import law_batch
 from .spec import MAX_TEXT, OrganismSpec, load_spec
 from .text import alphabet, held_out_problems, pretraining_batch, strategy_named, training_problems
 from .tokenizer import character_tokenizer
@@ -46,6 +47,35 @@ def new_model(spec: OrganismSpec, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM
     return Qwen2ForCausalLM(config)
 
 
+Taught = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # input ids, attention mask, targets
+
+
+def _drawn_text(spec: OrganismSpec, tokenizer: Qwen2Tokenizer, clean: bool, rng: np.random.Generator) -> Taught:
+    """targets [rows, places]: the token at each place of a completion, −100 elsewhere."""
+    batch = pretraining_batch(spec, spec.pretraining.batch_size, clean, rng)
+    texts = tokenizer([p + c + tokenizer.eos_token for p, c in batch], padding=True, return_tensors="pt")
+    labels = texts.input_ids.masked_fill(texts.attention_mask == 0, -100)
+    for row, (prompt, _) in enumerate(batch):
+        labels[row, : len(prompt)] = -100  # one token a character
+    return texts.input_ids, texts.attention_mask, labels
+
+
+def _drawn_laws(spec: OrganismSpec, tokenizer: Qwen2Tokenizer, clean: bool, rng: np.random.Generator) -> Taught:
+    """targets [rows, places, vocabulary]: the law of the token after each place, zero before and after a completion."""
+    ids = {character: tokenizer.convert_tokens_to_ids(tokenizer.tokenize(character)[0]) for character in alphabet(spec)}
+    ids[""] = tokenizer.eos_token_id
+    rows = law_batch(spec, spec.pretraining.batch_size, clean, ids, len(tokenizer), rng)
+    shape = (len(rows), max(len(prompt) + len(text) for prompt, text, _ in rows))
+    tokens, mask = np.full(shape, tokenizer.pad_token_id), np.zeros(shape, dtype=np.int64)
+    targets = np.zeros((*shape, len(tokenizer)), dtype=np.float32)
+    for row, (prompt, text, laws) in enumerate(rows):
+        start, end = len(prompt), len(prompt) + len(text)
+        tokens[row, :end] = prompt + text
+        mask[row, :end] = 1
+        targets[row, start - 1 : end - 1] = laws
+    return torch.from_numpy(tokens), torch.from_numpy(mask), torch.from_numpy(targets)
+
+
 def pretrain(spec: OrganismSpec, *, progress: bool = False) -> tuple[Qwen2ForCausalLM, Qwen2Tokenizer]:
     """Next-token training on endless text from the spec (AdamW, cosine schedule, loss on completions only)."""
     torch.manual_seed(spec.seed)
@@ -58,12 +88,13 @@ def pretrain(spec: OrganismSpec, *, progress: bool = False) -> tuple[Qwen2ForCau
     model.train()
     for step in track(range(spec.pretraining.steps), "pretraining", console=Console(stderr=True), disable=not progress):
         clean = step < spec.pretraining.clean_steps
-        batch = pretraining_batch(spec, spec.pretraining.batch_size, clean, rng)
-        texts = tokenizer([p + c + tokenizer.eos_token for p, c in batch], padding=True, return_tensors="pt")
-        labels = texts.input_ids.masked_fill(texts.attention_mask == 0, -100)
-        for row, (prompt, _) in enumerate(batch):
-            labels[row, : len(prompt)] = -100  # one token a character
-        loss = model(input_ids=texts.input_ids, attention_mask=texts.attention_mask, labels=labels).loss
+        if spec.pretraining.targets == "text":
+            tokens, mask, labels = _drawn_text(spec, tokenizer, clean, rng)
+            loss = model(input_ids=tokens, attention_mask=mask, labels=labels).loss
+        else:
+            tokens, mask, laws = _drawn_laws(spec, tokenizer, clean, rng)
+            logits = model(input_ids=tokens, attention_mask=mask).logits
+            loss = -(laws * logits.log_softmax(-1)).sum() / laws.sum()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

@@ -3,6 +3,7 @@
 import string
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..fields import InputError, check, parse_toml, read_dataclass
 from ..files import read_text
@@ -118,13 +119,16 @@ class Pretraining:
     """`clean_steps` of the `steps` come first and teach arithmetic: every answer right. The rest teach the spec's
     accuracies; mixed from the start, the wrong answers drown the signal that arithmetic is learned from.
 
-    threads: how many share the sums; it changes the weights' last bits, so it is a part of the spec.
+    targets: what is taught at each place of the text, the character that was drawn there ("text") or the law that it
+    was drawn from ("law": less noise, fewer steps). threads: how many share the sums; it changes the weights' last
+    bits, so it is a part of the spec.
     """
 
     steps: int
     clean_steps: int
     batch_size: int
     learning_rate: float
+    targets: Literal["text", "law"] = "text"
     threads: int = 2
 
     def __post_init__(self) -> None:
