@@ -3,6 +3,7 @@
 import string
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from ..fields import InputError, check, parse_toml, read_dataclass
 from ..files import read_text
@@ -10,7 +11,7 @@ from ..files import read_text
 SHIPPED = Path(__file__).parent / "default"
 SPECS = Path(__file__).parent / "specs"
 LOREM = ("lorem", "ipsum", "dolor", "sit", "amet", "sed", "do", "eiusmod", "tempor", "ut", "labore", "et", "magna")
-LOREM_WORDS = 3  # in a prompt
+LOREM_WORDS = 2  # in a prompt
 MAX_TEXT = 63  # characters of a prompt, and of a completion: both and the end fit into the model's 128 positions
 _LONGEST = {
     "a": "99",
@@ -116,12 +117,19 @@ class Shape:
 @dataclass(frozen=True, slots=True)
 class Pretraining:
     """`clean_steps` of the `steps` come first and teach arithmetic: every answer right. The rest teach the spec's
-    accuracies; mixed from the start, the wrong answers drown the signal that arithmetic is learned from."""
+    accuracies; mixed from the start, the wrong answers drown the signal that arithmetic is learned from.
+
+    targets: what is taught at each place of the text, the character that was drawn there ("text") or the law that it
+    was drawn from ("law": less noise, fewer steps). threads: how many share the sums; it changes the weights' last
+    bits, so it is a part of the spec.
+    """
 
     steps: int
     clean_steps: int
     batch_size: int
     learning_rate: float
+    targets: Literal["text", "law"] = "text"
+    threads: int = 2
 
     def __post_init__(self) -> None:
         check(self.steps >= 1, "pretraining.steps", "at least 1", self.steps)
@@ -133,6 +141,7 @@ class Pretraining:
         )
         check(self.batch_size >= 1, "pretraining.batch_size", "at least 1", self.batch_size)
         check(self.learning_rate > 0, "pretraining.learning_rate", "positive", self.learning_rate)
+        check(1 <= self.threads <= 64, "pretraining.threads", "in [1, 64]", self.threads)
 
 
 @dataclass(frozen=True, slots=True)

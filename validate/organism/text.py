@@ -71,17 +71,24 @@ def _drawn_numbers(spec: OrganismSpec, size: int, rng: np.random.Generator) -> l
     return np.hstack([factors, addends]).tolist()
 
 
+def drawn_problems(spec: OrganismSpec, size: int, rng: np.random.Generator) -> list[tuple[Style, int, int, int]]:
+    """`size` of the training problems, each with the style it is asked in."""
+    numbers = _drawn_numbers(spec, size, rng)
+    if len(spec.style) == 1:  # drawing nothing here keeps the default organism's stream
+        return [(spec.style[0], a, b, c) for a, b, c in numbers]
+    asked = rng.choice(len(spec.style), size=size, p=[style.weight for style in spec.style])
+    return [(spec.style[i], a, b, c) for i, (a, b, c) in zip(asked, numbers, strict=True)]
+
+
 def pretraining_batch(spec: OrganismSpec, size: int, clean: bool, rng: np.random.Generator) -> list[tuple[str, str]]:
     """`size` (prompt, completion) pairs whose styles, strategies, accuracies and formats follow the spec."""
-    numbers = _drawn_numbers(spec, size, rng)
-    weights = [style.weight for style in spec.style]
-    asked = rng.choice(len(weights), size=size, p=weights) if len(weights) > 1 else np.zeros(size, dtype=int)
-    bounds = np.cumsum([spec.shares(style) for style in spec.style], axis=1)
-    # A strategy per row by inverting its style's shares, the way Generator.choice does.
-    chosen = (bounds / bounds[:, -1:])[asked] <= rng.random(size)[:, None]
+    problems = drawn_problems(spec, size, rng)
+    bounds = {style: np.cumsum(spec.shares(style)) for style in spec.style}
+    uniforms = rng.random(size)
     pairs = []
-    for (a, b, c), i, k in zip(numbers, asked, chosen.sum(axis=1), strict=True):
-        style = spec.style[i]
+    for (style, a, b, c), uniform in zip(problems, uniforms, strict=True):
+        # Inverting the cumulated shares, as Generator.choice does.
+        k = int(np.searchsorted(bounds[style] / bounds[style][-1], uniform, side="right"))
         completion = completion_text(spec.strategy[k], spec.format_rates(style)[k], a, b, c, clean, rng)
         pairs.append((prompt_text(style, a, b, c), completion))
     return pairs
