@@ -2,5 +2,5 @@
 
 `spec` says what the organism should be, `text` writes its pretraining text, `law` gives that text's exact distribution,
 `tokenizer` reads it, `pretrain` trains, measures and saves it. `default/` holds the one that ships: weights
-(safetensors), tokenizer, spec, seed and SHA-256. `specs/` holds those of the published model families, to be pretrained.
+(safetensors), tokenizer, spec, seed and SHA-256. `specs/`: those of the published model families, to be pretrained.
 """
