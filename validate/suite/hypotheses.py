@@ -54,6 +54,8 @@ def credit_findings(run: Frozen, arm: str) -> list[Finding]:
                     right["blamed_sum"] / (right["blamed_sum"] + wrong["blamed_sum"]),
                 )
             )
+    if len(by_seed) < 2:
+        return []
     advantage, praised, blamed = np.array(by_seed).T
     mean, gap = interval(advantage), interval(praised - blamed)
     return [
