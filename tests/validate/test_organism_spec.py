@@ -144,6 +144,7 @@ def test_a_strategy_is_known_by_its_first_character() -> None:
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
+        (("seed",), -1, r"seed must be in \[0, 4294967296\)"),
         (("held_out",), 18, r"held_out must be in \[0, 18\)"),
         (("held_out",), -1, r"held_out must be in \[0, 18\)"),
         (("style",), [], "style must be tables with distinct names"),

@@ -193,6 +193,7 @@ def build(spec_file: Path, out: Path, *, progress: bool = False) -> None:
             model, tokenizer = pretrain(spec, progress=progress)
             card = measure(model, tokenizer, spec, progress=progress)
             check_card(spec, card)
+            transformers.utils.logging.disable_progress_bar()  # it would draw even where there is no terminal
             model.save_pretrained(folder)
             tokenizer.save_pretrained(folder)
             shutil.copyfile(spec_file, folder / "spec.toml")

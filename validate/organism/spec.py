@@ -166,6 +166,7 @@ class OrganismSpec:
     hard_addend: int | None = None
 
     def __post_init__(self) -> None:
+        check(0 <= self.seed < 2**32, "seed", f"in [0, {2**32})", self.seed)
         check(2 <= self.max_factor <= 99, "max_factor", "in [2, 99]", self.max_factor)
         check(1 <= self.max_addend <= 99, "max_addend", "in [1, 99]", self.max_addend)
         check(len(self.strategy) >= 2, "strategy", "at least two tables", len(self.strategy))
