@@ -101,15 +101,15 @@ def test_quick_keeps_the_arms_and_shortens_the_rest() -> None:
         assert [arm.name for arm in short.arm] == [arm.name for arm in experiment.recipe.arm]
         assert short.seeds == 2
         assert all(arm.training(short.training).phases <= 40 for arm in short.arm)
-    small = next(arm for arm in quick(plan[0].recipe).arm if arm.name == "small-rollout")
-    ratio = 240 / plan[0].recipe.training.phases
-    assert small.phases == round(ratio * quick(plan[0].recipe).training.phases)
+    bounds = next(experiment.recipe for experiment in plan if experiment.name == "bounds-code-strong")
+    small = next(arm for arm in quick(bounds).arm if arm.name == "small-rollout")
+    assert small.phases == 240 * quick(bounds).training.phases // bounds.training.phases
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "nothing"], "only must be some of clip, rewards, gamma, prompts"),
+        (["--only", "nothing"], "only must be some of clip, bounds, rewards, gamma, prompts"),
         (["--spec", "nothing"], "model.organism must be one of default, bad-code"),
         (["--spec", "nothing.toml"], "or the file of a spec"),
     ],
