@@ -14,8 +14,8 @@ NESTED = ((0.25, 0.75), (0.05, 0.95))  # bounds of the bands of 50 % and 90 %
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Over arms whose log-odds are predicted to move at all: arms, points (seed and phase), the share of points and of
-    ends inside each band of NESTED; by_tenth: the share inside the widest band in each tenth of the training (None where no
-    phase ends)."""
+    ends inside each band of NESTED; by_tenth: of the widest band, in each tenth of the training (None where no phase
+    ends)."""
 
     arms: int
     points: int
