@@ -14,9 +14,10 @@ from .conftest import recipe
 @pytest.fixture(scope="module")
 def cell(tmp_path_factory: pytest.TempPathFactory) -> Cell:
     folder = tmp_path_factory.mktemp("cell")
-    read = read_recipe(
-        recipe("clip", folder).replace("minibatches = 3", "minibatches = 6").replace("= 3\n", "= 6\n", 1)
-    )
+    text = recipe("clip", folder)
+    for name in ("prompts_per_phase", "minibatches"):
+        text = text.replace(f"{name} = 3", f"{name} = 6")
+    read = read_recipe(text)
     return Cell(folder, read, read.arm[0], 1, 2, "")
 
 
