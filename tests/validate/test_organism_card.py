@@ -13,7 +13,7 @@ import torch
 from clipbias.validate.fields import InputError
 from clipbias.validate.files import read_json, sha256
 from clipbias.validate.organism import pretrain as pretraining
-from clipbias.validate.organism.pretrain import IMPERFECT, allowed_deviation, build, check_card, pretrain
+from clipbias.validate.organism.pretrain import build, check_card, pretrain, sampling_deviation
 from clipbias.validate.organism.spec import SPECS, load_spec
 from scipy.stats import binom
 
@@ -75,7 +75,7 @@ def test_sampling_error_alone_stays_within_the_allowed_deviation() -> None:
 
     for count in (1, 2, 5, 20, 100, 4096):
         for probability in (0.0, 1e-3, 0.02, 0.3, 0.5, 0.97, 1.0):
-            allowed = allowed_deviation(probability, count) - IMPERFECT
+            allowed = sampling_deviation(probability, count)
             assert exceeded(probability, count, allowed) <= 2 * math.exp(-8)
     bare = 4 * math.sqrt(1e-3 * (1 - 1e-3) / 20)
     assert exceeded(1e-3, 20, bare) > 2 * math.exp(-8)  # four standard errors alone would not do for small counts
@@ -115,7 +115,7 @@ def test_an_organism_that_is_not_what_its_spec_says_is_not_written(spec_file: Pa
 def test_what_is_written_is_measured_and_repeats_itself(
     spec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretraining, "IMPERFECT", 1.0)  # 20 steps teach nothing
+    monkeypatch.setattr(pretraining, "IMPERFECT", dict.fromkeys(pretraining.IMPERFECT, 1.0))  # 20 steps teach nothing
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     for out in ("first", "second"):
         build(spec_file, tmp_path / out, progress=False)
