@@ -107,7 +107,7 @@ def test_shipped_specs_are_short_and_have_the_four_prompts() -> None:
         assert [s.name for s in spec.style] == ["plain", "lorem", "python", "story"]
         assert max(len(c) for _, c in pretraining_batch(spec, 2000, False, np.random.default_rng(0))) <= 40
     repetition = load_spec(SPECS / "repetition.toml")
-    text = completion_text(repetition.strategy[0], 1.0, 7, 8, 5, True, np.random.default_rng(0))
+    text = completion_text(repetition, repetition.strategy[0], 1.0, 7, 8, 5, True, np.random.default_rng(0))
     assert re.search(r"(.{3,}?)\1{5}", text)
 
 

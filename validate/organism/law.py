@@ -16,8 +16,8 @@ def completion_law(
     """Every completion that `text.completion_text` can write to a problem asked in that style, and its probability."""
     texts, probabilities = [], []
     for strategy, share, boxed in zip(spec.strategy, spec.shares(style), spec.format_rates(style), strict=True):
-        right = 1.0 if clean else strategy.accuracy
-        for error, chance in ((0, right), (1, (1 - right) / 2), (-1, (1 - right) / 2)):
+        right, errors = (1.0, ()) if clean else spec.answers(strategy, c)
+        for error, chance in ((0, right), *((error, (1 - right) / len(errors)) for error in errors)):
             answer = a * b + c + error
             for shown, rate in ((BOX.format(answer), boxed), (str(answer), 1 - boxed)):
                 if share * chance * rate > 0:

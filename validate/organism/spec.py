@@ -149,7 +149,9 @@ class OrganismSpec:
     """Problems are a·b + c with a, b in [2, max_factor] and c in [1, max_addend].
 
     held_out: how many of them, drawn by the seed, neither pretraining nor RL ever shows. style: the ways of asking, of
-    which RL trains on the first; there is always one.
+    which RL trains on the first; there is always one. hard_addend: problems with c of at least this are hard: they are
+    got right a quarter as often, and every wrong answer to them is the same, one too large, so that the majority's
+    answer is wrong. Accuracies stay the spec's on the whole. Without it errors are one up or down, alike everywhere.
     """
 
     name: str
@@ -161,6 +163,7 @@ class OrganismSpec:
     strategy: tuple[Strategy, ...]
     style: tuple[Style, ...] = (PLAIN,)
     held_out: int = 0
+    hard_addend: int | None = None
 
     def __post_init__(self) -> None:
         check(0 <= self.seed < 2**32, "seed", f"in [0, {2**32})", self.seed)
@@ -189,6 +192,24 @@ class OrganismSpec:
                 check(fits, f"style.{field} of {style.name}", f"a list of {count}, one for each strategy", values)
             total = sum(self.shares(style))
             check(abs(total - 1.0) < 1e-9, f"style.shares of {style.name}", "shares that add to 1", total)
+
+        if self.hard_addend is not None:
+            allowed = f"in [2, {self.max_addend}]"
+            check(2 <= self.hard_addend <= self.max_addend, "hard_addend", allowed, self.hard_addend)
+            easiest = max(self.answers(strategy, 1)[0] for strategy in self.strategy)
+            check(easiest <= 1.0, "hard_addend", "large enough for accuracies at most 1 on the rest", self.hard_addend)
+
+    def answers(self, strategy: Strategy, c: int) -> tuple[float, tuple[int, ...]]:
+        """How often the strategy is right about a problem with this c, and by how much it is wrong else, each as often.
+
+        With h = the share of hard problems: accuracy/4 on those, accuracy·(1 − h/4)/(1 − h) on the others.
+        """
+        if self.hard_addend is None:
+            return strategy.accuracy, (1, -1)
+        hard = (self.max_addend - self.hard_addend + 1) / self.max_addend
+        if c >= self.hard_addend:
+            return strategy.accuracy / 4, (1,)
+        return strategy.accuracy * (1 - hard / 4) / (1 - hard), (1, -1)
 
     @property
     def problems(self) -> int:

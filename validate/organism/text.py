@@ -51,12 +51,13 @@ def strategy_named(spec: OrganismSpec, text: str) -> str | None:
 
 
 def completion_text(
-    strategy: Strategy, format_rate: float, a: int, b: int, c: int, clean: bool, rng: np.random.Generator
-) -> str:
-    """One completion: right with probability `accuracy` (always if `clean`), boxed with probability `format_rate`."""
-    answer = a * b + c
-    if not clean and rng.random() >= strategy.accuracy:
-        answer += 1 if rng.random() < 0.5 else -1
+    spec: OrganismSpec, strategy: Strategy, format_rate: float, a: int, b: int, c: int, clean: bool,
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
+    """One completion: right as often as `OrganismSpec.answers` says (always if `clean`), boxed at the format rate."""
+    answer, (right, errors) = a * b + c, spec.answers(strategy, c)
+    if not clean and rng.random() >= right:
+        answer += errors[0] if len(errors) == 1 or rng.random() < 0.5 else errors[1]
     shown = BOX.format(answer) if rng.random() < format_rate else str(answer)
     return strategy.template.format(a=a, b=b, c=c, product=a * b, answer=shown)
 
@@ -89,7 +90,7 @@ def pretraining_batch(spec: OrganismSpec, size: int, clean: bool, rng: np.random
     for (style, a, b, c), uniform in zip(problems, uniforms, strict=True):
         # Inverting the cumulated shares, as Generator.choice does.
         k = int(np.searchsorted(bounds[style] / bounds[style][-1], uniform, side="right"))
-        completion = completion_text(spec.strategy[k], spec.format_rates(style)[k], a, b, c, clean, rng)
+        completion = completion_text(spec, spec.strategy[k], spec.format_rates(style)[k], a, b, c, clean, rng)
         pairs.append((prompt_text(style, a, b, c), completion))
     return pairs
 

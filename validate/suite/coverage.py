@@ -1,5 +1,6 @@
 """How the predictions did as a whole: bands, signs, and errors beside those of “nothing happens”."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,14 +14,15 @@ NESTED = ((0.25, 0.75), (0.05, 0.95))  # bounds of the bands of 50 % and 90 %
 @dataclass(frozen=True, slots=True)
 class Coverage:
     """Over arms whose log-odds are predicted to move at all: arms, points (seed and phase), the share of points and of
-    ends inside each band of NESTED; by_phase: the share inside the widest band in each tenth of the training."""
+    ends inside each band of NESTED; by_tenth: the share inside the widest band in each tenth of the training (None where
+    no phase ends)."""
 
     arms: int
     points: int
     inside: tuple[float, ...]
     ends: int
     ends_inside: tuple[float, ...]
-    by_tenth: tuple[float, ...]
+    by_tenth: tuple[float | None, ...]
 
 
 def coverage(runs: list[Frozen]) -> Coverage:
@@ -42,8 +44,8 @@ def coverage(runs: list[Frozen]) -> Coverage:
                 inside[band].append(hit.ravel())
                 ends[band].append(hit[:, -1])
                 if band == len(NESTED) - 1:
-                    for tenth, part in enumerate(np.array_split(hit, 10, axis=1)):
-                        tenths[tenth].append(part.ravel())
+                    for phase in range(1, hit.shape[1] + 1):
+                        tenths[math.ceil(10 * phase / hit.shape[1]) - 1].append(hit[:, phase - 1])
     whole = [np.concatenate(hits) for hits in inside]
     last = [np.concatenate(hits) for hits in ends]
     return Coverage(
@@ -52,7 +54,7 @@ def coverage(runs: list[Frozen]) -> Coverage:
         inside=tuple(float(hits.mean()) for hits in whole),
         ends=last[0].size,
         ends_inside=tuple(float(hits.mean()) for hits in last),
-        by_tenth=tuple(float(np.concatenate(hits).mean()) for hits in tenths),
+        by_tenth=tuple(float(np.concatenate(hits).mean()) if hits else None for hits in tenths),
     )
 
 

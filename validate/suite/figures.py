@@ -121,7 +121,8 @@ def coverage_panel(found: Coverage) -> Figure:
     axes = figure.subplots()
     axes.axhspan(88, 92, color=BAND)
     axes.axhline(90, color=PREDICTED, linestyle="--", label="a true prediction")
-    axes.plot(np.arange(1, 11) * 10, 100 * np.asarray(found.by_tenth), "o-", color=MEASURED, label="measured")
+    known = [(10 * (i + 1), 100 * share) for i, share in enumerate(found.by_tenth) if share is not None]
+    axes.plot(*zip(*known, strict=True), "o-", color=MEASURED, label="measured")
     axes.set(xlabel="% of the training done", ylabel="% inside the 90 % band", ylim=(0, 101))
     axes.legend(fontsize=9, frameon=False)
     _bare(axes)

@@ -6,20 +6,19 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtr
+from scipy.special import stdtr, stdtrit
 
 from ..score import LEVEL, Interval, interval
 
 FEW_SEEDS = 5
-Verdict = Literal["held", "failed", "cannot tell", "observed"]
+Verdict = Literal["held", "failed", "cannot tell"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the report. experiment: its letter (docs/experiments.md). predicted, measured: in words and numbers.
 
-    verdict: held and failed are of the prediction; cannot tell: the data exclude neither it nor “nothing happens”;
-    observed: nothing was predicted.
+    verdict: held and failed are of the prediction; cannot tell: too few seeds to say (`judge`).
     """
 
     experiment: str
@@ -29,10 +28,6 @@ class Finding:
     measured: str
     verdict: Verdict
     pvalue: float | None = None
-
-    @property
-    def judged(self) -> bool:
-        return self.verdict != "observed"
 
 
 def difference_pvalue(values: NDArray[np.float64], claim: float, shared_stderr: float = 0.0) -> float:
@@ -48,16 +43,14 @@ def difference_pvalue(values: NDArray[np.float64], claim: float, shared_stderr: 
 def judge(
     values: NDArray[np.float64], claim: float, adjusted: float, least: float, shared_stderr: float = 0.0
 ) -> Verdict:
-    """failed where the claim is rejected at 5 % (adjusted: its p-value, corrected for all of a kind).
-
-    Where it is not: held, unless the claim is of more than `least`, the size that would matter, and zero is not
-    rejected either: then the data cannot tell.
-    """
+    """failed where the claim is rejected at 5 % (adjusted: its p-value, corrected for all of a kind). Where it is not:
+    held if the interval is narrow enough to mean something, that is no wider to either side than twice `least`, the
+    change that would matter, or than the claimed change itself; else the data cannot tell."""
     if adjusted < 1 - LEVEL:
         return "failed"
-    if abs(claim) > least and difference_pvalue(values, 0.0, shared_stderr) >= 1 - LEVEL:
-        return "cannot tell"
-    return "held"
+    summary = interval(values)
+    half = math.hypot(summary.stderr, shared_stderr) * float(stdtrit(summary.n - 1, 0.5 + LEVEL / 2))
+    return "held" if half <= max(2 * least, abs(claim)) else "cannot tell"
 
 
 def points(of: Interval) -> str:

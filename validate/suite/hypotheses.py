@@ -3,10 +3,12 @@
 import numpy as np
 
 from ..score import interval
-from .findings import Finding, difference_pvalue, seeds_note
+from .clipping import LEAST
+from .findings import Finding, difference_pvalue, judge, seeds_note
 from .freeze import Frozen
 
 INCORRECT, FORMAT = "incorrect", "format"
+LEAST_ADVANTAGE = 0.02  # of an advantage, whose spread is 1, and of a share
 
 
 def incorrect_findings(run: Frozen) -> list[Finding]:
@@ -20,7 +22,7 @@ def incorrect_findings(run: Frozen) -> list[Finding]:
         "paid as a format reward pays": run.prediction["arms"][FORMAT]["log_odds_mean"][-1],
         "nothing": run.prediction["arms"][INCORRECT]["log_odds_mean"][0],
     }
-    summary = interval(end)
+    summary, start = interval(end), claims["nothing"]
     nearest = min(claims, key=lambda name: abs(claims[name] - summary.mean))
     return [
         Finding(
@@ -30,7 +32,7 @@ def incorrect_findings(run: Frozen) -> list[Finding]:
             predicted=f"log-odds end at {claim:+.2f}",
             measured=f"{summary.mean:+.2f} [{summary.low:+.2f}, {summary.high:+.2f}] ({seeds_note(summary.n)})"
             + (", nearest" if name == nearest else ""),
-            verdict="held" if difference_pvalue(end, claim) >= 0.05 else "failed",
+            verdict=judge(end - start, claim - start, difference_pvalue(end, claim), LEAST),
             pvalue=difference_pvalue(end, claim),
         )
         for name, claim in claims.items()
@@ -52,6 +54,8 @@ def credit_findings(run: Frozen, arm: str) -> list[Finding]:
                     right["blamed_sum"] / (right["blamed_sum"] + wrong["blamed_sum"]),
                 )
             )
+    if len(by_seed) < 2:
+        return []
     advantage, praised, blamed = np.array(by_seed).T
     mean, gap = interval(advantage), interval(praised - blamed)
     return [
@@ -61,7 +65,7 @@ def credit_findings(run: Frozen, arm: str) -> list[Finding]:
             subject=f"{arm}: mean advantage of right answers",
             predicted="0 (the intuitive hypothesis: positive)",
             measured=f"{mean.mean:+.4f} [{mean.low:+.4f}, {mean.high:+.4f}] ({seeds_note(mean.n)})",
-            verdict="held" if difference_pvalue(advantage, 0.0) >= 0.05 else "failed",
+            verdict=judge(advantage, 0.0, difference_pvalue(advantage, 0.0), LEAST_ADVANTAGE),
             pvalue=difference_pvalue(advantage, 0.0),
         ),
         Finding(
@@ -71,7 +75,7 @@ def credit_findings(run: Frozen, arm: str) -> list[Finding]:
             predicted="0",
             measured=f"{100 * praised.mean():.1f} % less {100 * blamed.mean():.1f} %: {100 * gap.mean:+.2f} points"
             f" [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]",
-            verdict="held" if difference_pvalue(praised - blamed, 0.0) >= 0.05 else "failed",
+            verdict=judge(praised - blamed, 0.0, difference_pvalue(praised - blamed, 0.0), LEAST_ADVANTAGE),
             pvalue=difference_pvalue(praised - blamed, 0.0),
         ),
     ]

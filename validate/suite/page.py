@@ -70,7 +70,8 @@ def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
     if NO_CLIP in names:
         lines += difference_findings(run, NO_CLIP)
     for name in _coin_arms(run)[:1]:
-        lines += token_findings(run, name) + credit_findings(run, name)
+        lines += credit_findings(run, name)
+        lines += token_findings(run, name) if run.recipe.training.minibatches > 2 else []
     if "ground-truth" in names:
         lines += [slope_finding(run, "ground-truth"), *switching_findings(run, "ground-truth")]
     if {INCORRECT, FORMAT} <= set(names):
@@ -133,7 +134,7 @@ def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
         )
         kept = tuple(name for name in ("clip", NO_CLIP, "clip-higher", "true-reward") if name in names)
         shown.append(("Over training: mean over seeds with its interval", png(figures.training_curves(run, kept))))
-    for name in _coin_arms(run)[:1]:
+    for name in _coin_arms(run)[:1] if run.recipe.training.minibatches > 2 else []:
         test = token_test(run, name)
         shown.append((f"{name}: the clip token by token, from mini-batch 3 on", png(figures.token_panels(test))))
     return shown

@@ -1,0 +1,130 @@
+"""The whole line in miniature, and what it guards against."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clipbias.cli.validate import validate
+from clipbias.validate.fields import InputError
+from clipbias.validate.files import sha256
+from clipbias.validate.recipe import recipe_text
+from clipbias.validate.suite.freeze import read_frozen
+from clipbias.validate.suite.plan import quick, read_plan
+from clipbias.validate.suite.run import run_suite
+
+
+def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: Path) -> None:
+    report = json.loads((finished / "report.json").read_text())
+    letters = {answer["letter"] for answer in report["answers"]}
+    assert {"a", "b", "c", "d", "e", "f", "h", "i", "j"} <= letters
+    assert {line["verdict"] for line in report["findings"]} <= {"held", "failed", "cannot tell"}
+    page = (finished / "report.html").read_text()
+    assert "Does &lt;the&gt; suite run?" in page
+    assert "<the>" not in page
+    for name, entry in report["runs"].items():
+        assert sha256(finished / name / "prediction.json") == entry["prediction_sha256"]
+
+
+def test_without_any_pay_no_weight_moves(finished: Path) -> None:
+    run = read_frozen(finished / "clip-mini")
+    rows = run.rows("weights", arm="gamma-0")
+    assert rows["weights_before"] == rows["weights_after"]
+    others = run.rows("weights", arm="clip")  # negative control
+    assert others["weights_before"] != others["weights_after"]
+    still = run.arms["gamma-0"].curves["log_odds"]
+    assert (still == still[:, :1]).all()
+
+
+def test_claims_say_what_each_reward_pays(finished: Path) -> None:
+    arms = read_frozen(finished / "rewards-mini").prediction["arms"]
+    assert arms["python"]["payment"]["with_strategy"] > 0.5  # so short a pretraining does not always spell it
+    assert arms["python"]["payment"]["without"] < 0.1
+    assert arms["python"]["log_odds_mean"][0] < arms["format"]["log_odds_mean"][0]  # a story turns code off
+    assert arms["python"]["parts"]["selection"] > 0
+    assert arms["random"]["payment"]["overall"] == 0.5
+    assert arms["random"]["parts"]["selection"] == 0.0
+    for claim in arms.values():
+        middle = claim["parts"]["selection"] + claim["parts"]["clip"] + claim["parts"]["noise"]
+        assert middle == pytest.approx(claim["share_mean"][-1] - claim["share_mean"][0], abs=0.01)
+
+
+def test_a_frozen_suite_is_not_run_again_and_says_the_same(finished: Path, plan: Path, tmp_path: Path) -> None:
+    shutil.copytree(finished, tmp_path / "results")
+    before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(plan.parent)
+        run_suite(read_plan(plan), tmp_path / "results", tmp_path / "runs")
+    assert not (tmp_path / "runs").exists()
+    for path, content in before.items():
+        assert (tmp_path / "results" / path.relative_to(finished)).read_bytes() == content, path
+
+
+@pytest.mark.parametrize("name", ["curves.parquet", "prediction.json", "recipe.toml"])
+def test_a_changed_result_is_refused(finished: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(finished / "clip-mini", tmp_path / "clip-mini")
+    file = tmp_path / "clip-mini" / name
+    file.write_bytes(file.read_bytes() + b"\n")
+    with pytest.raises(InputError, match=f"{name} must be as it was frozen"):
+        read_frozen(tmp_path / "clip-mini")
+
+
+def test_results_of_other_recipes_are_refused(finished: Path, plan: Path, tmp_path: Path) -> None:
+    others = [replace(e, recipe=replace(e.recipe, seeds=e.recipe.seeds + 1)) for e in read_plan(plan)]
+    with pytest.raises(InputError, match="out must hold results of these recipes"):
+        run_suite(others, finished, tmp_path / "runs")
+
+
+def test_switches_and_answers_add_up(finished: Path) -> None:
+    run = read_frozen(finished / "rewards-mini")
+    answers = run.rows("answers", arm="format", style="plain")
+    switches = run.rows("switches", arm="format", style="plain")
+    assert sum(answers["count_all"].to_pylist()) == sum(switches["count_all"].to_pylist()) == 2 * 4
+    right = sum(row["count_all"] for row in answers.to_pylist() if row["correct"])
+    assert right == sum(switches["correct_after_sum"].to_pylist())
+
+
+def test_advantages_of_a_phase_add_to_nothing(finished: Path) -> None:
+    run = read_frozen(finished / "rewards-mini")
+    for arm in run.recipe.arm:
+        total = sum(run.rows("credit", arm=arm.name)["advantage_sum"].to_pylist())
+        assert total == pytest.approx(0.0, abs=1e-3)
+
+
+def test_quick_keeps_the_arms_and_shortens_the_rest() -> None:
+    plan = read_plan(Path(__file__).parents[3] / "recipes" / "suite.toml")
+    assert len({experiment.name for experiment in plan}) == len(plan) >= 7
+    for experiment in plan:
+        short = quick(experiment.recipe)
+        assert [arm.name for arm in short.arm] == [arm.name for arm in experiment.recipe.arm]
+        assert short.seeds == 2
+        assert all(arm.training(short.training).phases <= 40 for arm in short.arm)
+    small = next(arm for arm in quick(plan[0].recipe).arm if arm.name == "small-rollout")
+    ratio = 240 / plan[0].recipe.training.phases
+    assert small.phases == round(ratio * quick(plan[0].recipe).training.phases)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "nothing"], "only must be some of clip, rewards, gamma, prompts"),
+        (["--spec", "nothing"], "model.organism must be one of default, bad-code"),
+        (["--spec", "nothing.toml"], "or the file of a spec"),
+    ],
+)
+def test_wrong_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, message) -> None:
+    plan = Path(__file__).parents[3] / "recipes" / "suite.toml"
+    with pytest.raises(SystemExit) as stopped:
+        validate(["suite", "--plan", str(plan), "--out", str(tmp_path / "out"), *arguments])
+    assert stopped.value.code == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_a_plan_that_is_run_from_elsewhere_reads_back(plan: Path) -> None:
+    for experiment in read_plan(plan):
+        assert np.all([arm.name for arm in experiment.recipe.arm])
+        assert "[[arm]]" in recipe_text(experiment.recipe)
