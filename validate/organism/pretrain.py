@@ -27,9 +27,9 @@ from .tokenizer import character_tokenizer
 
 SAMPLES = 8  # answers to each problem on the card
 MEASURED = 600  # problems at most, of the training ones and of the held-out ones
-# How far a trained network may be from its spec beyond sampling error. In the four organisms of specs/ (96 quantities)
-# shares and format rates were within sampling error and accuracies at most 0.013 beyond it (0.038 in all, 3,695 answers
-# counted): the last digit is what a network learns last.
+# How far a trained network may be from its spec beyond sampling error. In the four organisms of specs/ before they had
+# hard problems (96 quantities), shares and format rates were within sampling error and accuracies at most 0.013 beyond
+# it (0.038 in all, 3,695 answers counted): the last digit is what a network learns last.
 IMPERFECT = {"share": 0.01, "accuracy": 0.04, "format_rate": 0.01}
 
 
