@@ -27,7 +27,10 @@ from .tokenizer import character_tokenizer
 
 SAMPLES = 8  # answers to each problem on the card
 MEASURED = 600  # problems at most, of the training ones and of the held-out ones
-IMPERFECT = 0.04  # how far a trained network may be from its text beyond sampling error
+# How far a trained network may be from its spec beyond sampling error. In the four organisms of specs/ before they had
+# hard problems (96 quantities), shares and format rates were within sampling error and accuracies at most 0.013 beyond
+# it (0.038 in all, 3,695 answers counted): the last digit is what a network learns last.
+IMPERFECT = {"share": 0.01, "accuracy": 0.04, "format_rate": 0.01}
 
 
 def new_model(spec: OrganismSpec, tokenizer: Qwen2Tokenizer) -> Qwen2ForCausalLM:
@@ -155,10 +158,14 @@ def _measure_part(
     }
 
 
-def allowed_deviation(probability: float, count: int) -> float:
-    """Bernstein's bound on |p̂ − p| for `count` answers, exceeded with probability at most 2e⁻⁸, plus `IMPERFECT`:
-    √(2·8·p(1−p)/n) + 2·8/(3n); the first term is 4 standard errors, the second covers counts near 0."""
-    return math.sqrt(16 * probability * (1 - probability) / count) + 16 / (3 * count) + IMPERFECT
+def sampling_deviation(probability: float, count: int) -> float:
+    """Bernstein's bound on |p̂ − p| for n independent answers, exceeded with probability at most 2e⁻⁸:
+
+        √(2·8·p(1−p)/n) + 2·8/(3n)
+
+    The first term is 4 standard errors; the second covers counts near 0.
+    """
+    return math.sqrt(16 * probability * (1 - probability) / count) + 16 / (3 * count)
 
 
 def check_card(spec: OrganismSpec, card: dict[str, dict[str, Any]]) -> None:
@@ -171,7 +178,7 @@ def check_card(spec: OrganismSpec, card: dict[str, dict[str, Any]]) -> None:
             if share > 0 and seen["answers"] > 0:  # what the text never shows has neither accuracy nor format
                 said += [("accuracy", strategy.accuracy, seen["answers"]), ("format_rate", rate, seen["answers"])]
             for quantity, value, count in said:
-                allowed = allowed_deviation(value, count)
+                allowed = sampling_deviation(value, count) + IMPERFECT[quantity]
                 if abs(seen[quantity] - value) > allowed:
                     raise InputError(
                         f"{quantity} of {strategy.name} under the prompt {style.name} must be {value} ± {allowed:.3f}"
