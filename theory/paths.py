@@ -28,6 +28,7 @@ from .minibatch import Advantages, rewarded_laws
 from .surrogate import Array
 
 SCRAMBLINGS = 16
+LARGEST_OUTCOMES = (qmc.Sobol.MAXDIM - 1) // 2  # 10,600
 _LEAST = 2.0**-54  # a point of the sequence may be 0
 _FEWEST_SAMPLES = 5.0
 _SHORT_JUMP = 0.5
@@ -80,6 +81,8 @@ def paths(
     Cost: 16·points·K·M·T, about 1e7 a second.
     """
     start = check_probs("probs", probs)
+    if len(start) > LARGEST_OUTCOMES:
+        raise ValueError(f"probs must have at most {LARGEST_OUTCOMES} entries (Sobol's sequence), got {len(start)}")
     if phases < 1:
         raise ValueError(f"phases must be at least 1, got {phases}")
     if points < 2 or points & (points - 1):
