@@ -91,10 +91,10 @@ def evolve(
     resolution: lattice points per standard deviation of a step, the start's or half the widest there is. The lattice
     spans what six standard deviations and the first phase's drift can reach in T phases, at most |x| ≤ 14. Domain:
     vanilla gradient ascent with two outcomes. The mean errs by less than 1 % of the standard deviation where a step
-    from p₀ or ½ is below 0.3 and one sample cannot cross the nearest bound alone (tested). A
-    RuntimeWarning says where that is not so: there by 2 % at a step of 0.6, and for p = 0.9, G = 8, N = 2, η = 2,
-    T = 30 (see `atoms`; 0.4 % at resolution 24); by 4 % with few samples and rare failures (G = 5,
-    N = 6, γ = 0.98). The standard deviation itself is 3 % low for p = 0.9, G = 4, N = 1, η = 3, T = 25.
+    from p₀ or ½ is below 0.3 and one sample cannot cross the nearest bound alone (tested). A RuntimeWarning says
+    where that is not so: there by 2 % at a step of 0.6, and for p = 0.9, G = 8, N = 2, η = 2, T = 30 (see `atoms`;
+    0.4 % at resolution 24); by 4 % with few samples and rare failures (G = 5, N = 6, γ = 0.98). The standard
+    deviation itself is 3 % low for p = 0.9, G = 4, N = 1, η = 3, T = 25.
     """
     check_two_outcomes(prob, method)
     if phases < 1:
@@ -110,14 +110,15 @@ def evolve(
     _warn_of_coarseness(prob, config, widest)
     # A rare outcome's steps are small until it is rare no more; the lattice keeps their mean and variance all the same.
     spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
+    cells = 2 * _SIGMAS * widest * math.sqrt(steps) / spacing  # of one phase
+    if cells * min(cells * math.sqrt(phases), 2 * MAX_LOG_ODDS / spacing) > _LARGEST_TABLE:
+        raise ValueError(f"minibatches must be fewer over {phases} phases (simulate run takes any), got {steps}")
     drift = abs(phase(prob, config, method).log_odds_shift)
     reach = _SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
     below = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS + x0) / spacing)))
     above = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS - x0) / spacing)))
     grid = np.asarray(x0 + spacing * np.arange(-below, above + 1), dtype=np.float64)
     half = min(math.ceil((_SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing), len(grid))
-    if len(grid) * (2 * half + 1) > _LARGEST_TABLE:
-        raise ValueError(f"minibatches must be fewer over {phases} phases (simulate run takes any), got {steps}")
     if len(grid) * (phases + 1) > _LARGEST_TABLE:
         raise ValueError(f"phases must be at most {_LARGEST_TABLE // len(grid) - 1} here, got {phases}")
     starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / _START_SPACING) + 1))
