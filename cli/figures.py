@@ -7,7 +7,7 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
@@ -17,14 +17,14 @@ from scipy.special import expit, logit
 
 from ..theory.config import PhaseConfig
 from ..theory.drift import expected_gradient
-from ..theory.evolve import EvolveResult
+from ..theory.evolve import EvolveResult, learning_rate_for_spread
 from ..theory.immunity import immune_above
 from ..theory.lattice import Method
 from ..theory.neutral import neutral_clip_high, neutral_clip_high_of_phase, neutral_ratio_std
 from ..theory.noise import Decomposition
 from ..theory.paths import PathsResult
 from ..theory.phase import phase
-from ..theory.surrogate import PpoClip, Surrogate
+from ..theory.surrogate import UNCLIPPED, PpoClip, Surrogate
 
 DARK, LIGHT, WARM, GREY = "#0b3c5d", "#9ec9e2", "#d1662c", "#7a7a7a"
 DIVERGING = "PuOr_r"
@@ -72,6 +72,8 @@ def drift(surrogate: Surrogate, mu: float) -> Figure:
         shown = (ratio * old > 0) & (ratio * old <= 1)
         look = {"color": WARM} if above else {"color": DARK, "linestyle": "--"}
         bounds.plot(old[shown], (ratio * old)[shown], label=label, **look)
+    if len(bounds.lines) == 1:
+        bounds.text(0.95, 0.05, "no bound", ha="right", fontsize=9)
     edge = immune_above(surrogate) if isinstance(surrogate, PpoClip) and surrogate.high is not None else None
     if edge is not None:
         bounds.axvspan(edge, 1, color=WARM, alpha=0.18, linewidth=0)
@@ -134,7 +136,7 @@ def entropy_map(prob: float, config: PhaseConfig) -> Figure:
     figure = Figure(figsize=(6.2, 4.6), layout="constrained")
     axes = figure.subplots()
     sides = np.linspace(0.04, 0.5, 24)
-    free = phase(prob, replace(config, surrogate=PpoClip(None, None)), "gaussian").entropy_shift
+    free = phase(prob, replace(config, surrogate=UNCLIPPED), "gaussian").entropy_shift
     values = np.array(
         [
             [phase(prob, replace(config, surrogate=PpoClip(low, high)), "gaussian").entropy_shift for low in sides]
@@ -184,16 +186,27 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     return figure
 
 
-def neutral(clip_low: float, at: tuple[float, float] | None, wholes: dict[str, tuple[Any, Any]]) -> Figure:
-    """The neutral ε_h over σ by the rule, with DAPO's pair; `at`: (σ, ε_h) that was asked for; wholes: what whole
-    phases give, (σ [S], ε_h [S]) by what they leave alone."""
+def neutral(clip_low: float, at: tuple[float, float]) -> Figure:
+    """The neutral ε_h over σ by the rule, with DAPO's pair; `at`: (σ, ε_h) that was asked for."""
     figure = Figure(figsize=(6.8, 4.6), layout="constrained")
     axes = figure.subplots()
-    points = [*wholes.values(), *([at] if at else [])]
-    widest = max([0.4] + [1.2 * float(np.max(sigma)) for sigma, _ in points])
+    _rule(axes, clip_low, max(0.4, 1.2 * at[0]), at[1])
+    axes.plot(*at, "o", color="black", label=f"σ = {at[0]:.3g}: {at[1]:.4f}")
+    style(
+        axes,
+        "σ, standard deviation of a rare outcome's log-ratio",
+        "ε_h (clip high)",
+        f"Neutral clip at ε_l = {clip_low:g}",
+    )
+    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 0.1))
+    return figure
+
+
+def _rule(axes: Any, clip_low: float, widest: float, highest: float) -> None:
+    """T6 over σ from 0 to `widest`, with room for ε_h up to `highest`."""
     sigma = np.linspace(0.0, widest, 200)
     curve = np.array([neutral_clip_high(clip_low, s) for s in sigma])
-    top = max([1.15 * float(curve[-1]), 0.4] + [1.1 * float(np.max(high)) for _, high in points])
+    top = max(1.15 * float(curve[-1]), 0.4, 1.1 * highest)
     axes.fill_between(sigma, curve, top, color=LIGHT, alpha=0.6, linewidth=0)
     axes.fill_between(sigma, 0, curve, color=WARM, alpha=0.22, linewidth=0)
     axes.plot(sigma, curve, color=DARK, label=f"(1 + ε_h)(1 − {clip_low:g}) = exp(σ²)")
@@ -203,35 +216,63 @@ def neutral(clip_low: float, at: tuple[float, float] | None, wholes: dict[str, t
         dapo = neutral_ratio_std(clip_low, DAPO.high)
         label = f"DAPO's 0.28: neutral at σ = {dapo:.3f}"
         axes.plot(dapo, DAPO.high, "D", color=WARM, markeredgecolor="black", label=label)
-    if at is not None:
-        axes.plot(*at, "o", color="black", label=f"σ = {at[0]:.3g}: {at[1]:.4f}")
-    for (name, (spread, high)), marker in zip(wholes.items(), "sv", strict=False):
-        axes.plot(spread, high, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")
     axes.set(xlim=(0, widest), ylim=(0, top))
+
+
+def neutral_phases(prob: float, config: PhaseConfig, method: Method) -> Figure:
+    """The neutral ε_h of whole phases against the rule: over σ (from half to twice the learning rate), and over the
+    prior at the σ of the set-up."""
+    clip = config.surrogate
+    assert isinstance(clip, PpoClip)
+    assert clip.low is not None
+    free = replace(config, surrogate=UNCLIPPED)
+    spread = (1 - prob) * phase(prob, free, "gaussian").log_odds_std
+    figure = Figure(figsize=(11.5, 4.8), layout="constrained")
+    over_sigma, over_prior = figure.subplots(1, 2)
+    rates, priors = (0.5, 0.7, 1.0, 1.4, 2.0), (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.45)
+    spreads, starts = [], []
+    for factor in rates:
+        trial = replace(config, learning_rate=factor * config.learning_rate)
+        std = phase(prob, replace(trial, surrogate=UNCLIPPED), "gaussian").log_odds_std
+        spreads.append(((1 - prob) * std, prob, trial))
+    for prior in priors:
+        rate = learning_rate_for_spread(prior, config, spread / (1 - prior))
+        starts.append((prior, prior, replace(config, learning_rate=rate)))
+    widest, highest = max(0.4, 1.2 * spreads[-1][0]), 0.0
+    for of, name, marker in (("drift", "log-odds do not drift", "s"), ("entropy", "no entropy added", "v")):
+        for axes, trials in ((over_sigma, spreads), (over_prior, starts)):
+            at, found = _neutral_bounds(trials, of, method)
+            axes.plot(at, found, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")
+            highest = max([highest, *found])
+    _rule(over_sigma, clip.low, widest, highest)
+    rule = neutral_clip_high(clip.low, spread)
+    over_prior.axhline(rule, color=DARK, label=f"the rule at σ = {spread:.3g}: {rule:.3f}")
+    over_prior.axhline(clip.low, color=GREY, linewidth=1, linestyle="--", label="symmetric")
+    over_prior.set(xscale="log", xlim=(0.008, 0.55), ylim=over_sigma.get_ylim())
+    over_prior.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
+    over_prior.xaxis.set_major_formatter("{x:g}")
     style(
-        axes,
-        "σ, standard deviation of a rare outcome's log-ratio" + (" (at the end, unclipped)" if wholes else ""),
+        over_sigma,
+        "σ, standard deviation of the log-ratio (at the end, unclipped)",
         "ε_h (clip high)",
-        f"Neutral clip at ε_l = {clip_low:g}",
+        f"Neutral clip at ε_l = {clip.low:g}, p = {prob:g}",
     )
-    axes.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 0.1))
+    style(over_prior, "prior probability p", "ε_h (clip high)", f"The same over the prior, at σ = {spread:.3g}")
+    over_sigma.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(0.0, 0.1))
+    over_prior.legend(frameon=False, fontsize=9, loc="lower left")
     return figure
 
 
-def whole_phases(prob: float, config: PhaseConfig, method: Method) -> dict[str, tuple[Any, Any]]:
-    """For `neutral`: phases with half to twice the learning rate, as far as a neutral ε_h exists."""
-    free, found = replace(config, surrogate=PpoClip(None, None)), {}
-    for of, name in (("drift", "log-odds do not drift"), ("entropy", "no entropy added")):
-        rows = []
-        for factor in (0.5, 0.7, 1.0, 1.4, 2.0):
-            rate = factor * config.learning_rate
-            spread = (1 - prob) * phase(prob, replace(free, learning_rate=rate), "gaussian").log_odds_std
-            with suppress(ValueError):
-                high = neutral_clip_high_of_phase(prob, replace(config, learning_rate=rate), of, method)
-                rows.append((spread, high))
-        if rows:
-            found[name] = tuple(np.array(rows).T)
-    return found
+def _neutral_bounds(
+    trials: list[tuple[float, float, PhaseConfig]], of: Literal["drift", "entropy"], method: Method
+) -> tuple[list[float], list[float]]:
+    """Places and neutral ε_h of those (place, prob, configuration) that have one."""
+    places, bounds = [], []
+    for place, prob, config in trials:
+        with suppress(ValueError):
+            bounds.append(neutral_clip_high_of_phase(prob, config, of, method))
+            places.append(place)
+    return places, bounds
 
 
 def reward(parts: Decomposition, prob: float, phases: int) -> Figure:

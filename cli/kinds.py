@@ -71,8 +71,8 @@ class Spec(click.ParamType):
             self.fail(f"must be {self.rule}, got {value}", param, ctx)
         kind = kinds[word]
         try:
-            pairs = [part.split("=") for part in rest.split(",") if rest]
-            return kind(**{name: self._number(text) for name, text in pairs})
+            pairs = [part.partition("=") for part in rest.split(",") if rest]
+            return kind(**{name: self._number(text) for name, _, text in pairs})
         except TypeError:
             fields = ", ".join(kind.__dataclass_fields__) or "none"
             self.fail(f"must give {word} its parameters ({fields}), got {value}", param, ctx)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -134,6 +135,16 @@ def phase_config(**flags: Any) -> "PhaseConfig":
     from ..theory.config import PhaseConfig
 
     return PhaseConfig(surrogate=gate(flags.pop("clip_low"), flags.pop("clip_high"), flags.pop("surrogate")), **flags)
+
+
+@contextmanager
+def doubts() -> Iterator[None]:
+    """The library's warnings about its own accuracy become lines on stderr, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for message in dict.fromkeys(str(doubt.message) for doubt in caught):
+        click.echo(f"Warning: {message}", err=True)
 
 
 @contextmanager

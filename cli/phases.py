@@ -1,6 +1,5 @@
 """`clipbias theory phase` and `evolve`: one phase and many, by the law for two outcomes or along paths for more."""
 
-import warnings
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,15 +20,10 @@ def _by_paths(probs: tuple[float, ...], method: str | None) -> bool:
 
 
 def _follow(probs: tuple[float, ...], config: "PhaseConfig", phases: int) -> Any:
-    """`theory.paths`, whose warning becomes a line on stderr."""
     from ..theory.paths import paths
 
-    with warnings.catch_warnings(record=True) as doubts, options.working(f"{phases} phases"):
-        warnings.simplefilter("always", RuntimeWarning)
-        result = paths(probs, config, phases)
-    for doubt in doubts:
-        click.echo(f"Warning: {doubt.message}", err=True)
-    return result
+    with options.doubts(), options.working(f"{phases} phases"):
+        return paths(probs, config, phases)
 
 
 def _with_errors(found: dict[str, Any]) -> dict[str, Any]:
@@ -143,7 +137,7 @@ def _evolve_two(prob: float, config: "PhaseConfig", phases: int, method: Any) ->
     from ..theory import evolve as composition
     from ..theory.config import PROB_THRESHOLDS, QUANTILE_LEVELS
 
-    with options.working(f"{phases} phases"):
+    with options.doubts(), options.working(f"{phases} phases"):
         result = composition.evolve(prob, config, phases, method)
     law = result.laws[-1]
     quantiles = {q: float(expit(law.quantile(q))) for q in QUANTILE_LEVELS}

@@ -120,7 +120,7 @@ def reward(
         from ..theory.noise import decomposition
         from ..theory.reward import reward_drift
 
-        with options.working(f"{phases} phases, three times"):
+        with options.doubts(), options.working(f"{phases} phases, three times"):
             parts = decomposition(prob, config, phases, method)
         first = reward_drift(probs, probs, config)
 
@@ -138,6 +138,7 @@ def reward(
     show(value, as_json, f"After {phases} phases" if phases > 1 else "After one phase")
 
 
+LARGEST_DRAWN = 2.0  # its neutral clip is above 50 already
 SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minibatches", "success_prob")
 
 
@@ -177,6 +178,7 @@ def neutral(
     **set_up: Any,
 ) -> None:
     """The upper clip that leaves rare outcomes alone: by the rule (--ratio-std), or for one phase of a whole set-up.
+    --plot: the rule's curve, and for a set-up how far whole phases are from it over step size and prior.
 
     \b
     Example: clipbias theory neutral --clip-low 0.2 --ratio-std 0.1
@@ -189,12 +191,19 @@ def neutral(
         from ..theory.surrogate import PpoClip
 
         if ratio_std is not None:
+            given = [name for name in SET_UP if set_up[name] is not None]
+            if given:
+                raise ValueError(f"ratio_std must not be given beside a set-up (--{given[0].replace('_', '-')})")
+            if plot is not None and ratio_std > LARGEST_DRAWN:
+                raise ValueError(f"ratio_std must be at most {LARGEST_DRAWN:g} for a figure, got {ratio_std}")
             clip_high = rule.neutral_clip_high(clip_low, ratio_std)
         else:
             missing = [name for name in SET_UP if set_up[name] is None]
             if missing:
                 names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
                 raise ValueError(f"ratio_std must be given, or else {names}")
+            if clip_low == 0:
+                raise ValueError("clip_low must be in (0, 1) for a set-up, got 0")
             prob = _two_outcomes(set_up.pop("probs"))
             config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
             with options.working("one phase, at a dozen bounds"):
@@ -204,8 +213,8 @@ def neutral(
         from . import figures
 
         if ratio_std is not None:
-            return figures.neutral(clip_low, (ratio_std, clip_high), {})
-        return figures.neutral(clip_low, None, figures.whole_phases(prob, config, method))
+            return figures.neutral(clip_low, (ratio_std, clip_high))
+        return figures.neutral_phases(prob, config, method)
 
     options.draw(plot, figure)
     show({"clip_high": clip_high}, as_json, "Neutral clip")

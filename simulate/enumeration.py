@@ -20,8 +20,8 @@ from .estimate import Array
 class EnumeratedPhase:
     """Exact mean and variance over one phase; the fields of `tabular.SimulationResult`, without errors.
 
-    logit_shift, logit_variance, prob_shift, prob_variance: [K]. log_odds_*: of the first outcome, log(p/(1−p)).
-    clip_low_fraction, clip_high_fraction: [E·M], one for each optimizer step.
+    logit_shift, logit_variance, prob_shift, prob_variance: [K]. log_odds_*: of the first outcome, log(p/(1−p));
+    log_odds_largest: its largest |shift|. clip_low_fraction, clip_high_fraction: [E·M], one for each optimizer step.
     """
 
     logit_shift: Array
@@ -30,6 +30,7 @@ class EnumeratedPhase:
     prob_variance: Array
     log_odds_shift: float
     log_odds_variance: float
+    log_odds_largest: float
     entropy_shift: float
     entropy_variance: float
     clip_low_fraction: Array
@@ -77,7 +78,8 @@ def enumerate_phase(probs: ArrayLike, config: PhaseConfig, epochs: int = 1, spli
 
     logit_shift, logit_variance = moments(logits - start)
     prob_shift, prob_variance = moments(policy - old)
-    log_odds_shift, log_odds_variance = moments(log_odds - np.log(old[0] / (1 - old[0])))
+    log_odds_change = log_odds - np.log(old[0] / (1 - old[0]))
+    log_odds_shift, log_odds_variance = moments(log_odds_change)
     entropy_shift, entropy_variance = moments(entropy - entr(old).sum())
     return EnumeratedPhase(
         logit_shift,
@@ -86,6 +88,7 @@ def enumerate_phase(probs: ArrayLike, config: PhaseConfig, epochs: int = 1, spli
         prob_variance,
         float(log_odds_shift),
         float(log_odds_variance),
+        float(np.abs(log_odds_change).max()),
         float(entropy_shift),
         float(entropy_variance),
         low,

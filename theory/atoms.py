@@ -120,6 +120,8 @@ def _step(y: Array, law: Array, unit: Array, sums: AdvantageSums, bounds: Array,
         parts.append(_raw_moments(row, offset, mass, len(key)))
     key, row = _grouped(np.concatenate(keys))
     moments: Array = np.stack([np.bincount(row, values, len(key)) for values in np.concatenate(parts, axis=1)])
+    held = moments[0] > 0  # after thousands of steps a cell's probability may underflow
+    key, moments = key[held], moments[:, held]
     offset, mass = _two_nodes(moments)
     place = (key // (len(bounds) + 1))[:, None] + offset
     kept = mass > 0

@@ -5,6 +5,7 @@ interpolated between them (cubically) on a lattice of log-odds, and applied T ti
 """
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.optimize import brentq
 from scipy.special import entr, expit, logit
 
 from .config import PhaseConfig
+from .kernel import clip_thresholds, largest_jump
 from .lattice import WIDEST_SPACING, Lattice, Method, propagate
 from .phase import check_two_outcomes, first_step_std, phase
 from .surrogate import UNCLIPPED
@@ -23,6 +25,8 @@ LEAST_PROB = 1e-4  # |x| = 9.2: farther out the edge would be felt
 _START_SPACING = 0.25
 _STANDS_STILL = 1e-9  # log-odds per step: lost in the rounding of x
 _SIGMAS = 6.0
+_LARGE_STEP = 0.3
+_LARGEST_TABLE = 100_000_000  # numbers: 0.8 GB
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,10 @@ def evolve(
     resolution: lattice points per standard deviation of a step, the start's or half the widest there is. The lattice
     spans what six standard deviations and the first phase's drift can reach in T phases, at most |x| ≤ 14. Domain:
     vanilla gradient ascent with two outcomes. The mean errs by less than 1 % of the standard deviation where a step
-    is below 0.3 and a mini-batch has many possible updates (tested); by 2 % at a step of 0.6, and for p = 0.9, G = 8,
-    N = 2, η = 2, T = 30 (see `atoms`; 0.4 % at resolution 24); by 4 % with few samples and rare failures (G = 5,
-    N = 6, γ = 0.98). The standard deviation itself is 3 % low for p = 0.9, G = 4, N = 1, η = 3, T = 25.
+    from p₀ or ½ is below 0.3 and one sample cannot cross the nearest bound alone (tested). A RuntimeWarning says
+    where that is not so: there by 2 % at a step of 0.6, and for p = 0.9, G = 8, N = 2, η = 2, T = 30 (see `atoms`;
+    0.4 % at resolution 24); by 4 % with few samples and rare failures (G = 5, N = 6, γ = 0.98). The standard
+    deviation itself is 3 % low for p = 0.9, G = 4, N = 1, η = 3, T = 25.
     """
     check_two_outcomes(prob, method)
     if phases < 1:
@@ -102,14 +107,20 @@ def evolve(
         zeros = np.zeros((phases, steps))
         return EvolveResult((LogOddsLaw(np.array([x0]), np.ones(1)),) * (phases + 1), zeros, zeros)
     widest = max(std, first_step_std(0.5, config))
+    _warn_of_coarseness(prob, config, widest)
     # A rare outcome's steps are small until it is rare no more; the lattice keeps their mean and variance all the same.
     spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
+    cells = 2 * _SIGMAS * widest * math.sqrt(steps) / spacing  # of one phase
+    if cells * min(cells * math.sqrt(phases), 2 * MAX_LOG_ODDS / spacing) > _LARGEST_TABLE:
+        raise ValueError(f"minibatches must be fewer over {phases} phases (simulate run takes any), got {steps}")
     drift = abs(phase(prob, config, method).log_odds_shift)
     reach = _SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
     below = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS + x0) / spacing)))
     above = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS - x0) / spacing)))
     grid = np.asarray(x0 + spacing * np.arange(-below, above + 1), dtype=np.float64)
     half = min(math.ceil((_SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing), len(grid))
+    if len(grid) * (phases + 1) > _LARGEST_TABLE:
+        raise ValueError(f"phases must be at most {_LARGEST_TABLE // len(grid) - 1} here, got {phases}")
     starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / _START_SPACING) + 1))
     lattice = Lattice(spacing, half)
     laws = [propagate(float(expit(x)), config, lattice, method) for x in starts]
@@ -132,6 +143,19 @@ def evolve(
     return EvolveResult(
         tuple(LogOddsLaw(grid, mass) for mass in masses), np.stack(low_fraction), np.stack(high_fraction)
     )
+
+
+def _warn_of_coarseness(prob: float, config: PhaseConfig, widest: float) -> None:
+    """Where one sample alone can cross a bound, or steps are large."""
+    distances = (abs(x - float(logit(prob))) for x in clip_thresholds(prob, config))
+    nearest, jump = min(distances, default=math.inf), largest_jump(prob, config)
+    if widest > _LARGE_STEP or jump > nearest:
+        warnings.warn(
+            f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}: means may err by up to 4 %"
+            " of the spread",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _cubic(position: Array, size: int) -> tuple[NDArray[np.int64], Array]:

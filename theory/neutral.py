@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -14,6 +15,8 @@ from .lattice import Method
 from .phase import phase
 from .surrogate import UNCLIPPED, PpoClip
 
+_LOST_IN_ROUNDING = 1e-10
+
 
 def _check_ratio_std(ratio_std: float) -> None:
     if not 0.0 < ratio_std < math.inf:
@@ -24,14 +27,19 @@ def expected_push(clip: PpoClip, ratio_std: float) -> float:
     """E[R·s(R)] for log R ~ N(−σ²/2, σ²): the drift of a rare outcome in units of μ·b.
 
     = Φ((ln(1−ε_l) − σ²/2)/σ) − Φ((σ²/2 − ln(1+ε_h))/σ)  (T6; the first term is 0 with clip-low off, the second
-    with clip-high off). σ = ratio_std > 0 is the standard deviation of the log-ratio. Holds for an outcome so rare that
-    its own samples do not move it, its logit being carried along by noise shared with others (E[R] = 1).
+    with clip-high off; a dual clip gives Φ((σ²/2 − ln c)/σ) back, since beyond c penalties are cut off too). σ =
+    ratio_std > 0 is the standard deviation of the log-ratio. Holds for an outcome so rare that its own samples do not
+    move it, its logit being carried along by noise shared with others (E[R] = 1).
     """
     _check_ratio_std(ratio_std)
     half = ratio_std**2 / 2
+
+    def beyond(bound: float) -> float:
+        """E[R; R > bound]."""
+        return float(ndtr((half - math.log(bound)) / ratio_std)) if bound < math.inf else 0.0
+
     low = 0.0 if clip.low in (None, 1.0) else float(ndtr((math.log(clip.lower_bound) - half) / ratio_std))
-    high = 0.0 if clip.high is None else float(ndtr((half - math.log(clip.upper_bound)) / ratio_std))
-    return low - high
+    return low - beyond(clip.upper_bound) + beyond(math.inf if clip.dual is None else clip.dual)
 
 
 def neutral_clip_high(clip_low: float, ratio_std: float) -> float:
@@ -93,22 +101,30 @@ def neutral_clip_high_of_phase(
     """The ε_h at which one phase of the full calculation (T4) is neutral, at config's ε_l; config's ε_h is not used.
 
     "drift": the expected log-odds do not move (the question of T6 without its assumptions: the prior need not be
-    small, the law of R is what clipping leaves of it). "entropy": E[ΔH] is that of the same phase without a clip. Both
-    are found by bisection to 1e-4 in [0.001, 10]; ValueError where neither end brackets a root (p = ½ has no drift at
-    symmetric bounds and any at others; a clip that hardly acts has no root worth the name).
+    small, the law of R is what clipping leaves of it). "entropy": E[ΔH] is that of the same phase without a clip. The
+    excess need not be monotone (bounds of a few hundredths may turn its sign once more): the largest root in
+    [0.001, 10] is returned, found downward in steps of a factor 1.5 and then to 1e-4. ValueError where there is none
+    (p = ½ has no drift at any bounds) or the phase does not reach ε_l.
     """
     clip = config.surrogate
     if not isinstance(clip, PpoClip) or clip.low is None:
         raise ValueError("clip_low must be a number, got none")
+    if clip.dual is not None:
+        raise ValueError(f"dual must be none where clip_high is sought, got {clip.dual}")
     low = clip.low
 
     def excess(log_high: float) -> float:
         trial = replace(config, surrogate=PpoClip(low, math.exp(log_high)))
         result = phase(prob, trial, method)
-        return result.log_odds_shift if of == "drift" else result.entropy_shift - unclipped
+        return result.log_odds_shift if of == "drift" else result.entropy_shift - free.entropy_shift
 
-    unclipped = phase(prob, replace(config, surrogate=UNCLIPPED), method).entropy_shift if of == "entropy" else 0.0
-    ends = math.log(1e-3), math.log(10.0)
-    if excess(ends[0]) * excess(ends[1]) >= 0:
-        raise ValueError(f"clip_low must have a neutral clip_high in [0.001, 10] here, and {low} has none")
-    return math.exp(float(brentq(excess, *ends, xtol=1e-4)))
+    free = phase(prob, replace(config, surrogate=UNCLIPPED), method)
+    tried = np.linspace(math.log(10.0), math.log(1e-3), 24).tolist()
+    above = excess(tried[0])
+    if abs(above) > _LOST_IN_ROUNDING * free.log_odds_std:
+        for upper, lower in pairwise(tried):
+            below = excess(lower)
+            if above * below < 0:
+                return math.exp(float(brentq(excess, lower, upper, xtol=1e-4)))
+            above = below
+    raise ValueError(f"clip_low must have a neutral clip_high in [0.001, 10] here, and {low} has none")

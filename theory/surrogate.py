@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 Array = NDArray[np.float64]
+LONGEST = 1_000_000  # tokens of an outcome
 
 
 class Surrogate(Protocol):
@@ -161,7 +162,7 @@ class Gspo:
     """Sequence-level clip: outcomes are sequences of L tokens, clipped on ρ = R^(1/L) (GSPO, arXiv:2507.18071).
 
     f±(R) = clipped ρ, so f₊′ = (ρ/(L·R))·1{ρ ≤ 1+ε_h} and f₋′ = (ρ/(L·R))·1{ρ ≥ 1−ε_l}: the gradient is weighted by
-    ρ/L. length = L ≥ 1; at L = 1 it is PPO's clip. low and high as there.
+    ρ/L. length = L, 1 to 1,000,000; at L = 1 it is PPO's clip. low and high as there.
     """
 
     low: float | None
@@ -170,8 +171,8 @@ class Gspo:
 
     def __post_init__(self) -> None:
         PpoClip(self.low, self.high)
-        if self.length < 1:
-            raise ValueError(f"length must be at least 1, got {self.length}")
+        if not 1 <= self.length <= LONGEST or self.length != int(self.length):
+            raise ValueError(f"length must be a whole number from 1 to {LONGEST}, got {self.length}")
 
     def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
         ratio = np.asarray(ratio, dtype=np.float64)
@@ -182,7 +183,9 @@ class Gspo:
         return above * weight, below * weight
 
     def jumps(self, old_prob: float) -> tuple[float, ...]:
-        return tuple(bound**self.length for bound in PpoClip(self.low, self.high).jumps(old_prob))
+        bounds = np.array(PpoClip(self.low, self.high).jumps(old_prob))
+        with np.errstate(over="ignore"):  # a bound on R that no float holds is never reached
+            return tuple((bounds**self.length).tolist())
 
 
 @dataclass(frozen=True, slots=True)

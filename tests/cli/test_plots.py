@@ -7,7 +7,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-SHAPE = "--learning-rate 1 --group-size 8 --groups-per-minibatch 1 --minibatches 3 --clip-low 0.2 --clip-high 0.28"
+SHAPE = "--learning-rate 1 --group-size 8 --groups-per-minibatch 4 --minibatches 3 --clip-low 0.2 --clip-high 0.28"
 COMMANDS = {
     "drift": "theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 --group-size 8"
     " --success-prob 0.5",

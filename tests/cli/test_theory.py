@@ -63,6 +63,14 @@ def test_more_than_two_outcomes_come_with_errors(answer):
     assert abs(doubted["prob_mean"][0] - sure["prob_mean"][0]) < 6 * doubted["stderr"]["prob_mean"][0]
 
 
+def test_many_phases_outside_the_stated_domain_say_so(clipbias):
+    done = clipbias(f"theory evolve {PHASE} --learning-rate 4 --phases 2 --json")
+    assert done.returncode == 0
+    assert done.stderr.startswith("Warning: one step moves the log-odds by")
+    assert done.stderr.count("\n") == 1
+    assert done.stdout.count("\n") == 1
+
+
 def test_other_surrogates(answer):
     found = answer(f"theory phase {SHAPE} --surrogate ppo:low=0.2,high=none")
     assert found == answer(f"theory phase {PHASE}")
@@ -111,6 +119,19 @@ WRONG = [
     (f"theory phase {SHAPE} --clip-low 0.2", "--clip-high is required: positive and finite, or none"),
     (f"theory phase {PHASE} --group-size 300", "--group-size must be at most 128 for the exact method"),
     (f"theory phase {PHASE} --scale max", "--scale must be one of std, std-unbiased, none, got max"),
+    (
+        f"theory phase {SHAPE} --surrogate gspo:low=0.2,high=0.2,length=100000000",
+        "length must be a whole number from 1 to",
+    ),
+    (f"theory phase {SHAPE} --surrogate cispo:cap=1=2", "could not convert string to float: '1=2'"),
+    ("theory neutral --clip-low 0.2 --ratio-std 0.1 --probs 0.1,0.9", "--ratio-std must not be given beside a set-up"),
+    ("theory neutral --clip-low 0.2 --ratio-std 25 --plot x.png", "--ratio-std must be at most 2 for a figure, got 25"),
+    (
+        "theory neutral --clip-low 0 --probs 0.1,0.9 --learning-rate 1 --group-size 16 --groups-per-minibatch 4"
+        " --minibatches 8 --success-prob 0.5",
+        "--clip-low must be in (0, 1) for a set-up, got 0",
+    ),
+    (f"theory evolve {PHASE} --phases 10000000", "--phases must be at most"),
     (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),
     ("theory advantage --success-prob 0.5", "--group-size is required: at least 2"),
     ("theory advantage --group-size 4", "--success-prob is required: in [0, 1]"),

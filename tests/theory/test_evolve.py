@@ -1,4 +1,5 @@
 import math
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ FREE = replace(CLIPPED, surrogate=PpoClip(None, None))
     ("prob", "config"),
     [(0.7, CLIPPED), (0.7, FREE), (0.7, replace(CLIPPED, surrogate=PpoClip(None, 0.1))), (0.99, CLIPPED)],
 )
+@pytest.mark.filterwarnings("ignore:one step moves")  # at p = 0.99, where it holds all the same
 def test_the_law_is_that_of_sampled_walks(
     prob: float, config: PhaseConfig, sampled_log_odds: Callable[..., np.ndarray]
 ) -> None:
@@ -121,7 +123,27 @@ def test_a_policy_that_hardly_moves_stays() -> None:
     assert (law.mean, law.std) == (pytest.approx(logit(0.7)), 0.0)
 
 
+@pytest.mark.parametrize(
+    ("prob", "config"),
+    [
+        (0.7, replace(FREE, learning_rate=2.0)),  # a step of 0.43
+        (0.9, PhaseConfig(2.0, 8, 2, 2, 0.5, PpoClip(0.2, 0.2))),  # rare outcomes one by one
+        (0.7, PhaseConfig(4.0, 5, 6, 2, 0.98, PpoClip(0.2, 0.2))),  # rare failures
+    ],
+)
+def test_it_warns_outside_its_domain(prob: float, config: PhaseConfig) -> None:
+    with pytest.warns(RuntimeWarning, match="means may err by up to 4 % of the spread"):
+        evolve(prob, config, 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evolve(prob, replace(config, learning_rate=0.2, groups_per_minibatch=6), 2)
+
+
 def test_errors_name_the_field() -> None:
+    with pytest.raises(ValueError, match="phases must be at most"):
+        evolve(0.5, CLIPPED, 10_000_000)
+    with pytest.raises(ValueError, match="minibatches must be fewer"):
+        evolve(0.5, replace(CLIPPED, learning_rate=0.01, minibatches=10_000), 100)
     with pytest.raises(ValueError, match="phases must be at least 1"):
         evolve(0.5, CLIPPED, 0)
     with pytest.raises(ValueError, match="spread must be positive"):

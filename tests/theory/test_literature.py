@@ -59,6 +59,7 @@ class TestPark:
                 assert sign * added > 4 * float(np.hypot(found.stderr, free.stderr))
 
 
+@pytest.mark.filterwarnings("ignore:one step moves")  # bounds that one sample crosses are part of the question
 class TestOertell:
     """Oertell et al. 2025, two-armed bandit under random rewards: the mean stays, the median moves to the likelier arm,
     smaller ε means less skew."""

@@ -22,8 +22,8 @@ from scipy.stats import norm
 LOW, HIGH, SIGMA = st.floats(1e-6, 0.9), st.floats(1e-6, 2.0), st.floats(0.02, 1.5)
 
 
-def pushed(low: float | None, high: float | None, sigma: float) -> float:
-    """∫ e^y s(e^y) N(y; −σ²/2, σ²) dy by quadrature over the two tails."""
+def pushed(low: float | None, high: float | None, sigma: float, dual: float | None = None) -> float:
+    """∫ e^y s(e^y) N(y; −σ²/2, σ²) dy by quadrature over the two tails, the upper one as far as a dual clip."""
     density = norm(-(sigma**2) / 2, sigma)
 
     def weight(y: float) -> float:
@@ -33,14 +33,22 @@ def pushed(low: float | None, high: float | None, sigma: float) -> float:
     total = 0.0
     if low is not None and math.log1p(-low) > ends[0]:
         total += quad(weight, ends[0], math.log1p(-low), epsabs=1e-13, epsrel=1e-12, limit=200)[0]
-    if high is not None and math.log1p(high) < ends[1]:
-        total -= quad(weight, math.log1p(high), ends[1], epsabs=1e-13, epsrel=1e-12, limit=200)[0]
+    last = ends[1] if dual is None else min(math.log(dual), ends[1])
+    if high is not None and math.log1p(high) < last:
+        total -= quad(weight, math.log1p(high), last, epsabs=1e-13, epsrel=1e-12, limit=200)[0]
     return total
 
 
 @given(low=st.one_of(st.none(), LOW), high=st.one_of(st.none(), HIGH), sigma=SIGMA)
 def test_push_is_the_integral(low: float | None, high: float | None, sigma: float) -> None:
     assert expected_push(PpoClip(low, high), sigma) == pytest.approx(pushed(low, high, sigma), abs=1e-10)
+
+
+@given(low=st.one_of(st.none(), LOW), high=HIGH, more=st.floats(0.01, 1.0), sigma=SIGMA)
+def test_a_dual_clip_loses_the_upper_tail_beyond_it(low: float | None, high: float, more: float, sigma: float) -> None:
+    clip = PpoClip(low, high, 1 + high + more)
+    assert expected_push(clip, sigma) == pytest.approx(pushed(low, high, sigma, clip.dual), abs=1e-10)
+    assert expected_push(clip, sigma) >= expected_push(PpoClip(low, high), sigma)
 
 
 @given(low=LOW, sigma=SIGMA)
@@ -122,7 +130,28 @@ def test_the_neutral_bound_of_a_whole_phase() -> None:
     assert kept == pytest.approx(free, abs=1e-6)
 
 
+@pytest.mark.parametrize("of", ["drift", "entropy"])
+@pytest.mark.parametrize(("prob", "bound"), [(0.05, 0.315), (0.3, 0.25)])
+def test_the_largest_root_is_found_though_tiny_bounds_turn_the_sign_back(prob: float, bound: float, of) -> None:
+    """At p = 0.3 the excess has one sign at both ends of [0.001, 10] and a root between; at p = 0.05 it has not."""
+    config = PhaseConfig(0.6 if prob == 0.3 else 1.0, 16, 16, 8, 0.5, PpoClip(0.2, 0.2))
+    found = neutral_clip_high_of_phase(prob, config, of, "gaussian")
+    assert found == pytest.approx(bound, abs=0.012)
+    free = phase(prob, replace(config, surrogate=UNCLIPPED), "gaussian")
+
+    def excess(high: float) -> float:
+        law = phase(prob, replace(config, surrogate=PpoClip(0.2, high)), "gaussian")
+        return law.log_odds_shift if of == "drift" else law.entropy_shift - free.entropy_shift
+
+    assert excess(0.95 * found) < 0 < excess(1.05 * found)
+    assert (excess(0.001) > 0) == (prob == 0.3)
+
+
 def test_a_clip_without_a_neutral_partner_is_refused() -> None:
+    with pytest.raises(ValueError, match="dual must be none"):
+        neutral_clip_high_of_phase(0.05, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2, 2.0)))
+    with pytest.raises(ValueError, match="clip_low must have a neutral clip_high"):  # the phase does not reach ε_l
+        neutral_clip_high_of_phase(0.2, PhaseConfig(0.2, 16, 16, 8, 0.5, PpoClip(0.2, 0.2)), "drift", "gaussian")
     with pytest.raises(ValueError, match="clip_low must be a number"):
         neutral_clip_high_of_phase(0.05, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(None, 0.2)))
     with pytest.raises(ValueError, match="clip_low must have a neutral clip_high"):

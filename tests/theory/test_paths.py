@@ -42,6 +42,11 @@ def test_two_outcomes_are_t4(surrogate: Surrogate, gamma: float | tuple[float, f
     close(found.clip_high_fraction, np.array(lattice.clip_high_fraction), 0, 1e-3)
 
 
+def test_more_outcomes_than_the_sequence_has_dimensions_are_refused() -> None:
+    with pytest.raises(ValueError, match="probs must have at most 10600 entries"):
+        paths(np.full(10_601, 1 / 10_601), PhaseConfig(1.0, 16, 1, 1, 0.5, UNCLIPPED))
+
+
 def test_swapped_sides_are_noticed() -> None:
     right, wrong = (paths((0.65, 0.35), PhaseConfig(1.0, 16, 4, 8, 0.5, clip)) for clip in SURROGATES[2:4])
     assert right.log_odds_shift.value[0] < -0.02 < 0.02 < wrong.log_odds_shift.value[0]
