@@ -1,12 +1,16 @@
 """Run what is not frozen yet, one experiment after another, and write the report of all that is."""
 
+import multiprocessing
+import os
 import shutil
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from ..fields import InputError, check
 from ..files import read_text, write_text
+from ..model import make_model, model_folder
 from ..recipe import recipe_text
 from ..run import resume, start
 from .freeze import freeze, read_frozen
@@ -21,6 +25,7 @@ def frozen_folder(out: Path, experiment: Experiment) -> Path:
 def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str, Any]:
     """Frozen results and the report go to `out`, the runs themselves to `runs`. Both may hold earlier work: an
     experiment that is frozen is not run again, one that was stopped goes on."""
+    _make_models([e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()])
     for experiment in experiments:
         frozen, text = frozen_folder(out, experiment), recipe_text(experiment.recipe)
         if (frozen / "manifest.json").is_file():
@@ -38,6 +43,16 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str,
     there = [frozen_folder(out, experiment) for experiment in experiments]
     check(len(there) > 0, "only", "some recipes of the plan", "none")
     return write_page([read_frozen(folder) for folder in there], out)
+
+
+def _make_models(experiments: list[Experiment]) -> None:
+    """Pretrain the organisms that are missing side by side: each takes one core for minutes."""
+    lines = {model_folder(e.recipe.model): e.recipe.model for e in experiments}
+    missing = [line for folder, line in lines.items() if not (folder / "config.json").is_file()]
+    if missing:
+        workers = min(len(missing), len(os.sched_getaffinity(0)))
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            list(pool.map(make_model, missing))
 
 
 def _share_surveys(source: Path, target: Path) -> None:
