@@ -66,7 +66,7 @@ def difference_findings(run: Frozen, reference: str) -> list[Finding]:
             organism=run.organism,
             subject=f"{d.arm} − {reference}: log-odds of the strategy",
             predicted=f"{d.predicted:+.3f}",
-            measured=f"{number(d.measured)} ({seeds_note(d.measured.n)})",
+            measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f})",
             verdict=d.verdict,
             pvalue=d.pvalue_predicted,
         )
@@ -130,8 +130,8 @@ def token_test(run: Frozen, arm: str) -> TokenTest:
 
 
 def token_findings(run: Frozen, arm: str) -> list[Finding]:
-    """Over mini-batches 3…M together. Held: within two standard errors and a tenth, for the independence of sign and
-    ratio that the claim takes for granted."""
+    """Over mini-batches 3…M together. Fractions hold within two standard errors and a tenth, for the independence of
+    sign and ratio that the claim takes for granted; the push holds if every sign is right and its size within twice."""
     test, found = token_test(run, arm), []
     for side in ("low", "high"):
         measured, expected = getattr(test, side), getattr(test, f"{side}_expected")
@@ -148,4 +148,19 @@ def token_findings(run: Frozen, arm: str) -> list[Finding]:
                 verdict="held" if near else "failed",
             )
         )
+    told = np.abs(test.push) > 2 * test.push_stderr
+    agree = np.sign(test.push) == np.sign(test.push_expected)
+    lowered = int((test.push_expected < 0).sum())
+    size = float(test.push @ test.push_expected / (test.push_expected @ test.push_expected))
+    found.append(
+        Finding(
+            experiment="d",
+            organism=run.organism,
+            subject=f"{arm}: push of the clip by tenth of the old probability",
+            predicted=f"down in {lowered} of {TENTHS} tenths, most for rare tokens",
+            measured=f"of {int(told.sum())} tenths whose push is told from zero {int((told & agree).sum())} have the"
+            f" predicted sign; its size is {size:.2f} times the predicted one",
+            verdict="cannot tell" if not told.any() else "held" if agree[told].all() and 0.5 < size < 2 else "failed",
+        )
+    )
     return found
