@@ -1,11 +1,11 @@
 """What others would write for `tabular.py`: the same phases of two outcomes, many replicates at once.
 
-Each makes a function (phases → mean change of the log-odds) for a number of replicates. NumPy and torch work in double
-precision, JAX in single, where it is fastest.
+Each makes a function of the numbers of replicates and phases that returns the mean change of the log-odds. NumPy and
+torch work in double precision, JAX in single, where it is fastest.
 """
 
-import os
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from clipbias.theory.advantage import group_advantages
@@ -13,14 +13,14 @@ from clipbias.theory.advantage import group_advantages
 GROUP, GROUPS, MINIBATCHES, PROB, CLIP, RATE = 16, 4, 8, 0.65, 0.2, 0.5
 START = float(np.log(PROB / (1 - PROB)))
 STEP = RATE / (GROUP * GROUPS)
-Program = Callable[[int], float]
+Program = Callable[[int, int], float]
 
 
-def numpy_program(replicates: int, seed: int) -> Program:
-    rng = np.random.default_rng(seed)
+def numpy_program() -> Program:
+    rng = np.random.default_rng(0)
     plus, minus = group_advantages(GROUP, "std")
 
-    def run(phases: int) -> float:
+    def run(replicates: int, phases: int) -> float:
         x = np.full(replicates, START)
         for _ in range(phases):
             b = 1 / (1 + np.exp(-x))
@@ -39,14 +39,14 @@ def numpy_program(replicates: int, seed: int) -> Program:
     return run
 
 
-def torch_program(replicates: int, seed: int) -> Program:
+def torch_program() -> Program:
     """Autograd over a row of logits for every replicate, samples counted."""
     import torch
 
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     plus, minus = (torch.as_tensor(side) for side in group_advantages(GROUP, "std"))
 
-    def run(phases: int) -> float:
+    def run(replicates: int, phases: int) -> float:
         z = torch.tensor([[START], [0.0]], dtype=torch.float64).repeat(1, replicates).requires_grad_()
         optimizer = torch.optim.SGD([z], RATE, maximize=True)
         half = torch.full((GROUPS, replicates), 0.5, dtype=torch.float64)
@@ -70,20 +70,17 @@ def torch_program(replicates: int, seed: int) -> Program:
     return run
 
 
-def jax_program(draws: str, replicates: int, seed: int) -> Program:
-    """jit of a scan over phases and steps, replicates shared out among one device for each core.
+def jax_program(draws: str) -> Program:
+    """jit of a scan over phases and steps.
 
     draws: "inversion" (three uniform numbers a group through unrolled cumulative laws), "bits" (a word a sample) or
     "binomial" (jax.random.binomial).
     """
-    os.environ.setdefault("XLA_FLAGS", f"--xla_force_host_platform_device_count={len(os.sched_getaffinity(0))}")
     import jax
     import jax.numpy as jnp
     from scipy.stats import binom
 
     plus, minus = (jnp.asarray(side, jnp.float32) for side in group_advantages(GROUP, "std"))
-    devices = jax.device_count()
-    each = replicates // devices
     half = jnp.asarray(binom.cdf(np.arange(GROUP), GROUP, 0.5), jnp.float32)
 
     def inverted(trials, b, uniform):
@@ -96,7 +93,7 @@ def jax_program(draws: str, replicates: int, seed: int) -> Program:
         return jnp.minimum(count, trials)
 
     def counts(key, b):
-        shape = (GROUPS, each)
+        shape = (GROUPS, *b.shape)
         if draws == "inversion":
             uniform = jax.random.uniform(key, (3, *shape))
             m = jnp.searchsorted(half, uniform[0], method="compare_all").astype(jnp.float32)
@@ -121,22 +118,20 @@ def jax_program(draws: str, replicates: int, seed: int) -> Program:
         down += (blame * (GROUP - m - n)).sum(0) * (second >= 1 - CLIP)
         return x + 2 * STEP * (q * first * up - p * second * down), None
 
-    def trained(key, phases):
+    @partial(jax.jit, static_argnums=(1, 2))
+    def trained(key, replicates, phases):
         def phase(x, key):
             b = jax.nn.sigmoid(x)
             return jax.lax.scan(lambda x, key: step(b, x, key), x, jax.random.split(key, MINIBATCHES))
 
-        start = jnp.full(each, START, jnp.float32)
+        start = jnp.full(replicates, START, jnp.float32)
         return jax.lax.scan(phase, start, jax.random.split(key, phases))[0].mean() - START
 
-    mesh = jax.sharding.Mesh(np.array(jax.devices()), ("core",))
-    place = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("core"))
-    compiled = jax.jit(jax.vmap(trained, (0, None)), static_argnums=1, in_shardings=place, out_shardings=place)
-    keys = jax.random.split(jax.random.key(seed), devices)
+    key = jax.random.key(0)
 
-    def run(phases: int) -> float:
-        nonlocal keys
-        keys = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys)
-        return float(compiled(jax.device_put(keys, place), phases).mean())
+    def run(replicates: int, phases: int) -> float:
+        nonlocal key
+        key, own = jax.random.split(key)
+        return float(trained(own, replicates, phases))
 
     return run

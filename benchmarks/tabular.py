@@ -1,9 +1,9 @@
 """Speed and memory of the tabular Monte Carlo beside what others would write, in million groups per second.
 
-Every contender does whole phases (K = 2, G = 16, N = 4, M = 8, γ = ½, clip 0.2/0.2) on one core. All take turns, and the
-slice with the least processor time counts, so that ratios hold on a machine that others load too. All parallelise over
-replicates; what threads give the engine, in elapsed time, stands beside. Peak memory is that of a child process. JAX is
-a peer, not a dependency: pip install jax.
+Every contender does whole phases (K = 2, G = 16, N = 4, M = 8, γ = ½, clip 0.2/0.2) on one core. All take turns, and
+the slice with the least processor time counts, so that ratios hold on a machine that others load too. All parallelise
+over replicates; what threads give the engine, in elapsed time, stands beside. Peak memory is that of a child process.
+JAX is a peer, not a dependency: pip install jax.
 
     python benchmarks/tabular.py [--json] [--seconds 5]
 """
@@ -16,7 +16,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -43,16 +42,16 @@ def config(group_size: int = GROUP) -> PhaseConfig:
     return PhaseConfig(rate, group_size, GROUPS, MINIBATCHES, 0.5, PpoClip(CLIP, CLIP))
 
 
-def engine(threads: int, replicates: int, phases: int, group_size: int = GROUP, outcomes: int = 2) -> None:
+def engine(replicates: int, phases: int, group_size: int = GROUP, outcomes: int = 2, threads: int = 1) -> None:
     rest = np.full(outcomes - 1, (1 - PROB) / (outcomes - 1))
     simulate(config(group_size), np.append(PROB, rest), phases, replicates, 0, threads=threads)
 
 
 @compiled
-def words_alone(words: int, first: int, replicates: int, phases: int) -> np.uint64:
+def words_alone(words: int, replicates: int, phases: int) -> np.uint64:
     """The engine's streams, `words` a group, and nothing else."""
     total = np.uint64(0)
-    for replicate in range(first, first + replicates):
+    for replicate in range(replicates):
         position, increment = open_stream(KEY, replicate)
         for _ in range(words * PER_PHASE * phases):
             position += increment
@@ -61,11 +60,11 @@ def words_alone(words: int, first: int, replicates: int, phases: int) -> np.uint
 
 
 @compiled
-def counts_alone(groups: Groups, patterns: Patterns, first: int, replicates: int, phases: int) -> Array:
+def counts_alone(groups: Groups, patterns: Patterns, replicates: int, phases: int) -> Array:
     """The engine's counts, and nothing done with them: no policy, no step."""
     lanes = two_outcomes.LANES
     state, words = np.full(12 * lanes, PROB), np.zeros(6 * lanes, np.uint64)
-    for start in range(first, first + replicates, lanes):
+    for start in range(0, replicates, lanes):
         for i in range(lanes):
             words[two_outcomes.POSITION + i], words[two_outcomes.INCREMENT + i] = open_stream(KEY, start + i)
         for phase in range(phases):
@@ -74,13 +73,7 @@ def counts_alone(groups: Groups, patterns: Patterns, first: int, replicates: int
     return state
 
 
-def in_threads(threads: int, work: Callable[[int, int, int], object], replicates: int, phases: int) -> None:
-    share = replicates // threads
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda i: work(i * share, share, phases), range(threads)))
-
-
-def contenders(threads: int) -> dict[str, tuple[Work, int]]:
+def contenders() -> dict[str, tuple[Work, int]]:
     """By name, a slice of work and the groups in it."""
     probs = np.array([PROB, 1 - PROB])
     groups = groups_of(config(), probs, PLAIN)
@@ -92,22 +85,18 @@ def contenders(threads: int) -> dict[str, tuple[Work, int]]:
         found[title] = partial(work, replicates, phases), replicates * phases * PER_PHASE
 
     for phases in (1, SEVERAL):
-        many, few = SLICE * threads // phases, 2000 if phases == 1 else 200
+        many, few = SLICE // phases, 2000 if phases == 1 else 500
         words = 1 if phases == 1 else 3  # of a group: one at first, about three later
-        add("engine", many, phases, partial(engine, threads))
-        add("engine, G = 1024", many // 2, phases, partial(engine, threads, group_size=1024))
-        add(
-            "the same counts alone", many, phases, partial(in_threads, threads, partial(counts_alone, groups, patterns))
-        )
-        add("the same random words alone", many, phases, partial(in_threads, threads, partial(words_alone, words)))
-        numpys = [numpy_program(few, seed) for seed in range(threads)]
-        add("NumPy", few * threads, phases, partial(in_threads, threads, lambda _, __, t, p=numpy_program(few, 0): p(t)))
-        add("torch, autograd", few, phases, lambda _, t, p=torch_program(few, 0): p(t))  # noqa: B008
+        add("engine", many, phases, engine)
+        add("engine, G = 1024", many // 2, phases, partial(engine, group_size=1024))
+        add("the same counts alone", many, phases, partial(counts_alone, groups, patterns))
+        add("the same random words alone", many, phases, partial(words_alone, words))
+        add("NumPy", few, phases, numpy_program())
+        add("torch, autograd", few, phases, torch_program())
         if importlib.util.find_spec("jax") is None:
             continue
         for draws, size in (("inversion", 1000), ("inversion", 4000), ("bits", 1000), ("binomial", 1000)):
-            program = jax_program(draws, size * threads, 0)
-            add(f"JAX, {draws}, {size} a core", size * threads, phases, lambda _, t, p=program: p(t))
+            add(f"JAX, {draws}, {size} replicates", size, phases, jax_program(draws))
     return found
 
 
@@ -127,24 +116,30 @@ def best_rates(
     return {name: groups / best[name] / 1e6 for name, (_, groups) in works.items()}
 
 
-def scaling(threads: int, seconds: float) -> dict[str, float]:
+def scaling(seconds: float) -> dict[str, float]:
     """The engine alone; of K, groups with K outcomes."""
     works: dict[str, tuple[Work, int]] = {}
 
-    def add(name: str, replicates: int, phases: int = 1, cores: int = threads, **kind: int) -> None:
-        works[name] = partial(engine, cores, replicates, phases, **kind), replicates * phases * PER_PHASE
+    def add(name: str, replicates: int, phases: int = 1, **kind: int) -> None:
+        works[name] = partial(engine, replicates, phases, **kind), replicates * phases * PER_PHASE
 
     for size in (16, 64, 256, 1024):
         add(f"G = {size}", SLICE, group_size=size)
     for outcomes in (2, 3, 10, 100):
-        add(f"K = {outcomes}", SLICE // outcomes**2, outcomes=outcomes)
+        add(f"K = {outcomes}", SLICE // outcomes, outcomes=outcomes)
     for phases in (1, 10, 100):
         add(f"{phases} phases", SLICE // phases, phases)
     for replicates in (1000, 10_000, 100_000):
         add(f"{replicates} replicates", replicates)
-    for cores in range(1, threads + 1):
-        add(f"{cores} threads", SLICE, cores=cores)
     return best_rates(works, seconds)
+
+
+def over_threads(seconds: float) -> dict[str, float]:
+    """By elapsed time."""
+    works: dict[str, tuple[Work, int]] = {}
+    for threads in range(1, (os.cpu_count() or 1) + 1):
+        works[f"{threads} threads"] = partial(engine, SLICE, 1, threads=threads), SLICE * PER_PHASE
+    return best_rates(works, seconds, time.perf_counter)
 
 
 def peak_memory() -> dict[str, float]:
@@ -174,24 +169,25 @@ def compared(rates: dict[str, float]) -> dict[str, float]:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True)
-@click.option("--threads", type=click.IntRange(1, os.cpu_count()), default=os.cpu_count(), help="Cores for everyone.")
-@click.option("--seconds", type=float, default=5.0, help="For each contender.")
+@click.option("--seconds", type=float, default=5.0, show_default=True, help="For each contender.")
 @click.option("--only-memory", type=int, nargs=2, hidden=True)
-def main(as_json: bool, threads: int, seconds: float, only_memory: tuple[int, int] | None) -> None:
-    os.sched_setaffinity(0, list(os.sched_getaffinity(0))[:threads])
+def main(as_json: bool, seconds: float, only_memory: tuple[int, int] | None) -> None:
     if only_memory is not None:
-        engine(threads, *only_memory)
+        engine(*only_memory)
         peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
         print(int(peak[1]) / 1024 if peak else float("nan"))
         return
+    threads = over_threads(seconds)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     import torch
 
-    torch.set_num_threads(threads)
-    rates = best_rates(contenders(threads), seconds)
+    torch.set_num_threads(1)
+    rates = best_rates(contenders(), seconds)
     tables = {
-        f"million groups per second, {threads} threads": rates,
+        "million groups per second of one core": rates,
         "ratios": compared(rates),
-        "scaling, million groups per second": scaling(threads, seconds / 2),
+        "the engine, million groups per second of one core": scaling(seconds / 2),
+        "the engine by elapsed time": threads,
         "peak memory, MB": peak_memory(),
     }
     if as_json:
@@ -200,7 +196,7 @@ def main(as_json: bool, threads: int, seconds: float, only_memory: tuple[int, in
     for title, rows in tables.items():
         print(title)
         for name, value in rows.items():
-            print(f"  {name:44s}{value:10.2f}")
+            print(f"  {name:44s}{value:10.3g}")
     if importlib.util.find_spec("jax") is None:
         print("without JAX: pip install jax")
 

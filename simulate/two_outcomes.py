@@ -158,7 +158,7 @@ def add_given(patterns: Patterns, groups: Groups, taken: int, state: Array, word
 
 @compiled
 def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Words) -> None:
-    """`taken` groups: their first outcomes from BITS where G ≤ 64, else drawn one by one; their rewards from tables."""
+    """`taken` groups: their first outcomes from a table (shared), BITS (G ≤ 64) or one by one; rewards from tables."""
     size, outcomes, rewards = groups.size, groups.outcomes, groups.rewards
     heads1, heads2 = rewards.heads[groups.level_of[0]], rewards.heads[groups.level_of[1]]
     whole = ALL >> np.uint64(64 - min(size, 64))
@@ -169,12 +169,12 @@ def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Wo
         often = size > 64 and not shared and size * rarer > 10.0
         hat = hat_of(size, rarer) if often else NO_HAT
         for _ in range(taken):
-            if size <= 64:
-                first = popcount(bits & whole)
-                bits >>= np.uint64(size & 63)
-            elif shared:
+            if shared:
                 position += increment
                 first = from_row(outcomes.table, outcomes.heads[0, size], position)
+            elif size <= 64:
+                first = popcount(bits & whole)
+                bits >>= np.uint64(size & 63)
             elif often:
                 first, position = from_hat(hat, position, increment)
                 first = first if state[B + i] <= 0.5 else size - first
@@ -208,7 +208,7 @@ def draw_minibatch(groups: Groups, patterns: Patterns, shared: bool, state: Arra
     together = 64 // groups.size if groups.size <= 64 else groups.groups
     for done in range(0, groups.groups, together):
         taken = min(together, groups.groups - done)
-        if groups.size <= 64:
+        if groups.size <= 64 and not shared:
             toss(taken * groups.size, state, words)
         if len(patterns.rows) > 0:
             add_given(patterns, groups, taken, state, words)

@@ -14,7 +14,7 @@ from clipbias.theory.neutral import neutral_clip_high
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 
 TWO_STEPS = PhaseConfig(1.0, 16, 16, 2, 0.5, UNCLIPPED)  # the first step makes the ratios, the second pushes
-LOWS, HIGHS, STDS = (0.1, 0.2), (0.1, 0.15, 0.25, 0.33), (0.1, 0.15, 0.22)
+LOWS, HIGHS, STDS = (0.1, 0.2), (0.1, 0.15, 0.25, 0.33), (0.12, 0.22)
 CLIPS = [PpoClip(low, high) for low in LOWS for high in HIGHS]
 REPLICATES = 1000
 
@@ -22,7 +22,7 @@ REPLICATES = 1000
 @pytest.fixture(scope="module", params=[0.1, 0.5, 0.9])
 def tail(request):
     """The crowd, and by spread the setting, σ̄ and the drift [clips] that the engine finds."""
-    of = crowd(pairs=100, directions=8, tail=request.param, exponent=0.3)
+    of = crowd(pairs=60, directions=6, tail=request.param, exponent=0.3)
     found = []
     for seed, std in enumerate(STDS):
         config, rest = at_spread(of, TWO_STEPS, std)
@@ -35,17 +35,23 @@ def swapped(clip: PpoClip) -> PpoClip:
     return PpoClip(clip.high, clip.low)
 
 
+def expected(of, found, change=lambda clip: clip) -> np.ndarray:
+    """Of every setting found: the predicted drift with its clip changed; [settings]."""
+    return np.array([predicted_push(of, config, change(clip))[0] for _, config, *_ in found for clip in CLIPS])
+
+
 def test_the_drift_is_the_one_predicted(tail):
     of, found = tail
-    scores, controls = [], []
-    for _, config, _, mean, stderr in found:
-        seen = stderr > 0  # else no replicate reached a bound
-        for scored, change in ((scores, lambda clip: clip), (controls, swapped)):
-            expected = np.array([predicted_push(of, config, change(clip))[0] for clip in CLIPS])
-            scored.append(((mean - expected) / np.where(seen, stderr, 1.0))[seen])
-    assert abs(np.concatenate(scores)).max() < 4.5
-    assert np.concatenate(scores).size >= 20
-    assert abs(np.concatenate(controls)).max() > 20
+    mean, stderr = (np.concatenate([row[at] for row in found]) for at in (3, 4))
+    seen = stderr > 0  # else no replicate reached a bound
+    off, control = abs(mean - expected(of, found)), abs(mean - expected(of, found, swapped))
+    assert seen.sum() >= 12
+    if of.masses[0] > 0.5:  # nearly all spread alike: what little is left hangs on how R and s̄ go together
+        assert (off < 4.5 * stderr + 0.05 * abs(mean).max()).all()
+        assert (control > 4.5 * stderr + 0.2 * abs(mean).max()).any()
+    else:
+        assert (off[seen] / stderr[seen]).max() < 4.5
+        assert (control[seen] / stderr[seen]).max() > 15
 
 
 def agreement(found, rule) -> tuple[int, int]:
@@ -64,27 +70,27 @@ def test_its_sign_is_the_rules(tail):
     _, found = tail
     decided, right = agreement(found, lambda c, std, rest: c.high - neutral_clip_high(c.low, std, rest))
     assert decided == right
-    assert decided >= 16
+    assert decided >= 12
     decided, right = agreement(found, lambda c, std, rest: c.low - neutral_clip_high(c.high, std, rest))
     assert right < 0.8 * decided
 
 
 def test_a_quiet_rest_shifts_the_neutral_line():
     """Where the rest does not spread, exp(σ²), which takes E[R] to be 1, has the wrong sign and exp(2σ²) the right."""
-    of = crowd(pairs=100, directions=8, tail=0.1, exponent=0.3)
+    of = crowd(pairs=60, directions=6, tail=0.1, exponent=0.3)
     config, rest = at_spread(of, TWO_STEPS, 0.2)
     clip = PpoClip(0.2, 0.32)
-    push = measured_push(of, config, [clip], 8 * REPLICATES, 5)
+    push = measured_push(of, config, [clip], 5 * REPLICATES, 5)
     assert neutral_clip_high(0.2, 0.2) < clip.high < neutral_clip_high(0.2, 0.2, rest)
     assert push.mean[0, 0] < -5 * push.stderr[0, 0]
 
 
 def test_over_many_steps_clipping_shapes_the_ratios():
     """Where the rule stops: what a bound holds back no longer spreads, and the neutral clip-high is lower."""
-    of = crowd(pairs=100, directions=8, tail=0.5, exponent=0.3)
-    config, _ = at_spread(of, replace(TWO_STEPS, minibatches=16), 0.15)
+    of = crowd(pairs=60, directions=6, tail=0.5, exponent=0.3)
+    config, _ = at_spread(of, replace(TWO_STEPS, groups_per_minibatch=4, minibatches=16), 0.15)
     clip = PpoClip(0.2, 0.28)
-    push = measured_push(of, config, [clip], 400, 6)
+    push = measured_push(of, config, [clip], 1200, 6)
     assert predicted_push(of, config, clip)[0] < 0
     assert push.mean[0, 0] > 5 * push.stderr[0, 0]
 
