@@ -37,7 +37,7 @@ class Crowd:
     @property
     def masses(self) -> Array:
         """b of each bin, [bins]."""
-        return np.bincount(self.bin_of[1:], self.probs[1:])
+        return np.asarray(np.bincount(self.bin_of[1:], self.probs[1:]), dtype=np.float64)
 
 
 def crowd(pairs: int, directions: int, tail: float, exponent: float, edges: Sequence[int] = (), seed: int = 0) -> Crowd:
