@@ -154,6 +154,11 @@ SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minib
     type=kinds.Number(float, "in [0, 26)"),
     help="Standard deviation of a rare outcome's log-ratio (in [0, 26)); or give a whole set-up instead.",
 )
+@click.option(
+    "--rest-std",
+    type=kinds.Number(float, "in [0, 1.414 ratio-std]"),
+    help="Root mean square of it over all outcomes, by probability (default: the same; 0 where the rest hardly moves).",
+)
 @click.option("--probs", type=kinds.Probs(), help="The set-up: the policy, two outcomes.")
 @click.option("--learning-rate", type=kinds.Number(float, "at least 0 and finite"), help="The set-up: step size.")
 @click.option("--group-size", type=kinds.Number(int, "at least 2"), help="The set-up: samples per prompt.")
@@ -171,6 +176,7 @@ SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minib
 def neutral(
     clip_low: float,
     ratio_std: float | None,
+    rest_std: float | None,
     of: Any,
     method: Any,
     plot: Path | None,
@@ -196,8 +202,10 @@ def neutral(
                 raise ValueError(f"ratio_std must not be given beside a set-up (--{given[0].replace('_', '-')})")
             if plot is not None and ratio_std > LARGEST_DRAWN:
                 raise ValueError(f"ratio_std must be at most {LARGEST_DRAWN:g} for a figure, got {ratio_std}")
-            clip_high = rule.neutral_clip_high(clip_low, ratio_std)
+            clip_high = rule.neutral_clip_high(clip_low, ratio_std, rest_std)
         else:
+            if rest_std is not None:
+                raise ValueError(f"rest_std must be with --ratio-std, got {rest_std}")
             missing = [name for name in SET_UP if set_up[name] is None]
             if missing:
                 names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)

@@ -20,6 +20,7 @@ Words = NDArray[np.uint64]
 Array = NDArray[np.float64]
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+NOTHING = np.uint64(0)
 ALL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE = np.uint64(1)
 TOP = np.uint64(63)
@@ -202,7 +203,13 @@ def alias_row(law: Array, row: Words) -> None:
 @compiled
 def draw(table: Words, offset: np.uint64, mask: np.uint64, position: np.uint64) -> int:
     """An index from the alias row at `offset` of length mask + 1, by the word at `position`."""
-    word = mix(position)
+    return picked(table, offset, mask, mix(position))
+
+
+@compiled
+def picked(table: Words, offset: np.uint64, mask: np.uint64, word: np.uint64) -> int:
+    """`draw` by this word."""
     index = word & mask
     entry = table[offset + index]
-    return int(np.int64(index if word >> LOW_BITS < entry >> LOW_BITS else entry & LOW_MASK))
+    own = NOTHING - np.uint64(word >> LOW_BITS < entry >> LOW_BITS)  # all ones or none: a branch would be mispredicted
+    return int(np.int64((index & own) | (entry & LOW_MASK & ~own)))

@@ -1,5 +1,7 @@
 """Alias tables of the counts in a group, where their law is the same for all replicates."""
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.stats import binom
 
@@ -66,25 +68,44 @@ def from_row(table: Words, head: np.uint64, position: np.uint64) -> int:
     return int(head >> np.uint64(16) & SIXTEEN) + draw(table, head >> np.uint64(32), head & SIXTEEN, position)
 
 
-def pattern_rows(prob: float, success: Array, plus: Array, minus: Array) -> tuple[Words, Array, Words]:
-    """One alias row for all that a group of two outcomes can be: (row, values [row length, 3], counts [row length]).
+class Patterns(NamedTuple):
+    """All that a group of two outcomes can be: k, n are outcomes among the rewarded and the rest, c = k₁ + n₁.
 
-    k, n: outcomes among the rewarded and the rest. values: Â₊k₁, Â₊k₂, Â₋n₁ (Â₋n₂ follows, since a group's advantages
-    add to 0); counts: k₁, k₂, n₁, n₂ by `packed`; all 0 for a group that is rewarded wholly or not at all. prob: of the
-    first outcome; success [2]: γ of both; plus, minus [G + 1]: Â₊, Â₋ by m. There are C(G+3, 3) patterns; all three are
-    empty where that is more than a row holds.
+    row: alias row of the patterns in the first phase. rows, heads [G + 1]: alias rows of them given c, see `from_row`.
+    values [L, 3]: Â₊k₁, Â₊k₂, Â₋n₁ (Â₋n₂ follows, since a group's advantages add to 0). counts [L]: k₁, k₂, n₁, n₂ in
+    16 bits each; all 0 for a group that is rewarded wholly or not at all. Empty where there are too many, C(G+3, 3).
     """
+
+    row: Words
+    rows: Words
+    heads: Words
+    values: Array
+    counts: Words
+
+
+def pattern_rows(prob: float, success: Array, plus: Array, minus: Array) -> Patterns:
+    """prob: of the first outcome in the first phase; success [2]: γ of both; plus, minus [G + 1]: Â₊, Â₋ by m."""
     size = len(plus) - 1
     if (size + 1) * (size + 2) * (size + 3) // 6 > 2 * MAX_TABLE:
-        return np.empty(0, np.uint64), np.empty((0, 3)), np.empty(0, np.uint64)
+        none = np.empty(0, np.uint64)
+        return Patterns(none, none, none, np.empty((0, 3)), none)
     first, k1, k2 = np.indices((size + 1,) * 3).reshape(3, -1)
     first, k1, k2 = (of[(k1 <= first) & (k2 <= size - first)] for of in (first, k1, k2))
-    law = binom.pmf(first, size, prob) * binom.pmf(k1, first, success[0]) * binom.pmf(k2, size - first, success[1])
+    given = binom.pmf(k1, first, success[0]) * binom.pmf(k2, size - first, success[1])
+    likely = np.lexsort((-given, first))  # what is drawn often shares cache lines
+    first, k1, k2, given = first[likely], k1[likely], k2[likely], given[likely]
     m = k1 + k2
     speaks = (m > 0) & (m < size)
-    row = np.empty(1 << (len(law) - 1).bit_length(), np.uint64)
+    row = np.empty(1 << (len(m) - 1).bit_length(), np.uint64)
+    alias_row(binom.pmf(first, size, prob) * given, row)
     values, counts = np.zeros((len(row), 3)), np.zeros(len(row), np.uint64)
-    values[: len(law)] = np.stack([plus[m] * k1, plus[m] * k2, minus[m] * (first - k1)], axis=1)
-    counts[: len(law)] = speaks * (k1 + (k2 << 16) + (first - k1 << 32) + (size - first - k2 << 48)).astype(np.uint64)
-    alias_row(law, row)
-    return row, values, counts
+    values[: len(m)] = np.stack([plus[m] * k1, plus[m] * k2, minus[m] * (first - k1)], axis=1)
+    counts[: len(m)] = speaks * (k1 + (k2 << 16) + (first - k1 << 32) + (size - first - k2 << 48)).astype(np.uint64)
+    pieces, heads, filled = [], np.zeros(size + 1, np.uint64), 0
+    for c in range(size + 1):
+        law = given[first == c]
+        pieces.append(np.empty(1 << (len(law) - 1).bit_length(), np.uint64))
+        alias_row(law, pieces[c])
+        heads[c] = (filled << 32) + (int(np.searchsorted(first, c)) << 16) + len(pieces[c]) - 1
+        filled += len(pieces[c])
+    return Patterns(row, np.concatenate(pieces), heads, values, counts)

@@ -8,7 +8,6 @@ samples.
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from .record import Setup, Sums, add_powers, record_clipping, record_place
 from .stream import (
     ALL,
     LOW_BITS,
+    NOTHING,
     ONE,
     SIXTEEN,
     TOP,
@@ -27,14 +27,14 @@ from .stream import (
     Words,
     binomial,
     compiled,
-    draw,
     from_hat,
     hat_of,
     mix,
     open_stream,
+    picked,
     popcount,
 )
-from .tables import from_row, pattern_rows
+from .tables import Patterns, from_row, pattern_rows
 from .training import Training
 
 LANES = 64
@@ -43,16 +43,7 @@ X, P, Q, OVER_P, OVER_Q, RATIO_P, RATIO_Q, PRAISE_P, PRAISE_Q, BLAME_P, BLAME_Q,
 # Rows of `words`: stream position and increment; a toss of coins; k₁, k₂, n₁, n₂ in 16 bits each.
 POSITION, INCREMENT, BITS, UNDECIDED, THRESHOLD, COUNTS = range(0, 6 * LANES, LANES)
 MOST = int(SIXTEEN)  # samples that 16 bits count
-NOTHING = np.uint64(0)
 NO_HAT = Hat(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-
-
-class Patterns(NamedTuple):
-    """`tables.pattern_rows`."""
-
-    row: Words
-    values: Array
-    counts: Words
 
 
 def covers(config: PhaseConfig, groups: Groups, training: Training) -> bool:
@@ -68,7 +59,7 @@ def covers(config: PhaseConfig, groups: Groups, training: Training) -> bool:
 
 
 def patterns_of(groups: Groups, probs: Array) -> Patterns:
-    return Patterns(*pattern_rows(float(probs[0]), groups.success, groups.plus, groups.minus))
+    return pattern_rows(float(probs[0]), groups.success, groups.plus, groups.minus)
 
 
 @compiled
@@ -102,19 +93,18 @@ def exp_down(x: float) -> float:
 def add_patterns(patterns: Patterns, groups: Groups, state: Array, words: Words) -> None:
     """The groups of a mini-batch of the first phase, a word each."""
     mask = np.uint64(len(patterns.row) - 1)
+    for _ in range(groups.groups):
+        for i in range(LANES):
+            position = words[POSITION + i] + words[INCREMENT + i]
+            words[POSITION + i], words[BITS + i] = position, mix(position)
+        for i in range(LANES):
+            pick = picked(patterns.row, NOTHING, mask, words[BITS + i])
+            state[PRAISE_P + i] += patterns.values[pick, 0]
+            state[PRAISE_Q + i] += patterns.values[pick, 1]
+            state[BLAME_P + i] += patterns.values[pick, 2]
+            words[COUNTS + i] += patterns.counts[pick]
     for i in range(LANES):
-        position, increment = words[POSITION + i], words[INCREMENT + i]
-        praise_p, praise_q, blame_p, counts = 0.0, 0.0, 0.0, NOTHING
-        for _ in range(groups.groups):
-            position += increment
-            pick = draw(patterns.row, NOTHING, mask, position)
-            praise_p += patterns.values[pick, 0]
-            praise_q += patterns.values[pick, 1]
-            blame_p += patterns.values[pick, 2]
-            counts += patterns.counts[pick]
-        words[POSITION + i], words[COUNTS + i] = position, counts
-        state[PRAISE_P + i], state[PRAISE_Q + i] = praise_p, praise_q
-        state[BLAME_P + i], state[BLAME_Q + i] = blame_p, -(praise_p + praise_q + blame_p)
+        state[BLAME_Q + i] = -(state[PRAISE_P + i] + state[PRAISE_Q + i] + state[BLAME_P + i])
 
 
 @compiled
@@ -144,8 +134,31 @@ def toss(coins: int, state: Array, words: Words) -> None:
 
 
 @compiled
+def add_given(patterns: Patterns, groups: Groups, taken: int, state: Array, words: Words) -> None:
+    """`taken` groups of a later phase: their first outcomes from BITS, a word each for the rest."""
+    whole = ALL >> np.uint64(64 - groups.size)
+    for i in range(LANES):
+        position, increment, bits = words[POSITION + i], words[INCREMENT + i], words[BITS + i]
+        praise_p, praise_q, blame_p, counts = 0.0, 0.0, 0.0, NOTHING
+        for _ in range(taken):
+            position += increment
+            pick = from_row(patterns.rows, patterns.heads[popcount(bits & whole)], position)
+            bits >>= np.uint64(groups.size)
+            praise_p += patterns.values[pick, 0]
+            praise_q += patterns.values[pick, 1]
+            blame_p += patterns.values[pick, 2]
+            counts += patterns.counts[pick]
+        words[POSITION + i] = position
+        words[COUNTS + i] += counts
+        state[PRAISE_P + i] += praise_p
+        state[PRAISE_Q + i] += praise_q
+        state[BLAME_P + i] += blame_p
+        state[BLAME_Q + i] -= praise_p + praise_q + blame_p
+
+
+@compiled
 def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Words) -> None:
-    """`taken` groups: their first outcomes from BITS where G ≤ 64, else drawn one by one; their rewards from tables."""
+    """`taken` groups: their first outcomes from a table (shared), BITS (G ≤ 64) or one by one; rewards from tables."""
     size, outcomes, rewards = groups.size, groups.outcomes, groups.rewards
     heads1, heads2 = rewards.heads[groups.level_of[0]], rewards.heads[groups.level_of[1]]
     whole = ALL >> np.uint64(64 - min(size, 64))
@@ -156,12 +169,12 @@ def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Wo
         often = size > 64 and not shared and size * rarer > 10.0
         hat = hat_of(size, rarer) if often else NO_HAT
         for _ in range(taken):
-            if size <= 64:
-                first = popcount(bits & whole)
-                bits >>= np.uint64(size & 63)
-            elif shared:
+            if shared:
                 position += increment
                 first = from_row(outcomes.table, outcomes.heads[0, size], position)
+            elif size <= 64:
+                first = popcount(bits & whole)
+                bits >>= np.uint64(size & 63)
             elif often:
                 first, position = from_hat(hat, position, increment)
                 first = first if state[B + i] <= 0.5 else size - first
@@ -187,17 +200,20 @@ def add_groups(groups: Groups, taken: int, shared: bool, state: Array, words: Wo
 
 @compiled
 def draw_minibatch(groups: Groups, patterns: Patterns, shared: bool, state: Array, words: Words) -> None:
+    state[PRAISE_P : BLAME_Q + LANES] = 0.0
+    words[COUNTS : COUNTS + LANES] = NOTHING
     if shared and len(patterns.row) > 0:
         add_patterns(patterns, groups, state, words)
         return
-    state[PRAISE_P : BLAME_Q + LANES] = 0.0
-    words[COUNTS : COUNTS + LANES] = NOTHING
     together = 64 // groups.size if groups.size <= 64 else groups.groups
     for done in range(0, groups.groups, together):
         taken = min(together, groups.groups - done)
-        if groups.size <= 64:
+        if groups.size <= 64 and not shared:
             toss(taken * groups.size, state, words)
-        add_groups(groups, taken, shared, state, words)
+        if len(patterns.rows) > 0:
+            add_given(patterns, groups, taken, state, words)
+        else:
+            add_groups(groups, taken, shared, state, words)
 
 
 @compiled

@@ -23,38 +23,47 @@ def _check_ratio_std(ratio_std: float) -> None:
         raise ValueError(f"ratio_std must be positive and finite, got {ratio_std}")
 
 
-def expected_push(clip: PpoClip, ratio_std: float) -> float:
-    """E[R·s(R)] for log R ~ N(−σ²/2, σ²): the drift of a rare outcome in units of μ·b.
+def expected_push(clip: PpoClip, ratio_std: float, rest_std: float | None = None) -> float:
+    """E[R·s(R)] for log R ~ N(−σ̄²/2, σ²): the drift of a rare outcome in units of μ·b.
 
-    = Φ((ln(1−ε_l) − σ²/2)/σ) − Φ((σ²/2 − ln(1+ε_h))/σ)  (T6; the first term is 0 with clip-low off, the second
-    with clip-high off; a dual clip gives Φ((σ²/2 − ln c)/σ) back, since beyond c penalties are cut off too). σ =
-    ratio_std > 0 is the standard deviation of the log-ratio. Holds for an outcome so rare that its own samples do not
-    move it, its logit being carried along by noise shared with others (E[R] = 1).
+    = E[R]·{Φ((ln(1−ε_l) − m)/σ) − Φ((m − ln(1+ε_h))/σ)}, m = σ² − σ̄²/2, E[R] = exp((σ²−σ̄²)/2)  (T6; the first term is
+    0 with clip-low off, the second with clip-high off; a dual clip gives Φ((m − ln c)/σ) back, since beyond c penalties
+    are cut off too). σ = ratio_std > 0 is the standard deviation of the log-ratio, σ̄ = rest_std ≥ 0 the root mean
+    square, under b, of those of all outcomes, which normalisation takes off; by default σ, so that E[R] = 1. Holds for
+    an outcome so rare that its own samples do not move it, its logit being carried along by noise shared with others.
     """
     _check_ratio_std(ratio_std)
-    half = ratio_std**2 / 2
+    rest = ratio_std if rest_std is None else rest_std
+    if not 0.0 <= rest < math.inf:
+        raise ValueError(f"rest_std must be at least 0 and finite, got {rest}")
+    centre = ratio_std**2 - rest**2 / 2
 
     def beyond(bound: float) -> float:
-        """E[R; R > bound]."""
-        return float(ndtr((half - math.log(bound)) / ratio_std)) if bound < math.inf else 0.0
+        """E[R; R > bound]/E[R]."""
+        return float(ndtr((centre - math.log(bound)) / ratio_std)) if bound < math.inf else 0.0
 
-    low = 0.0 if clip.low in (None, 1.0) else float(ndtr((math.log(clip.lower_bound) - half) / ratio_std))
-    return low - beyond(clip.upper_bound) + beyond(math.inf if clip.dual is None else clip.dual)
+    low = 0.0 if clip.low in (None, 1.0) else float(ndtr((math.log(clip.lower_bound) - centre) / ratio_std))
+    high = beyond(clip.upper_bound) - beyond(math.inf if clip.dual is None else clip.dual)
+    return math.exp((ratio_std**2 - rest**2) / 2) * (low - high)
 
 
-def neutral_clip_high(clip_low: float, ratio_std: float) -> float:
-    """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(σ²), so ε_h = exp(σ²)/(1−ε_l) − 1 (T6).
+def neutral_clip_high(clip_low: float, ratio_std: float, rest_std: float | None = None) -> float:
+    """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(2σ²−σ̄²), by default exp(σ²) (T6; σ̄ as in `expected_push`).
 
     The two Gaussian tails are equal iff their arguments are. As σ → 0 it is ε_l/(1−ε_l): 0.25 at ε_l = 0.2.
-    ratio_std ≥ 0 (0 is the limit of small steps); clip_low in [0, 1).
+    ratio_std ≥ 0 (0 is the limit of small steps); rest_std in [0, √2·ratio_std]; clip_low in [0, 1).
     """
     if not 0.0 <= clip_low < 1.0:
         raise ValueError(f"clip_low must be in [0, 1), got {clip_low}")
     if not 0.0 <= ratio_std < 26.0:  # exp(26²) is near the largest float
         raise ValueError(f"ratio_std must be in [0, 26), got {ratio_std}")
-    if ratio_std**2 - math.log1p(-clip_low) > 700.0:  # exp(709.8) is the largest float
+    rest = ratio_std if rest_std is None else rest_std
+    exponent = 2 * ratio_std**2 - rest**2
+    if not (rest >= 0.0 and exponent >= 0.0):
+        raise ValueError(f"rest_std must be in [0, {math.sqrt(2) * ratio_std:g}] at this ratio_std, got {rest}")
+    if exponent - math.log1p(-clip_low) > 700.0:  # exp(709.8) is the largest float
         raise ValueError(f"clip_low must be smaller at this ratio_std ({ratio_std}): no float is neutral to {clip_low}")
-    return math.exp(ratio_std**2) / (1.0 - clip_low) - 1.0
+    return math.exp(exponent) / (1.0 - clip_low) - 1.0
 
 
 def neutral_ratio_std(clip_low: float, clip_high: float) -> float:

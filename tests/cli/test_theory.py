@@ -1,5 +1,6 @@
 """`clipbias theory` as a user runs it: a process, its two streams and its exit status."""
 
+import math
 import subprocess
 import sys
 import time
@@ -94,6 +95,8 @@ def test_evolve(answer):
 
 def test_neutral(answer):
     assert answer("theory neutral --clip-low 0.2 --ratio-std 0") == {"clip_high": pytest.approx(0.25)}
+    quiet = answer("theory neutral --clip-low 0.2 --ratio-std 0.2 --rest-std 0")
+    assert quiet == {"clip_high": pytest.approx(math.exp(2 * 0.2**2) / 0.8 - 1)}
 
 
 WRONG = [
@@ -163,6 +166,8 @@ WRONG = [
     ("theory phase", "--probs is required: at least two numbers in (0, 1)"),
     ("theory neutral --clip-low 1 --ratio-std 0.1", "--clip-low must be in [0, 1), got 1.0"),
     ("theory neutral --clip-low 0.2 --ratio-std -1", "--ratio-std must be in [0, 26), got -1.0"),
+    ("theory neutral --clip-low 0.2 --ratio-std 0.1 --rest-std 1", "--rest-std must be in [0, 0.141421] at this"),
+    ("theory neutral --clip-low 0.2 --rest-std 0.1", "--rest-std must be with --ratio-std, got 0.1"),
     ("theory advantage --group-size 16 --success-prob 2", "--success-prob must be in [0, 1], got 2.0"),
     (
         "theory drift --old-probs 0.5,0.3,0.2 --probs 0.5,0.5 --clip-low 0.2 --clip-high 0.2 --group-size 16 "

@@ -22,14 +22,17 @@ from scipy.stats import norm
 LOW, HIGH, SIGMA = st.floats(1e-6, 0.9), st.floats(1e-6, 2.0), st.floats(0.02, 1.5)
 
 
-def pushed(low: float | None, high: float | None, sigma: float, dual: float | None = None) -> float:
-    """∫ e^y s(e^y) N(y; −σ²/2, σ²) dy by quadrature over the two tails, the upper one as far as a dual clip."""
-    density = norm(-(sigma**2) / 2, sigma)
+def pushed(
+    low: float | None, high: float | None, sigma: float, dual: float | None = None, rest: float | None = None
+) -> float:
+    """∫ e^y s(e^y) N(y; −σ̄²/2, σ²) dy by quadrature over the two tails, the upper one as far as a dual clip."""
+    mean = -(((sigma if rest is None else rest) ** 2) / 2)
+    density = norm(mean, sigma)
 
     def weight(y: float) -> float:
         return math.exp(y) * density.pdf(y)
 
-    ends = (-12 * sigma - sigma**2, 12 * sigma + sigma**2)
+    ends = (mean - 12 * sigma - sigma**2, mean + 12 * sigma + sigma**2)
     total = 0.0
     if low is not None and math.log1p(-low) > ends[0]:
         total += quad(weight, ends[0], math.log1p(-low), epsabs=1e-13, epsrel=1e-12, limit=200)[0]
@@ -49,6 +52,15 @@ def test_a_dual_clip_loses_the_upper_tail_beyond_it(low: float | None, high: flo
     clip = PpoClip(low, high, 1 + high + more)
     assert expected_push(clip, sigma) == pytest.approx(pushed(low, high, sigma, clip.dual), abs=1e-10)
     assert expected_push(clip, sigma) >= expected_push(PpoClip(low, high), sigma)
+
+
+@given(low=LOW, high=HIGH, sigma=SIGMA, share=st.floats(0.0, 1.4))
+def test_push_where_the_rest_spreads_otherwise(low: float, high: float, sigma: float, share: float) -> None:
+    rest = share * sigma
+    assert expected_push(PpoClip(low, high), sigma, rest) == pytest.approx(
+        pushed(low, high, sigma, rest=rest), abs=1e-9
+    )
+    assert abs(pushed(low, neutral_clip_high(low, sigma, rest), sigma, rest=rest)) < 1e-9
 
 
 @given(low=LOW, sigma=SIGMA)
@@ -90,6 +102,10 @@ def test_errors_name_the_field() -> None:
         neutral_ratio_std(0.2, 0.2)
     with pytest.raises(ValueError, match="ratio_std must be positive"):
         expected_push(PpoClip(0.2, 0.2), 0.0)
+    with pytest.raises(ValueError, match="rest_std must be at least 0"):
+        expected_push(PpoClip(0.2, 0.2), 0.1, -0.1)
+    with pytest.raises(ValueError, match=r"rest_std must be in \[0, 0\.141421\]"):
+        neutral_clip_high(0.2, 0.1, 0.2)
 
 
 @given(clip_low=st.floats(0.02, 0.5), sigma=st.floats(0.1, 0.5))
