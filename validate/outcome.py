@@ -23,6 +23,7 @@ from .score import (
     spread_pvalue,
 )
 
+STILL = 1e-6  # a predicted spread in log-odds that is rounding alone
 TOY_ERROR = 1e-3  # of log-odds: a predicted difference of 0 is one up to the toy's own numerical error
 
 
@@ -76,7 +77,7 @@ def score_arm(
     inside = (log_odds >= low) & (log_odds <= high)
     end, std = interval(log_odds[:, -1]), float(log_odds[:, -1].std(ddof=1))
     means, claimed_std = predicted["log_odds_mean"], predicted["log_odds_std"][-1]
-    if claimed_std == 0.0:
+    if claimed_std < STILL:
         return _score_of_stillness(arm, log_odds, means)
     count, ratio = int(inside[:, -1].sum()), std / claimed_std
     reach = (high[-1] - low[-1]) / 2 / math.hypot(claimed_std, predicted["start_stderr"])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..outcome import STILL
 from .freeze import Frozen
 from .gains import Gain
 
@@ -34,7 +35,7 @@ def coverage(runs: list[Frozen]) -> Coverage:
         levels = run.prediction["levels"]
         for name, data in run.arms.items():
             claim = run.prediction["arms"][name]
-            if claim["log_odds_std"][-1] == 0.0:
+            if claim["log_odds_std"][-1] < STILL:
                 continue
             arms += 1
             quantiles, found = np.asarray(claim["log_odds_quantiles"]), data.curves["log_odds"]
