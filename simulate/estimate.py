@@ -49,14 +49,17 @@ def share_estimate(hits: NDArray[np.int64], count: int) -> Estimate:
 def quantile_estimate(histogram: NDArray[np.int64], edges: Array, level: float) -> Estimate:
     """The `level` quantile of each row of histogram [K, B], linear within a bin; edges [B + 1].
 
-    stderr = half the distance between the quantiles at level ± √(level(1−level)/n): the distribution-free interval of
-    order statistics (David & Nagaraja, Order Statistics, §7.1).
+    stderr: half the distance between the quantiles at level ± √(level(1−level)/n), the distribution-free interval of
+    order statistics (David & Nagaraja, Order Statistics, §7.1), and w/√3 for a bin of width w, within which the law
+    may sit anywhere, on one point even.
     """
     count = int(histogram[0].sum())
     half = np.sqrt(level * (1 - level) / count)
     levels = np.clip([level - half, level, level + half], 0.0, 1.0) * count
     found = np.array([_invert(row, edges, levels) for row in histogram])
-    return Estimate(found[:, 1], (found[:, 2] - found[:, 0]) / 2)
+    bins = np.clip(np.searchsorted(edges, found[:, 1], side="right") - 1, 0, len(edges) - 2)
+    width = edges[bins + 1] - edges[bins]
+    return Estimate(found[:, 1], np.hypot((found[:, 2] - found[:, 0]) / 2, width / np.sqrt(3)))
 
 
 def _invert(row: NDArray[np.int64], edges: Array, targets: Array) -> Array:

@@ -6,6 +6,8 @@ The simulator's engines take it beside `theory.config.PhaseConfig`, which holds 
 import math
 from dataclasses import dataclass
 
+from ..theory.config import LARGEST_COUNT
+
 
 def _check(name: str, value: float, least: float, below: float, meaning: str) -> None:
     if not least <= value < below:
@@ -59,6 +61,6 @@ class Training:
     def __post_init__(self) -> None:
         if self.max_grad_norm is not None and not 0.0 < self.max_grad_norm < math.inf:
             raise ValueError(f"max_grad_norm must be positive and finite, or none, got {self.max_grad_norm}")
-        if self.epochs < 1:
-            raise ValueError(f"epochs must be at least 1, got {self.epochs}")
+        if not 1 <= self.epochs <= LARGEST_COUNT:
+            raise ValueError(f"epochs must be in [1, {LARGEST_COUNT}], got {self.epochs}")
         _check("kl_coefficient", self.kl_coefficient, 0.0, math.inf, "at least 0 and finite")

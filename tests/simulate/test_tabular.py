@@ -170,6 +170,13 @@ def test_standard_errors_are_calibrated():
         assert abs(np.var(scores) - 1) < 4 * np.sqrt(2 / seeds), name
 
 
+def test_a_quantile_of_a_law_on_one_point_is_known_to_its_bin():
+    config = PhaseConfig(0.0, 4, 1, 2, 0.5, PpoClip(0.2, 0.2))
+    for estimate in simulate(config, (0.65, 0.35), 1, 2000, 0).prob_quantiles.values():
+        assert abs(estimate.mean[0] - 0.65) < 2 * estimate.stderr[0]
+        assert estimate.stderr[0] < 6e-4
+
+
 def test_quantile_errors_are_calibrated():
     config = PhaseConfig(1.0, 16, 4, 4, 0.5, PpoClip(0.2, 0.2))
     reference = simulate(config, (0.6, 0.4), 2, 400_000, seed=1000).prob_quantiles[0.25].mean[0]
