@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from ..fields import InputError, check
+from ..fields import InputError
 from ..files import read_text, write_text
 from ..model import make_model, model_folder
 from ..recipe import recipe_text
@@ -23,8 +23,8 @@ def frozen_folder(out: Path, experiment: Experiment) -> Path:
 
 
 def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str, Any]:
-    """Frozen results and the report go to `out`, the runs themselves to `runs`. Both may hold earlier work: an
-    experiment that is frozen is not run again, one that was stopped goes on."""
+    """Frozen results and the report of all that are there go to `out`, the runs themselves to `runs`. Both may hold
+    earlier work: an experiment that is frozen is not run again, one that was stopped goes on."""
     _make_models([e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()])
     for experiment in experiments:
         frozen, text = frozen_folder(out, experiment), recipe_text(experiment.recipe)
@@ -40,9 +40,7 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str,
         resume(folder)
         _share_surveys(folder / "survey", runs / "surveys" / experiment.organism)
         freeze(folder, frozen)
-    there = [frozen_folder(out, experiment) for experiment in experiments]
-    check(len(there) > 0, "only", "some recipes of the plan", "none")
-    return write_page([read_frozen(folder) for folder in there], out)
+    return write_page([read_frozen(file.parent) for file in sorted(out.glob("*/manifest.json"))], out)
 
 
 def _make_models(experiments: list[Experiment]) -> None:
