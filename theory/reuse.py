@@ -5,7 +5,9 @@ meets the change of its own gradient:
     E[∂_z(Â R_a (e_a − π))·δz] = (η/n)·E[Â²]·E_a[(e_a − π)|e_a − π|²] = −(2η/n)·E[Â²]·π_j(π_j − |π|²),
 since ∂_z R_a(e_a − π) = R_a(e_a − π)(e_a − π)ᵀ − R_a(diag π − ππᵀ), whose second part averages to 0. Different samples
 of a group, whose advantages correlate, add nothing: their outcomes are independent and scores average to 0. What is
-left pushes likely outcomes down: toward the uniform policy, raising entropy, with no clip and no meaning in the reward.
+left pushes likely outcomes down, toward the uniform policy, with no clip and no meaning in the reward. This drift alone
+would raise entropy; noise is of the same order, and for two outcomes their sum is proportional to 3(2p − 1)x − 2,
+x = logit p: entropy rises where p > 0.773 or p < 0.227 and falls between (docs/derivations.md).
 """
 
 import numpy as np

@@ -17,7 +17,7 @@ from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy.integrate import quad
-from scipy.stats import norm
+from scipy.stats import gamma, norm
 
 LOW, HIGH, SIGMA = st.floats(1e-6, 0.9), st.floats(1e-6, 2.0), st.floats(0.02, 1.5)
 
@@ -129,6 +129,23 @@ def test_the_size_biased_rule_makes_the_push_vanish_for_a_skewed_law() -> None:
     found = neutral_clip_high_for_law(0.1, ratio, weight)
     assert abs(push(found)) < 1e-4
     assert abs(push(neutral_clip_high(0.1, 0.3))) > 0.02
+
+
+@pytest.mark.parametrize("clip_low", [0.1, 0.2, 0.3])
+@pytest.mark.parametrize(("shape", "scale"), [(100, 0.015), (400, 0.01), (100, -0.01), (25, -0.03), (16, 0.05)])
+def test_the_correction_for_a_skewed_log_ratio(shape: float, scale: float, clip_low: float) -> None:
+    """log R = shift + scale·Gamma(shape), E[R] = 1, so that under the size-biased law the scale is scale/(1 − scale).
+    Cornish and Fisher, with the mean that E[R] = 1 implies, leaves less than half of the plain rule's error."""
+    level = (np.arange(100_000) + 0.5) / 100_000
+    log_ratio = shape * math.log(1 - scale) + scale * gamma(shape).ppf(level)
+    exact = neutral_clip_high_for_law(clip_low, np.exp(log_ratio), np.full(len(level), 1 / len(level)))
+    sigma, skewness = abs(scale / (1 - scale)) * math.sqrt(shape), math.copysign(2 / math.sqrt(shape), scale)
+    mean = sigma**2 / 2 - skewness * sigma**3 / 6
+    assert mean == pytest.approx(float(np.exp(log_ratio) @ log_ratio) / len(level), rel=0.01)
+    z = (mean - math.log1p(-clip_low)) / sigma
+    corrected = math.exp(sigma**2 + skewness * sigma * (z**2 - 1 - sigma**2) / 3) / (1 - clip_low) - 1
+    plain = neutral_clip_high(clip_low, abs(scale) * math.sqrt(shape))
+    assert abs(corrected - exact) < 0.5 * abs(plain - exact)
 
 
 def test_the_neutral_bound_of_a_whole_phase() -> None:
