@@ -5,16 +5,23 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .drift import check_probs
 from .surrogate import Array
 
 
 def mixture_accuracy(shares: ArrayLike, accuracies: ArrayLike) -> float:
-    """Σ_k share_k·accuracy_k (T11); shares [K] add to 1, accuracies [K] in [0, 1]."""
-    weights, values = check_probs("shares", shares), _accuracies(accuracies)
+    """Σ_k share_k·accuracy_k (T11); shares [K] in [0, 1] add to 1, accuracies [K] in [0, 1]."""
+    weights, values = _shares(shares), _accuracies(accuracies)
     if len(weights) != len(values):
         raise ValueError(f"accuracies must have as many entries as shares ({len(weights)}), got {len(values)}")
     return float(weights @ values)
+
+
+def _shares(shares: ArrayLike) -> Array:
+    """A strategy that nobody uses has a share of 0, unlike an outcome of a softmax policy (`check_probs`)."""
+    weights = np.asarray(shares, dtype=np.float64)
+    if weights.ndim != 1 or not np.all((weights >= 0) & (weights <= 1)) or abs(weights.sum() - 1.0) > 1e-9:
+        raise ValueError(f"shares must be numbers in [0, 1] that add to 1, got {weights.tolist()}")
+    return weights
 
 
 def _accuracies(accuracies: ArrayLike) -> Array:

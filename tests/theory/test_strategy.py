@@ -47,7 +47,17 @@ def test_parts_add_up(rows: list[tuple[float, float, float, float]]) -> None:
     assert same.switching == pytest.approx(0.0, abs=1e-12)
 
 
+def test_a_strategy_may_be_used_by_none_or_by_all() -> None:
+    assert mixture_accuracy((0.0, 1.0), (0.9, 0.4)) == 0.4
+    assert mixture_accuracy((1.0,), (0.9,)) == 0.9
+    parts = gain_parts((1.0, 0.0), (0.5, 0.2), (0.0, 1.0), (0.5, 0.3))
+    assert (parts.switching, parts.within) == (pytest.approx(-0.3), pytest.approx(0.1))
+
+
 def test_errors_name_the_field() -> None:
+    for shares in ((0.5, 0.6), (-0.1, 1.1), (float("nan"), 1.0), (0.5,)):
+        with pytest.raises(ValueError, match=r"shares must be numbers in \[0, 1\] that add to 1"):
+            mixture_accuracy(shares, (0.5, 0.5))
     with pytest.raises(ValueError, match=r"accuracies must be in \[0, 1\]"):
         mixture_accuracy((0.5, 0.5), (0.5, 1.5))
     with pytest.raises(ValueError, match="correct_after must differ"):
