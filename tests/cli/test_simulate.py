@@ -68,7 +68,7 @@ def test_the_table_is_for_people(clipbias):
         ("--phases 0", "--phases must be at least 1, got 0"),
         ("--clip-high nan", "--clip-high must be positive and finite, or none, got nan"),
         ("--optimizer rmsprop", "--optimizer must be one of sgd, adam"),
-        ("--epochs 0", "--epochs must be at least 1, got 0"),
+        ("--epochs 0", "--epochs must be in [1, 10000], got 0"),
         ("--kl-coefficient -1", "--kl-coefficient must be at least 0 and finite, got -1.0"),
         ("--max-grad-norm 0", "--max-grad-norm must be positive and finite, or none, got 0.0"),
         ("--trajectories x.csv", "--trajectories must end in .parquet, got x.csv"),
