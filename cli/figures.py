@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from scipy.special import expit, logit
 
 from ..theory.config import PhaseConfig
@@ -170,6 +170,7 @@ def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
     bands.plot(phases, [law.prob_mean for law in result.laws], color=WARM, linestyle="--", label="mean")
     bands.axhline(prob, color=GREY, linewidth=1, linestyle=":")
     bands.set_ylim(0, 1)
+    bands.xaxis.set_major_locator(MaxNLocator(integer=True))
     bands.yaxis.set_major_formatter(PercentFormatter(1.0))
     style(bands, "phase", "probability of the first outcome", "The law of the policy")
     bands.legend(frameon=False, fontsize=9, ncols=2)

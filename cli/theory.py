@@ -81,7 +81,7 @@ def drift(
 
 def _two_outcomes(probs: tuple[float, ...]) -> float:
     if len(probs) != 2:
-        raise ValueError(f"probs must have two entries here (simulate run takes more), got {len(probs)}")
+        raise ValueError(f"probs must have two entries here, got {len(probs)}")
     return probs[0]
 
 
