@@ -220,9 +220,9 @@ def _rule(axes: Any, clip_low: float, widest: float, highest: float) -> None:
     axes.set(xlim=(0, widest), ylim=(0, top))
 
 
-def neutral_phases(prob: float, config: PhaseConfig, method: Method) -> Figure:
+def neutral_phases(prob: float, config: PhaseConfig, method: Method, asked: float) -> Figure:
     """The neutral ε_h of whole phases against the rule: over σ (from half to twice the learning rate), and over the
-    prior at the σ of the set-up."""
+    prior at the σ of the set-up; `asked`: the ε_h of the set-up itself, a ring in both."""
     clip = config.surrogate
     assert isinstance(clip, PpoClip)
     assert clip.low is not None
@@ -245,11 +245,15 @@ def neutral_phases(prob: float, config: PhaseConfig, method: Method) -> Figure:
             at, found = _neutral_bounds(trials, of, method)
             axes.plot(at, found, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")
             highest = max([highest, *found])
-    _rule(over_sigma, clip.low, widest, highest)
+    for axes, place in ((over_sigma, spread), (over_prior, prob)):
+        look = {"markersize": 11, "markerfacecolor": "none", "markeredgecolor": WARM, "markeredgewidth": 2}
+        axes.plot(place, asked, "o", label=f"this set-up: {asked:.4f}", zorder=5, **look)
+    _rule(over_sigma, clip.low, widest, max(highest, asked))
     rule = neutral_clip_high(clip.low, spread)
     over_prior.axhline(rule, color=DARK, label=f"the rule at σ = {spread:.3g}: {rule:.3f}")
     over_prior.axhline(clip.low, color=GREY, linewidth=1, linestyle="--", label="symmetric")
-    over_prior.set(xscale="log", xlim=(0.008, 0.55), ylim=over_sigma.get_ylim())
+    ends = min(0.008, 0.8 * prob), min(1.0, max(0.55, 1.1 * prob))
+    over_prior.set(xscale="log", xlim=ends, ylim=over_sigma.get_ylim())
     over_prior.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), minor_locator=NullLocator())
     over_prior.xaxis.set_major_formatter("{x:g}")
     style(

@@ -1,5 +1,6 @@
 """Option types whose complaints say what is allowed, in words."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,9 @@ class Spec(click.ParamType):
         kind = kinds[word]
         try:
             pairs = [part.partition("=") for part in rest.split(",") if rest]
+            twice = [name for i, (name, _, _) in enumerate(pairs) if name in [earlier for earlier, _, _ in pairs[:i]]]
+            if twice:
+                raise ValueError(f"{twice[0]} is given twice")
             return kind(**{name: self._number(text) for name, _, text in pairs})
         except TypeError:
             fields = ", ".join(kind.__dataclass_fields__) or "none"
@@ -159,6 +163,8 @@ class OutputFile(click.ParamType):
             self.fail(f"must end in {', '.join(self.kinds)}, got {value}", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"must be in a folder that exists, got {value}", param, ctx)
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            self.fail(f"must be in a folder that may be written to, got {value}", param, ctx)
         return path
 
 

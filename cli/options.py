@@ -166,7 +166,13 @@ def draw(path: Path | None, figure: Callable[[], Any]) -> None:
     from .figures import save
 
     with working("drawing"):
-        save(figure(), path)
+        drawn = figure()
+        try:
+            save(drawn, path)
+        except OSError as error:
+            context = click.get_current_context()
+            param = next(param for param in context.command.params if isinstance(param.type, PlotFile))
+            raise click.BadParameter(f"could not be written: {error.strerror or error}", context, param) from error
     click.echo(f"wrote {path}", err=True)
 
 

@@ -81,7 +81,7 @@ def drift(
 
 def _two_outcomes(probs: tuple[float, ...]) -> float:
     if len(probs) != 2:
-        raise ValueError(f"probs must have two entries here (simulate run takes more), got {len(probs)}")
+        raise ValueError(f"probs must have two entries here, got {len(probs)}")
     return probs[0]
 
 
@@ -222,7 +222,7 @@ def neutral(
 
         if ratio_std is not None:
             return figures.neutral(clip_low, (ratio_std, clip_high))
-        return figures.neutral_phases(prob, config, method)
+        return figures.neutral_phases(prob, config, method, clip_high)
 
     options.draw(plot, figure)
     show({"clip_high": clip_high}, as_json, "Neutral clip")

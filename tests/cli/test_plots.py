@@ -1,11 +1,15 @@
 """`--plot` of every theory command: a picture beside the answer, written whole or not at all."""
 
+import errno
 import json
+import os
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
+from click.testing import CliRunner
+from clipbias.cli.theory import theory
 
 SHAPE = "--learning-rate 1 --group-size 8 --groups-per-minibatch 4 --minibatches 3 --clip-low 0.2 --clip-high 0.28"
 COMMANDS = {
@@ -37,6 +41,28 @@ def test_a_picture_beside_the_answer(name: str, clipbias, tmp_path: Path) -> Non
     assert image.shape[0] > 400
     assert np.unique(image.reshape(-1, image.shape[2]), axis=0).shape[0] > 20
     assert [file.name for file in tmp_path.iterdir()] == ["figure.png"]
+
+
+def test_a_picture_that_cannot_be_written_is_one_line(monkeypatch, tmp_path: Path) -> None:
+    """In process: a full disk, and a folder without the right to write (which a superuser always has)."""
+    path, run = tmp_path / "figure.png", CliRunner()
+    arguments = [*COMMANDS["neutral"].split(), "--plot", str(path)]
+
+    def full(self, *_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", full)
+        late = run.invoke(theory, arguments[1:])
+    assert (late.exit_code, late.stdout) == (2, "")
+    assert "could not be written: No space left on device" in late.stderr
+    assert "--plot" in late.stderr
+    with monkeypatch.context() as patch:
+        patch.setattr("os.access", lambda *_: False)
+        early = run.invoke(theory, arguments[1:])
+    assert (early.exit_code, early.stdout) == (2, "")
+    assert "must be in a folder that may be written to" in early.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_vector_formats(clipbias, tmp_path: Path) -> None:

@@ -126,6 +126,12 @@ WRONG = [
         f"theory phase {SHAPE} --surrogate gspo:low=0.2,high=0.2,length=100000000",
         "length must be a whole number from 1 to",
     ),
+    (f"theory phase {SHAPE} --surrogate ppo:low=0.2,low=0.3,high=1", "(low is given twice)"),
+    (
+        "theory reward --probs 0.5,0.3,0.2 --success-probs 0.5,0.5,0.5 --learning-rate 1 --group-size 16"
+        " --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2",
+        "--probs must have two entries here, got 3",
+    ),
     (f"theory phase {SHAPE} --surrogate cispo:cap=1=2", "could not convert string to float: '1=2'"),
     ("theory neutral --clip-low 0.2 --ratio-std 0.1 --probs 0.1,0.9", "--ratio-std must not be given beside a set-up"),
     ("theory neutral --clip-low 0.2 --ratio-std 25 --plot x.png", "--ratio-std must be at most 2 for a figure, got 25"),
