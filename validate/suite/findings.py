@@ -30,19 +30,14 @@ class Finding:
     pvalue: float | None = None
 
 
-def difference_pvalue(
-    values: NDArray[np.float64], claim: float, shared_stderr: float = 0.0, tolerance: float = 0.0
-) -> float:
-    """Two-sided t test over seeds that the mean is within `tolerance` of the claim, at the nearest value that is.
-
-    shared_stderr: an error of the claim that all seeds have in common (its variance adds to that of the mean, degrees
-    of freedom stay n − 1). Without any spread: 1 if within, else 0.
-    """
+def difference_pvalue(values: NDArray[np.float64], claim: float, shared_stderr: float = 0.0) -> float:
+    """Two-sided t test of mean = claim over seeds; shared_stderr: an error of the claim that all seeds have in common
+    (its variance adds to that of the mean, degrees of freedom stay n − 1). Without any spread: 1 if equal, else 0."""
     summary = interval(values)
-    stderr, excess = math.hypot(summary.stderr, shared_stderr), max(0.0, abs(summary.mean - claim) - tolerance)
+    stderr = math.hypot(summary.stderr, shared_stderr)
     if stderr == 0.0:
-        return float(excess == 0.0)
-    return float(2.0 * stdtr(summary.n - 1, -excess / stderr))
+        return float(summary.mean == claim)
+    return float(2.0 * stdtr(summary.n - 1, -abs(summary.mean - claim) / stderr))
 
 
 def judge(

@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 
 from ..outcome import ArmScore, score_arm
 from ..score import Interval, holm, interval
-from .findings import Finding, difference_pvalue, judge, points, seeds_note
+from .findings import FEW_SEEDS, Finding, difference_pvalue, judge, points, seeds_note
 from .freeze import UNTRAINED, Frozen
 
 LEAST = 0.03  # of a share: a change that would matter
-POINT = 0.01  # to which predictions are meant: seeds that have all saturated would reject a tenth of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +92,8 @@ def gains(run: Frozen) -> list[Gain]:
 
 
 def share_findings(experiment: str, found: list[Gain]) -> list[Finding]:
-    """The mean change of the share against the predicted one, to a point; Holm over the list."""
-    pvalues = [difference_pvalue(g.share_values, g.share_predicted, tolerance=POINT) for g in found]
+    """The mean change of the share against the predicted one; Holm over the list."""
+    pvalues = [difference_pvalue(g.share_values, g.share_predicted) for g in found]
     return [
         Finding(
             experiment=experiment,
@@ -111,7 +110,7 @@ def share_findings(experiment: str, found: list[Gain]) -> list[Finding]:
 
 def accuracy_findings(experiment: str, found: list[Gain]) -> list[Finding]:
     """The mean change of accuracy against the one that the predicted change of strategies explains (T11)."""
-    pvalues = [difference_pvalue(g.accuracy_values, g.accuracy_predicted, g.accuracy_stderr, POINT) for g in found]
+    pvalues = [difference_pvalue(g.accuracy_values, g.accuracy_predicted, g.accuracy_stderr) for g in found]
     return [
         Finding(
             experiment=experiment,
@@ -123,6 +122,24 @@ def accuracy_findings(experiment: str, found: list[Gain]) -> list[Finding]:
             pvalue=adjusted,
         )
         for g, adjusted in zip(found, holm(pvalues), strict=True)
+    ]
+
+
+def band_findings(experiment: str, found: list[Gain]) -> list[Finding]:
+    """The law of the log-odds at the end, by the three tests of `outcome.ArmScore` (band, mean, spread): what was
+    written beforehand as a whole, not its mean alone. With few seeds a law that is not rejected is not told from others.
+    """
+    return [
+        Finding(
+            experiment=experiment,
+            organism=g.organism,
+            subject=f"{g.arm}: law of the log-odds at the end",
+            predicted=f"{g.score.predicted_mean:+.2f} ± {g.score.predicted_std:.2f} (standard deviation of seeds)",
+            measured=f"{g.score.measured.mean:+.2f} ± {g.score.measured_std:.2f}; {g.score.inside} of"
+            f" {g.score.measured.n} seeds inside the 90 % band",
+            verdict="failed" if not g.score.held else "held" if g.score.measured.n >= FEW_SEEDS else "cannot tell",
+        )
+        for g in found
     ]
 
 

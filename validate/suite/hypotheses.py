@@ -3,9 +3,9 @@
 import numpy as np
 
 from ..score import interval
-from .findings import Finding, difference_pvalue, judge, points, seeds_note
+from .clipping import LEAST
+from .findings import Finding, difference_pvalue, judge, number, points, seeds_note
 from .freeze import Frozen
-from .gains import LEAST, POINT
 
 INCORRECT, FORMAT = "incorrect", "format"
 LEAST_ADVANTAGE = 0.02  # of an advantage, whose spread is 1, and of a share
@@ -14,28 +14,28 @@ LEAST_ADVANTAGE = 0.02  # of an advantage, whose spread is 1, and of a share
 def incorrect_findings(run: Frozen) -> list[Finding]:
     """Does a wrong label act by lying near the truth, or like a format reward? Two settings of γ by strategy, both
     written before the run: what the wrong labels pay the untrained model, and what a box would. The one whose end of
-    the share is nearer is supported."""
-    share = run.arms[INCORRECT].curves["share"]
-    change = share[:, -1] - share[:, 0]
+    the log-odds is nearer is supported; the measured share's own change says which way it went."""
+    end, share = run.arms[INCORRECT].curves["log_odds"][:, -1], run.arms[INCORRECT].curves["share"]
     claims = {
-        f"incorrect rewards act as if paid as {what}": run.prediction["arms"][arm]["share_mean"][-1]
-        - run.prediction["arms"][arm]["share_mean"][0]
-        for what, arm in (("the wrong labels pay", INCORRECT), ("a format reward pays", FORMAT))
-    } | {"incorrect rewards do nothing": 0.0}
-    summary = interval(change, -1.0, 1.0)
-    nearest = min(claims, key=lambda name: abs(claims[name] - summary.mean))
-    pvalues = {name: difference_pvalue(change, claim, tolerance=POINT) for name, claim in claims.items()}
+        "incorrect rewards act as if paid as the wrong labels pay": run.prediction["arms"][INCORRECT]["log_odds_mean"],
+        "incorrect rewards act as if paid as a format reward pays": run.prediction["arms"][FORMAT]["log_odds_mean"],
+    }
+    start = claims["incorrect rewards act as if paid as the wrong labels pay"][0]
+    ends = {name: means[-1] for name, means in claims.items()} | {"incorrect rewards do nothing": start}
+    summary, moved = interval(end), interval(share[:, -1] - share[:, 0], -1.0, 1.0)
+    nearest = min(ends, key=lambda name: abs(ends[name] - summary.mean))
     return [
         Finding(
             experiment="h",
             organism=run.organism,
             subject=name,
-            predicted=f"share {100 * claim:+.1f} points",
-            measured=f"{points(summary)} ({seeds_note(summary.n)})" + (", the nearest" if name == nearest else ""),
-            verdict=judge(change, claim, pvalues[name], LEAST),
-            pvalue=pvalues[name],
+            predicted=f"log-odds end at {claim:+.2f}",
+            measured=f"{number(summary)} ({seeds_note(summary.n)}; share {points(moved)} points)"
+            + (", the nearest" if name == nearest else ""),
+            verdict=judge(end - start, claim - start, difference_pvalue(end, claim), LEAST),
+            pvalue=difference_pvalue(end, claim),
         )
-        for name, claim in claims.items()
+        for name, claim in ends.items()
     ]
 
 

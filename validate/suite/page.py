@@ -14,7 +14,7 @@ from .clipping import difference_findings, differences, token_findings, token_te
 from .coverage import coverage, errors
 from .findings import Finding, points
 from .freeze import Frozen
-from .gains import Gain, accuracy_findings, gains, share_findings, standstill
+from .gains import Gain, accuracy_findings, band_findings, gains, share_findings, standstill
 from .hypotheses import FORMAT, INCORRECT, credit_findings, incorrect_findings
 from .prompts import spec_of, style_findings
 from .switching import slope_finding, switching_findings
@@ -22,7 +22,7 @@ from .switching import slope_finding, switching_findings
 NO_CLIP = "no-clip"
 # Letter, question, and which of its findings the first page shows (by the beginning of their subject).
 QUESTIONS = (
-    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): share"),
+    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): (share|law)"),
     ("b", "Does it matter how often a random reward pays?", r"gamma-.*(share|weights)"),
     ("c", "What do the clip, its removal and other bounds do under random rewards?", r"clip − "),
     ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip: (tokens|mean)"),
@@ -65,7 +65,7 @@ def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
     names, lines = [gain.arm for gain in found], []
     for letter in dict.fromkeys(_letter(run, name) for name in names):
         part = [gain for gain in found if _letter(run, gain.arm) == letter]
-        lines += share_findings(letter, part) + accuracy_findings(letter, part)
+        lines += share_findings(letter, part) + band_findings(letter, part) + accuracy_findings(letter, part)
     lines += [standstill(run, arm.name) for arm in run.recipe.arm if arm.success_prob == 0.0]
     if NO_CLIP in names:
         lines += difference_findings(run, NO_CLIP)

@@ -5,12 +5,10 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from clipbias.cli.validate import validate
 from clipbias.validate.fields import InputError
 from clipbias.validate.files import sha256
-from clipbias.validate.recipe import recipe_text
 from clipbias.validate.suite.freeze import read_frozen
 from clipbias.validate.suite.plan import quick, read_plan
 from clipbias.validate.suite.run import run_suite
@@ -122,9 +120,3 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     error = capsys.readouterr().err
     assert message in error
     assert len(error.strip().splitlines()) == 1
-
-
-def test_a_plan_that_is_run_from_elsewhere_reads_back(plan: Path) -> None:
-    for experiment in read_plan(plan):
-        assert np.all([arm.name for arm in experiment.recipe.arm])
-        assert "[[arm]]" in recipe_text(experiment.recipe)
