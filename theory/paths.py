@@ -77,9 +77,9 @@ def paths(
     skewness is not right (`minibatch`). Where an outcome is expected fewer than 5 times in a mini-batch and one of its
     samples moves its logit by more than half of the log-ratio to the nearest bound, its jumps matter one by one: a
     RuntimeWarning says so (`simulate` has no such limit). Elsewhere means err beyond the sampling error by less than
-    1 % of the spread where rewards are blind (250 drawn set-ups of 2 to 10 outcomes against 10⁶ simulated phases each, and
-    1,568 of two outcomes against T4; with a warning by up to 10 %), and besides by up to 5 % of the shift where they
-    select in mini-batches of few samples (20,000 enumerated set-ups of at most 8; p = 0.516, G = 4, N = 1, M = 2,
+    1 % of the spread where rewards are blind (250 drawn set-ups of 2 to 10 outcomes against 10⁶ simulated phases each,
+    and 1,568 of two outcomes against T4; with a warning by up to 10 %), and besides by up to 5 % of the shift where
+    they select in mini-batches of few samples (20,000 enumerated set-ups of at most 8; p = 0.516, G = 4, N = 1, M = 2,
     γ = (1/16, ¾), η = 0.75: −0.400 for −0.407, 3.8 % of the spread).
     The share of points beyond the level of a rare count is right to one point in `points`, which the standard error
     does not show where all 16 sets round alike: means may be off by that share of a single sample's jump.

@@ -127,8 +127,7 @@ def accuracy_findings(experiment: str, found: list[Gain]) -> list[Finding]:
 
 def band_findings(experiment: str, found: list[Gain]) -> list[Finding]:
     """The law of the log-odds at the end, by the three tests of `outcome.ArmScore` (band, mean, spread): what was
-    written beforehand as a whole, not its mean alone. With few seeds a law that is not rejected is not told from others.
-    """
+    written beforehand as a whole, not its mean alone. With few seeds a law that is not rejected is not told apart."""
     return [
         Finding(
             experiment=experiment,
