@@ -38,8 +38,14 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def started(*arguments: str) -> subprocess.Popen[str]:
+    """As from a terminal: a shell that runs the tests in the background would have its children ignore Ctrl-C."""
     return subprocess.Popen(
-        [PROGRAM, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [PROGRAM, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 
