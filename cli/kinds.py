@@ -6,15 +6,6 @@ from typing import Any
 
 import click
 
-SURROGATES = {
-    "ppo": "PpoClip",
-    "cispo": "Cispo",
-    "sapo": "Sapo",
-    "dppo": "Dppo",
-    "gspo": "Gspo",
-    "probability": "Probability",
-}
-
 
 class Number(click.ParamType):
     """An int or a float; `rule` is the allowed range in words, which the library enforces."""
@@ -66,38 +57,27 @@ class Spec(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
-        kinds = self.classes()
-        word, _, rest = value.partition(":")
-        if word not in kinds:
-            self.fail(f"must be {self.rule}, got {value}", param, ctx)
-        kind = kinds[word]
+        from ..theory.notation import from_text
+
         try:
-            pairs = [part.partition("=") for part in rest.split(",") if rest]
-            twice = [name for i, (name, _, _) in enumerate(pairs) if name in [earlier for earlier, _, _ in pairs[:i]]]
-            if twice:
-                raise ValueError(f"{twice[0]} is given twice")
-            return kind(**{name: self._number(text) for name, _, text in pairs})
-        except TypeError:
-            fields = ", ".join(kind.__dataclass_fields__) or "none"
-            self.fail(f"must give {word} its parameters ({fields}), got {value}", param, ctx)
+            return from_text(value, self.classes())
         except ValueError as error:
             self.fail(f"must be {self.rule}, got {value} ({error})", param, ctx)
-
-    @staticmethod
-    def _number(text: str) -> float | None:
-        return None if text == "none" else int(text) if text.isdigit() else float(text)
 
 
 class SurrogateSpec(Spec):
     """A class of `theory.surrogate` with its parameters."""
 
-    rule = f"one of {', '.join(SURROGATES)}, with parameters as in cispo:cap=5 or ppo:low=0.2,high=none,dual=3"
+    rule = (
+        "one of ppo, cispo, sapo, dppo, gspo, probability, with parameters as in cispo:cap=5 or"
+        " ppo:low=0.2,high=none,dual=3"
+    )
 
     @staticmethod
     def classes() -> dict[str, Any]:
-        from ..theory import surrogate
+        from ..theory.surrogate import SURROGATES
 
-        return {word: getattr(surrogate, name) for word, name in SURROGATES.items()}
+        return SURROGATES
 
 
 class OptimizerSpec(Spec):
@@ -107,9 +87,9 @@ class OptimizerSpec(Spec):
 
     @staticmethod
     def classes() -> dict[str, Any]:
-        from ..simulate.training import Adam, Sgd
+        from ..simulate.training import OPTIMIZERS
 
-        return {"sgd": Sgd, "adam": Adam}
+        return OPTIMIZERS
 
 
 class Numbers(click.ParamType):

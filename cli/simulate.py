@@ -61,8 +61,8 @@ simulate.add_command(plot)
 )
 @options.scale
 @training_options
-@options.number("--phases", int, "at least 1", "Phases", default=1)
-@options.number("--replicates", int, "at least 2", "Independent policies", default=100_000)
+@options.number("--phases", int, "in [1, 1000000]", "Phases", default=1)
+@options.number("--replicates", int, "in [2, 1000000000]", "Independent policies", default=100_000)
 @options.number("--seed", int, "at least 0", "Same seed, same numbers", default=0)
 @click.option(
     "--trajectories",
@@ -95,9 +95,12 @@ def run(
         training = Training(**{field.name: flags.pop(field.name) for field in fields(Training)})
         config = phase_config(success_prob=success_prob if len(success_prob) > 1 else success_prob[0], **flags)
         with _progress(replicates) as report:
-            result = tabular.simulate(config, probs, phases, replicates, seed, training, progress=report)
-        if trajectories is not None:
-            _write(tabular.trajectories(config, probs, phases, replicates, seed, training), trajectories)
+            if trajectories is None:
+                result = tabular.simulate(config, probs, phases, replicates, seed, training, progress=report)
+            else:
+                result, paths = tabular.trajectories(config, probs, phases, replicates, seed, training, progress=report)
+    if trajectories is not None:
+        _write(paths, trajectories)
     value = _one_phase(result, len(probs)) if phases == 1 else _many_phases(result, len(probs))
     show(value, as_json, f"{replicates} replicates, mean ± standard error")
 

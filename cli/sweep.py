@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import math
 import re
 import sys
 import time
@@ -21,19 +22,21 @@ MOST_CURVES = 12
 
 
 class Condition(click.ParamType):
-    """NAME=VALUE for a setting that is a number or none."""
+    """NAME=VALUE for a setting."""
 
     name = "name=value"
     signs = "="
+    kind: Callable[[str], Any] = str
+    meaning = "a value"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         match = re.fullmatch(rf"([\w.:]+)\s*([{self.signs}])\s*(\S+)", value)
         try:
             if match is None:
                 raise ValueError
-            return match[1], match[2], float("nan" if match[3] == "none" else match[3])
+            return match[1], match[2], self.kind(match[3])
         except ValueError:
-            self.fail(f"must be a name, one of {' '.join(self.signs)}, and a number, got {value}", param, ctx)
+            self.fail(f"must be a name, one of {' '.join(self.signs)}, and {self.meaning}, got {value}", param, ctx)
 
 
 class Region(Condition):
@@ -41,6 +44,8 @@ class Region(Condition):
 
     name = "name<level"
     signs = "<>"
+    kind = float
+    meaning = "a number"
 
 
 @contextmanager
@@ -153,7 +158,13 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 @click.option(
     "--ratio-std",
     type=Number(float, "in [0, 26)"),
-    help="Map of clip_high over clip_low: draw the rule for rare outcomes, (1 + high)(1 - low) = exp(ratio-std²).",
+    help="Map of clip_high over clip_low: draw the rule for rare outcomes, (1 + high)(1 - low) ="
+    " exp(2 ratio-std² - rest-std²).",
+)
+@click.option(
+    "--rest-std",
+    type=Number(float, "in [0, √2 ratio-std]"),
+    help="With --ratio-std: the same of all other outcomes, root mean square (default: --ratio-std).",
 )
 @click.option("--out", required=True, type=PlotFile(), help="The figure: .png, .pdf or .svg.")
 @options.as_json
@@ -163,9 +174,10 @@ def plot(
     y: str | None,
     value: str,
     by: str | None,
-    where: tuple[tuple[str, str, float], ...],
+    where: tuple[tuple[str, str, str], ...],
     hatch: tuple[str, str, float] | None,
     ratio_std: float | None,
+    rest_std: float | None,
     out: Path,
     as_json: bool,
 ) -> None:
@@ -182,6 +194,8 @@ def plot(
             raise click.ClickException(f"{name} must be with --y")
     if ratio_std is not None and not ((x, y) == ("clip_low", "clip_high") and 0 <= ratio_std < 26):
         raise click.ClickException(f"--ratio-std must be in [0, 26), with clip_low and clip_high, got {ratio_std:g}")
+    if rest_std is not None and not (ratio_std is not None and 0 <= rest_std <= math.sqrt(2) * ratio_std):
+        raise click.ClickException(f"--rest-std must be in [0, √2 ratio-std], with --ratio-std, got {rest_std:g}")
     with _user_errors():
         import numpy as np
 
@@ -195,6 +209,9 @@ def plot(
             if name.partition(":")[0] not in columns.SETTINGS:
                 raise click.ClickException(f"{option} must be one of {', '.join(columns.SETTINGS)}, got {name}")
         on_axes = named[:2] if y is not None else named[:1]
+        for axis, option in named:
+            if option != "--by" and columns.column(table, axis, option).words:
+                raise click.ClickException(f"{option} must be a setting that is a number, got {axis}")
         off = np.any([np.isnan(columns.column(table, *axis).values) for axis in on_axes], axis=0)
         if off.any():
             click.echo(f"left out: {off.sum()} points where a clip on an axis is none", err=True)
@@ -204,6 +221,8 @@ def plot(
         quantity = columns.column(table, value, "--value")
         if by is not None and len(np.unique(axes[1].values)) > MOST_CURVES:
             raise click.ClickException(f"--by must have at most {MOST_CURVES} values, got {by}")
+        if quantity.words:
+            raise click.ClickException(f"--value must be a quantity, got {value}")
         region = None if hatch is None else (columns.column(table, hatch[0], "--hatch"), *hatch[1:])
 
     def figure() -> Any:
@@ -211,7 +230,8 @@ def plot(
 
         if y is None:
             return figures.curves(axes[0], quantity, axes[1] if by else None)
-        return figures.heat_map(*axes, quantity, ratio_std, region)
+        rule = None if ratio_std is None else (ratio_std, ratio_std if rest_std is None else rest_std)
+        return figures.heat_map(*axes, quantity, rule, region)
 
     draw(out, figure)
     near = np.abs(quantity.values) <= 2 * (0.0 if quantity.stderr is None else quantity.stderr)

@@ -61,13 +61,13 @@ def heat_map(
     x: Column,
     y: Column,
     value: Column,
-    ratio_std: float | None = None,
+    rule: tuple[float, float] | None = None,
     hatch: tuple[Column, str, float] | None = None,
 ) -> Figure:
     """value over x and y: cells where the points fill a grid, else a dot for each point.
 
     Quantities of either sign are white at 0, with the line where they are 0 and dots on what is within 2 standard
-    errors of it. hatch: a quantity, < or >, and a level. ratio_std: draw the rule of `theory.neutral` at this σ.
+    errors of it. hatch: a quantity, < or >, and a level. rule: draw that of `theory.neutral` at these σ and σ̄.
     """
     figure = Figure(figsize=(6.8, 5.4), layout="constrained")
     axes, grid = figure.subplots(), Grid.of(x, y)
@@ -92,7 +92,7 @@ def heat_map(
             axes.contour(grid.columns, grid.rows, grid.cells(value.values), levels=[0.0], colors="black")
             axes.plot([], [], color="black", label=f"{label(value)} = 0, measured")
     if (x.name, y.name) == ("clip_low", "clip_high"):
-        _clip_landmarks(axes, grid, ratio_std)
+        _clip_landmarks(axes, grid, rule)
     style(axes, label(x), label(y))
     handles += axes.get_legend_handles_labels()[0]
     if handles:
@@ -116,7 +116,7 @@ def _hatch(axes: Any, grid: Grid, quantity: Column, side: str, level: float) -> 
     return Patch(facecolor="none", edgecolor=GREY, hatch="///", label=text)
 
 
-def _clip_landmarks(axes: Any, grid: Grid, ratio_std: float | None) -> None:
+def _clip_landmarks(axes: Any, grid: Grid, rule: tuple[float, float] | None) -> None:
     """Clips that are in use, and the rule for rare outcomes."""
     limits, columns, rows = (axes.get_xlim(), axes.get_ylim()), grid.columns, grid.rows
     both = np.array([max(columns[0], rows[0]), min(columns[-1], rows[-1])])
@@ -126,10 +126,12 @@ def _clip_landmarks(axes: Any, grid: Grid, ratio_std: float | None) -> None:
         if columns[0] <= low <= columns[-1] and rows[0] <= high <= rows[-1]:
             text = f"{name}, {low:g} / {high:g}"
             axes.plot(low, high, marker, color=WARM, markeredgecolor="black", linestyle="", markersize=8, label=text)
-    if ratio_std is not None:
+    if rule is not None:
+        ratio_std, rest_std = rule
         sides = np.linspace(columns[0], min(columns[-1], 0.99), 200)
-        rule = [neutral_clip_high(side, ratio_std) for side in sides]
-        axes.plot(sides, rule, color=DARK, linestyle="--", label=f"(1 + ε_h)(1 − ε_l) = exp({ratio_std:g}²)")
+        right = f"exp({ratio_std:g}²)" if rest_std == ratio_std else f"exp(2·{ratio_std:g}² − {rest_std:g}²)"
+        neutral = [neutral_clip_high(side, ratio_std, rest_std) for side in sides]
+        axes.plot(sides, neutral, color=DARK, linestyle="--", label=f"(1 + ε_h)(1 − ε_l) = {right}")
     axes.set(xlim=limits[0], ylim=limits[1])
 
 
@@ -144,7 +146,7 @@ def curves(x: Column, value: Column, by: Column | None = None) -> Figure:
         text = None
         if by is not None:
             member = np.isnan(by.values) if np.isnan(group) else by.values == group
-            text = "none" if np.isnan(group) else f"{group:g}"
+            text = by.says(group)
         at = np.flatnonzero(member)[np.argsort(x.values[member])]
         means = value.values[at]
         look: dict[str, Any] = {"marker": MARKERS[i % len(MARKERS)], "linestyle": STYLES[i % len(STYLES)]}

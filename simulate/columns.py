@@ -16,19 +16,29 @@ SETTINGS = tuple(field.name for field in fields(Point))
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """values [N], NaN for none; stderr [N] where the column is a Monte-Carlo mean."""
+    """values [N], NaN for none; stderr [N] where the column is a Monte-Carlo mean; words: of text, whose values are
+    places in it."""
 
     name: str
     values: Array
     stderr: Array | None
+    words: tuple[str, ...] = ()
+
+    def says(self, value: float) -> str:
+        """One of its values as people write it."""
+        return "none" if np.isnan(value) else self.words[int(value)] if self.words else f"{value:g}"
 
 
 def column(table: pa.Table, name: str, option: str) -> Column:
     """A column, or by NAME:ENTRY (from 1) an entry of one with lists; SweepError naming `option` if there is none."""
     base, _, entry = name.partition(":")
-    if base not in table.column_names or base == "scale":
-        known = (known for known in table.column_names if not known.endswith("_stderr") and known != "scale")
+    if base not in table.column_names:
+        known = (known for known in table.column_names if not known.endswith("_stderr"))
         raise SweepError(f"{option} must be one of {', '.join(known)}, got {name}")
+    if pa.types.is_string(table[base].type):
+        texts = table[base].to_pylist()
+        words = tuple(sorted({text for text in texts if text is not None}))
+        return Column(name, np.array([np.nan if text is None else words.index(text) for text in texts]), None, words)
     stderr = f"{base}_stderr"
     errors = _numbers(table[stderr], name, entry, option) if stderr in table.column_names else None
     return Column(name, _numbers(table[base], name, entry, option), errors)
@@ -46,14 +56,19 @@ def _numbers(values: pa.ChunkedArray, name: str, entry: str, option: str) -> Arr
     return np.array([np.nan if value is None else float(value) for value in values.to_pylist()])
 
 
-def where(table: pa.Table, name: str, value: float, option: str) -> pa.Table:
-    """The points at which the setting is `value` (NaN: none)."""
+def where(table: pa.Table, name: str, text: str, option: str) -> pa.Table:
+    """The points at which the setting is what `text` says: a number, none, true or false, or a word."""
     if name.partition(":")[0] not in SETTINGS:
         raise SweepError(f"{option} must name a setting, one of {', '.join(SETTINGS)}, got {name}")
-    values = column(table, name, option).values
-    kept = table.filter(pa.array(np.isclose(values, value, rtol=1e-9, atol=0.0, equal_nan=True)))
+    found = column(table, name, option)
+    words = {"none": np.nan, "true": 1.0, "false": 0.0} | {word: float(i) for i, word in enumerate(found.words)}
+    try:
+        value = words[text] if text in words else float("inf" if found.words else text)
+    except ValueError:
+        raise SweepError(f"{option} must give {name} a number or none, got {text}") from None
+    kept = table.filter(pa.array(np.isclose(found.values, value, rtol=1e-9, atol=0.0, equal_nan=True)))
     if kept.num_rows == 0:
-        there = ", ".join("none" if np.isnan(v) else f"{v:g}" for v in np.unique(values)[:20])
+        there = ", ".join(found.says(v) for v in np.unique(found.values)[:20])
         raise SweepError(f"{option} must leave a point; {name} has the values {there}")
     return kept
 

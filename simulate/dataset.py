@@ -33,6 +33,7 @@ _TYPES: dict[Any, Any] = {
     int: pa.int64(),
     float: pa.float64(),
     float | None: pa.float64(),
+    str | None: pa.string(),
     tuple[float, ...]: pa.list_(pa.float64()),
 }
 
@@ -82,7 +83,8 @@ def is_whole(folder: Path, point: Point) -> bool:
     except (OSError, ValueError, pa.ArrowException):
         return False
     sealed = (table.schema.metadata or {}).get(b"sha256") == _seal(values)
-    return sealed and values.get("stream") == point.stream
+    # One written before clipbias had all of today's settings would not fit beside the others.
+    return sealed and values.get("stream") == point.stream and asdict(point).keys() <= values.keys()
 
 
 def load(folder: Path) -> pa.Table:

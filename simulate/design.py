@@ -42,13 +42,19 @@ def read_design(text: str) -> list[Point]:
             if name not in _HINTS:
                 raise SweepError(f"{table}.{name} is an unknown setting, it must be one of {', '.join(_HINTS)}")
     _check(len(varied) > 0, kind, "a table with at least one setting to vary", "none")
+    fixed = {name: _value(name, entry, f"base.{name}") for name, entry in base.items()}
+    if "surrogate" in base or "surrogate" in varied:
+        for name in ("clip_low", "clip_high"):
+            _check(name not in base and name not in varied, name, "left out beside surrogate", "both")
+            fixed[name] = None
     for name in _HINTS:
         _check(name not in base or name not in varied, name, f"in only one of [base] and [{kind}]", "both")
-        if name not in base and name not in varied and name not in DEFAULTS:
+        if name not in fixed and name not in varied and name not in DEFAULTS:
             raise SweepError(f"base.{name} is required, and missing")
-    fixed = {name: _value(name, entry, f"base.{name}") for name, entry in base.items()}
     settings = _grid(varied) if kind == "grid" else _random(varied, **drawn)
     points = [_point(fixed | own, kind, own) for own in settings]
+    kinds_of_chance = {isinstance(point.success_prob, tuple) for point in points}
+    _check(len(kinds_of_chance) == 1, "success_prob", "a number at every point, or a list at every point", "both")
     repeated = len(points) - len(set(points))
     _check(repeated == 0, kind, "a design without repeated points", f"{repeated} repeated")
     return points
@@ -79,10 +85,14 @@ def _value(name: str, raw: Any, path: str) -> Any:
         listed = isinstance(raw, list) and all(_is_number(p) for p in raw)
         _check(listed or _is_number(raw), path, "a list of numbers, or of two outcomes the first one's", raw)
         return tuple(float(p) for p in raw) if listed else (float(raw), round(1.0 - raw, DIGITS))
-    if hint is int:
-        _check(isinstance(raw, int) and not isinstance(raw, bool), path, "a whole number", raw)
-        return raw
-    _check(_is_number(raw), path, "a finite number" if hint is float else "a finite number or none", raw)
+    if name == "success_prob" and isinstance(raw, list):
+        _check(all(_is_number(p) for p in raw), path, "a number, or a list of numbers", raw)
+        return tuple(float(p) for p in raw)
+    for plain, allowed in ((bool, "true or false"), (int, "a whole number"), (str, "text")):
+        if hint in (plain, plain | None):
+            _check(type(raw) is plain, path, allowed, raw)
+            return raw
+    _check(_is_number(raw), path, "a finite number or none" if hint == float | None else "a finite number", raw)
     return float(raw)
 
 
@@ -118,7 +128,7 @@ class _Range:
 
 
 def _range(name: str, table: dict[str, Any], path: str, keys: tuple[str, ...]) -> _Range:
-    _check(typing.get_origin(_HINTS[name]) is not Literal, path, "a list of words", table)
+    _check(not isinstance(DEFAULTS.get(name), bool | str) and name != "surrogate", path, "a list", table)
     for key in table:
         _check(key in (*keys, "scale"), path, f"a list, or a range of {', '.join(keys)} and scale", key)
     for key in ("from", "to"):

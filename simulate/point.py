@@ -6,17 +6,24 @@ change what comes out of it.
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
+from typing import Any
 
 from ..theory.config import PhaseConfig, Scale
 from ..theory.drift import check_probs
-from ..theory.surrogate import PpoClip
-from .tabular import SimulationResult, simulate
+from ..theory.notation import from_text
+from ..theory.surrogate import SURROGATES, PpoClip
+from .tabular import SimulationResult, check_run, simulate
+from .training import OPTIMIZERS, Training
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One call of `tabular.simulate`: the flags of `clipbias simulate run`. seed: the sweep's."""
+    """One call of `tabular.simulate`: the flags of `clipbias simulate run`. seed: the sweep's.
+
+    surrogate: in the notation of the command line, instead of the clip, whose sides are None then.
+    """
 
     probs: tuple[float, ...]
     learning_rate: float
@@ -25,29 +32,49 @@ class Point:
     minibatches: int
     clip_low: float | None
     clip_high: float | None
-    success_prob: float
+    success_prob: float | tuple[float, ...]
     scale: Scale = "std"
     phases: int = 1
     replicates: int = 100_000
     seed: int = 0
+    surrogate: str | None = None
+    optimizer: str = "sgd"
+    max_grad_norm: float | None = None
+    epochs: int = 1
+    split: bool = False
+    whiten: bool = False
+    kl_coefficient: float = 0.0
 
     def __post_init__(self) -> None:
-        check_probs("probs", self.probs)
-        for name, least in (("phases", 1), ("replicates", 2), ("seed", 0)):
-            if getattr(self, name) < least:
-                raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
-        self.config()
+        check_run(self.config(), check_probs("probs", self.probs), self.phases, self.replicates, self.seed)
+        self.training()
 
     def config(self) -> PhaseConfig:
         """What one phase is made of."""
+        gate: Any = PpoClip(self.clip_low, self.clip_high)
+        if self.surrogate is not None:
+            if gate != PpoClip(None, None):
+                raise ValueError(f"surrogate must be without clip_low and clip_high, got {self.surrogate}")
+            gate = _named("surrogate", self.surrogate, SURROGATES)
         return PhaseConfig(
             learning_rate=self.learning_rate,
             group_size=self.group_size,
             groups_per_minibatch=self.groups_per_minibatch,
             minibatches=self.minibatches,
             success_prob=self.success_prob,
-            surrogate=PpoClip(self.clip_low, self.clip_high),
+            surrogate=gate,
             scale=self.scale,
+        )
+
+    def training(self) -> Training:
+        """How its samples become steps."""
+        return Training(
+            optimizer=_named("optimizer", self.optimizer, OPTIMIZERS),
+            max_grad_norm=self.max_grad_norm,
+            epochs=self.epochs,
+            split=self.split,
+            whiten=self.whiten,
+            kl_coefficient=self.kl_coefficient,
         )
 
     @property
@@ -66,7 +93,15 @@ class Point:
 
     def simulate(self) -> SimulationResult:
         """On one thread: a sweep runs its points side by side."""
-        return simulate(self.config(), self.probs, self.phases, self.replicates, self.stream, threads=1)
+        run = (self.config(), self.probs, self.phases, self.replicates, self.stream, self.training())
+        return simulate(*run, threads=1)
+
+
+def _named(field: str, text: str, kinds: Mapping[str, Any]) -> Any:
+    try:
+        return from_text(text, kinds)
+    except ValueError as error:
+        raise ValueError(f"{field} must be one of {', '.join(kinds)}, got {text} ({error})") from None
 
 
 DEFAULTS = {f.name: f.default for f in fields(Point) if f.default is not MISSING}

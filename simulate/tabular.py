@@ -24,6 +24,8 @@ from .update import update_of
 
 CHUNK = 2048  # replicates; fixed, so that sums are added in one order whatever the number of threads
 CHUNKS_PER_ROUND = 128
+MOST_PHASES, MOST_REPLICATES = 1_000_000, 1_000_000_000
+MOST_NUMBERS = 2**28  # of the paths that are kept, 2 GiB
 
 PLAIN = Training()
 
@@ -75,10 +77,34 @@ def simulate(
 
 
 def trajectories(
-    config: PhaseConfig, probs: ArrayLike, phases: int, replicates: int, seed: int, training: Training = PLAIN
-) -> Array:
-    """The policies of `simulate` themselves, before, between and after the phases: [replicates, phases + 1, K]."""
-    return _simulate(config, probs, phases, replicates, seed, training, replicates, None, None)[1]
+    config: PhaseConfig,
+    probs: ArrayLike,
+    phases: int,
+    replicates: int,
+    seed: int,
+    training: Training = PLAIN,
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[SimulationResult, Array]:
+    """What `simulate` gives, and its policies before, between and after the phases: [replicates, phases + 1, K]."""
+    size = replicates * (phases + 1) * np.size(probs)
+    if size > MOST_NUMBERS:
+        raise ValueError(f"trajectories must have at most {MOST_NUMBERS} numbers, got {size}")
+    return _simulate(config, probs, phases, replicates, seed, training, replicates, None, progress)
+
+
+def check_run(config: PhaseConfig, start: Array, phases: int, replicates: int, seed: int) -> None:
+    """Raise ValueError naming what cannot be simulated from start [K]."""
+    for name, value, least, most in (
+        ("phases", phases, 1, MOST_PHASES),
+        ("replicates", replicates, 2, MOST_REPLICATES),
+    ):
+        if not least <= value <= most:
+            raise ValueError(f"{name} must be in [{least}, {most}], got {value}")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}")
+    if np.size(config.success_prob) not in (1, len(start)):
+        raise ValueError(f"success_prob must be one number or {len(start)}, got {config.success_prob}")
 
 
 def _simulate(
@@ -94,13 +120,9 @@ def _simulate(
 ) -> tuple[SimulationResult, Array]:
     """The result, and the paths of the first `kept` replicates."""
     start = check_probs("probs", probs)
-    for name, value, least in (("phases", phases, 1), ("replicates", replicates, 2), ("seed", seed, 0)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+    check_run(config, start, phases, replicates, seed)
     if threads is not None and threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
-    if np.size(config.success_prob) not in (1, len(start)):
-        raise ValueError(f"success_prob must be one number or {len(start)}, got {config.success_prob}")
     workers = threads or os.cpu_count() or 1
     outcomes, steps = len(start), training.epochs * config.minibatches
     run = Setup(

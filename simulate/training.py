@@ -40,6 +40,9 @@ class Adam:
         _check("weight_decay", self.weight_decay, 0.0, math.inf, "at least 0 and finite")
 
 
+OPTIMIZERS: dict[str, type[Sgd | Adam]] = {"sgd": Sgd, "adam": Adam}  # what a command line or a sweep file calls them
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
     """The optimizer's state lives on from phase to phase.

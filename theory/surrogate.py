@@ -212,3 +212,14 @@ def push(ratio: ArrayLike, old_probs: ArrayLike, surrogate: Surrogate) -> Array:
     """
     above, below = surrogate.slopes(ratio, old_probs)
     return above - below
+
+
+# What a command line or a sweep file calls them (`notation`).
+SURROGATES: dict[str, type[Surrogate]] = {
+    "ppo": PpoClip,
+    "cispo": Cispo,
+    "sapo": Sapo,
+    "dppo": Dppo,
+    "gspo": Gspo,
+    "probability": Probability,
+}

@@ -1,5 +1,9 @@
 """`clipbias simulate run` as a user runs it."""
 
+import json
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 
 FLAGS = (
@@ -59,13 +63,34 @@ def test_the_table_is_for_people(clipbias):
     assert "±" in done.stdout
 
 
+def test_trajectories_are_the_policies_of_the_run(answer, clipbias, tmp_path):
+    """Their means are the ones that are printed, and writing them changes no number."""
+    run, file = f"simulate run --probs 0.5,0.3,0.2 {FLAGS} --phases 4 --replicates 3000", tmp_path / "paths.parquet"
+    written = clipbias(f"{run} --trajectories {file} --json")
+    assert (written.returncode, written.stderr) == (0, f"wrote {file}\n")
+    found = json.loads(written.stdout)
+    assert found == answer(run)
+    paths = pq.read_table(file)
+    assert paths.column_names == ["replicate", "phase", "p1", "p2", "p3"]
+    assert paths.num_rows == 3000 * 5
+    for phase, means in ((0, [0.5, 0.3, 0.2]), (4, found["prob_mean"]["mean"])):
+        rows = paths.filter(pc.equal(paths["phase"], phase))
+        assert rows["replicate"].to_pylist() == list(range(3000))
+        assert [pc.mean(rows[f"p{a}"]).as_py() for a in (1, 2, 3)] == pytest.approx(means, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ("--seed -1", "--seed must be at least 0, got -1"),
-        ("--replicates 1", "--replicates must be at least 2, got 1"),
-        ("--replicates many", "--replicates must be a whole number, at least 2, got many"),
-        ("--phases 0", "--phases must be at least 1, got 0"),
+        ("--replicates 1", "--replicates must be in [2, 1000000000], got 1"),
+        ("--replicates many", "--replicates must be a whole number, in [2, 1000000000], got many"),
+        ("--phases 0", "--phases must be in [1, 1000000], got 0"),
+        ("--phases 1000000000000", "--phases must be in [1, 1000000], got 1000000000000"),
+        (
+            "--phases 9999 --trajectories x.parquet",
+            "--trajectories must have at most 268435456 numbers, got 2000000000",
+        ),
         ("--clip-high nan", "--clip-high must be positive and finite, or none, got nan"),
         ("--optimizer rmsprop", "--optimizer must be one of sgd, adam"),
         ("--epochs 0", "--epochs must be in [1, 10000], got 0"),

@@ -142,6 +142,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 PLOTS = {
     "map": "--x clip_low --y clip_high --value entropy_shift --hatch entropy_mean<0.3 --ratio-std 0.1",
+    "map-rest": "--x clip_low --y clip_high --value entropy_shift --ratio-std 0.1 --rest-std 0.05",
     "map-unsigned": "--x clip_high --y clip_low --value prob_mean:1",
     "curves": "--x clip_low --by clip_high --value entropy_shift",
     "curve": "--x clip_low --where clip_high=0.28 --value clip_high_fraction:4",
@@ -203,6 +204,12 @@ WRONG = [
         "plot {out} --x clip_low --y clip_high --ratio-std 30 --value entropy_shift --out {png}",
         "--ratio-std must be in [0, 26), with clip_low and clip_high, got 30",
     ),
+    (
+        "plot {out} --x clip_low --y clip_high --ratio-std 0.1 --rest-std 0.2 --value entropy_shift --out {png}",
+        "--rest-std must be in [0, √2 ratio-std], with --ratio-std, got 0.2",
+    ),
+    ("plot {out} --x scale --value entropy_shift --out {png}", "--x must be a setting that is a number, got scale"),
+    ("plot {out} --x clip_low --by clip_high --value scale --out {png}", "--value must be a quantity, got scale"),
     ("plot {out} --x clip_low --y clip_high --value entropy_shift --out x.gif", "--out must end in .png, .pdf, .svg"),
     (
         "plot {empty} --x clip_low --value entropy_shift --out {png}",

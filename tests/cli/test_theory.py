@@ -116,7 +116,7 @@ WRONG = [
     (f"theory phase {PHASE} --probs 0.5,0.3,0.2 --method exact", "--method must be paths for more than two outcomes"),
     (f"theory phase {PHASE} --method normal", "--method must be one of exact, gaussian, paths, got normal"),
     (f"theory phase {PHASE} --surrogate sapo", "--clip-low must not be given beside --surrogate"),
-    (f"theory phase {SHAPE} --surrogate sapo:tau=1", "--surrogate must give sapo its parameters (plus, minus)"),
+    (f"theory phase {SHAPE} --surrogate sapo:tau=1", "(sapo takes plus, minus, not tau)"),
     (f"theory phase {SHAPE} --surrogate cispo:cap=0.5", "(cap must be above 1 and finite, got 0.5)"),
     (f"theory phase {SHAPE} --surrogate grpo", "--surrogate must be one of ppo, cispo, sapo, dppo, gspo, probability"),
     (f"theory phase {SHAPE} --clip-low 0.2", "--clip-high is required: positive and finite, or none"),
@@ -132,7 +132,7 @@ WRONG = [
         " --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2",
         "--probs must have two entries here, got 3",
     ),
-    (f"theory phase {SHAPE} --surrogate cispo:cap=1=2", "could not convert string to float: '1=2'"),
+    (f"theory phase {SHAPE} --surrogate cispo:cap=1=2", "cap must be a number or none, got 1=2"),
     ("theory neutral --clip-low 0.2 --ratio-std 0.1 --probs 0.1,0.9", "--ratio-std must not be given beside a set-up"),
     ("theory neutral --clip-low 0.2 --ratio-std 25 --plot x.png", "--ratio-std must be at most 2 for a figure, got 25"),
     (

@@ -27,9 +27,20 @@ def test_numbers_with_their_errors_and_entries_of_lists(table: pa.Table) -> None
 
 
 def test_choices(table: pa.Table) -> None:
-    assert where(table, "clip_low", 0.2, "--where").num_rows == 2
-    assert where(table, "clip_low", float("nan"), "--where").num_rows == 2
-    assert where(where(table, "clip_low", 0.1, "--where"), "clip_high", 0.28, "--where").num_rows == 1
+    assert where(table, "clip_low", "0.2", "--where").num_rows == 2
+    assert where(table, "clip_low", "none", "--where").num_rows == 2
+    assert where(where(table, "clip_low", "0.1", "--where"), "clip_high", "0.28", "--where").num_rows == 1
+
+
+def test_words_and_switches(sweep_text: str, here, tmp_path) -> None:
+    base = sweep_text.split("[grid]")[0]
+    run_sweep(base + "[grid]\nsurrogate = ['cispo:cap=2', 'probability']\nsplit = [true, false]", tmp_path, here)
+    table = load(tmp_path)
+    by = column(table, "surrogate", "--by")
+    assert sorted(map(by.says, by.values)) == ["cispo:cap=2"] * 2 + ["probability"] * 2
+    assert where(table, "surrogate", "cispo:cap=2", "--where")["surrogate"].to_pylist() == ["cispo:cap=2"] * 2
+    assert where(table, "split", "true", "--where")["split"].to_pylist() == [True, True]
+    check_distinct(table, [by, column(table, "split", "--x")], "--where")
 
 
 @pytest.mark.parametrize(
@@ -40,10 +51,12 @@ def test_choices(table: pa.Table) -> None:
         (lambda t: column(t, "prob_shift:3", "--value"), "--value must have an entry here, .* got prob_shift:3"),
         (lambda t: column(t, "entropy_shift:1", "--value"), "--value must be without an entry here"),
         (
-            lambda t: where(t, "clip_low", 0.3, "--where"),
+            lambda t: where(t, "clip_low", "0.3", "--where"),
             "--where must leave a point; clip_low has the values 0.1, 0.2, n",
         ),
-        (lambda t: where(t, "entropy_shift", 0.0, "--where"), "--where must name a setting, one of probs"),
+        (lambda t: where(t, "clip_low", "low", "--where"), "--where must give clip_low a number or none, got low"),
+        (lambda t: where(t, "scale", "max", "--where"), "--where must leave a point; scale has the values std$"),
+        (lambda t: where(t, "entropy_shift", "0", "--where"), "--where must name a setting, one of probs"),
         (
             lambda t: check_distinct(t, [column(t, "clip_low", "--x")], "--where"),
             "--where must be given for what else varies, since points lie on each other: clip_high",

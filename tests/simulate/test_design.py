@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 from clipbias.simulate.design import SweepError, read_design
 from clipbias.simulate.point import Point
+from clipbias.simulate.training import Adam, Sgd, Training
+from clipbias.theory.surrogate import Cispo, PpoClip
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,10 +123,39 @@ def test_what_a_seed_is_made_of() -> None:
             {"scale": "none"},
             {"probs": (0.1, 0.9)},
             {"replicates": 10},
+            {"success_prob": (0.5, 0.5)},
+            {"clip_low": None, "clip_high": None},
+            {"clip_low": None, "clip_high": None, "surrogate": "probability"},
+            {"optimizer": "adam"},
+            {"max_grad_norm": 1.0},
+            {"epochs": 2},
+            {"split": True},
+            {"whiten": True},
+            {"kl_coefficient": 0.1},
         )
     ]
     assert len({p.stream for p in [POINT, *changed]}) == len(changed) + 1
     assert all(0 <= p.stream < 2**63 for p in changed)
+
+
+def test_whatever_simulate_run_can_do_can_be_swept() -> None:
+    found = points(
+        "[grid]\nsurrogate = ['cispo:cap=1.28', 'ppo:low=0.2,high=none']\noptimizer = ['sgd:momentum=0.9', 'adam']\n"
+        "epochs = { from = 1, to = 3, num = 3 }\nsplit = [true, false]",
+        BASE.replace("= 0.5", "= [0.6, 0.3]") + "max_grad_norm = 1\nwhiten = true\nkl_coefficient = 0.01\n",
+    )
+    assert len(found) == 24
+    first = found[0]
+    assert first.config().surrogate == Cispo(1.28)
+    assert first.config().success_prob == (0.6, 0.3)
+    assert found[-1].config().surrogate == PpoClip(0.2, None)
+    assert first.training() == Training(Sgd(0.9), max_grad_norm=1.0, split=True, whiten=True, kl_coefficient=0.01)
+    assert found[-1].training() == Training(Adam(), 1.0, 3, False, True, 0.01)
+
+
+def test_a_chance_for_each_outcome_is_one_at_every_point_or_at_none() -> None:
+    with pytest.raises(SweepError, match="success_prob must be a number at every point, or a list at every point"):
+        points(GRID + "\nsuccess_prob = [0.5, [0.6, 0.3]]", BASE.replace("success_prob = 0.5", ""))
 
 
 GRID = "[grid]\nclip_low = [0.2]\nclip_high = [0.2]"
@@ -143,11 +174,23 @@ WRONG = [
     ("[grid]\nclip_low = 0.2\nclip_high = [0.2]", "grid.clip_low must be a list, or a range with from and to, got 0.2"),
     ("[grid]\nclip_low = [0.2, 0.2]\nclip_high = [1]", "grid must be a design without repeated points, got 1 repeated"),
     (f"{GRID}\nscale = ['max']", "grid.scale[0] must be one of std, std-unbiased, none, got max"),
-    (f"{GRID}\nscale = {{ from = 1, to = 2, num = 2 }}", "grid.scale must be a list of words"),
+    (f"{GRID}\nscale = {{ from = 1, to = 2, num = 2 }}", "grid.scale must be a list, got {"),
     (f"{GRID}\nphases = [1.5]", "grid.phases[0] must be a whole number, got 1.5"),
     (f"{GRID}\nphases = [true]", "grid.phases[0] must be a whole number, got True"),
-    (f"{GRID}\nphases = [0]", "grid.phases must be at least 1, got 0"),
-    (f"{GRID}\nreplicates = [1]", "grid.replicates must be at least 2, got 1"),
+    (f"{GRID}\nphases = [0]", "grid.phases must be in [1, 1000000], got 0"),
+    (f"{GRID}\nreplicates = [1]", "grid.replicates must be in [2, 1000000000], got 1"),
+    (f"{GRID}\nsplit = [1]", "grid.split[0] must be true or false, got 1"),
+    (f"{GRID}\nsplit = {{ from = 1, to = 2, num = 2 }}", "grid.split must be a list, got {"),
+    (f"{GRID}\noptimizer = ['rmsprop']", "grid.optimizer must be one of sgd, adam, got rmsprop (rmsprop is none"),
+    (f"{GRID}\noptimizer = ['adam:beta1=2']", "grid.optimizer must be one of sgd, adam, got adam:beta1=2 (beta1 must"),
+    (f"{GRID}\nepochs = [0]", "grid.epochs must be in [1, 10000], got 0"),
+    (f"{GRID}\nmax_grad_norm = [0]", "grid.max_grad_norm must be positive and finite, or none, got 0.0"),
+    (f"{GRID}\nsurrogate = ['cispo:cap=5']", "clip_low must be left out beside surrogate, got both"),
+    (
+        "[grid]\nsurrogate = ['cispo:cap=0.5']",
+        "grid.surrogate must be one of ppo, cispo, sapo, dppo, gspo, probability",
+    ),
+    ("[grid]\nsurrogate = [5]", "grid.surrogate[0] must be text, got 5"),
     (f"{GRID}\nseed = [-1]", "grid.seed must be at least 0, got -1"),
     (
         f"{GRID}\nphases = {{ from = 1, to = 9, num = 1 }}",
@@ -193,6 +236,9 @@ def test_wrong_input_is_refused_with_the_field_and_its_range(design: str, messag
         ("seed = 'x'", "base.seed must be a whole number, got x"),
         ("group_size = 1", "base.group_size must be at least 2, got 1"),
         ("success_prob = 2", "base.success_prob must be in [0, 1], got 2.0"),
+        ("success_prob = [0.5, 2]", "base.success_prob must be in [0, 1], got (0.5, 2.0)"),
+        ("success_prob = [0.5, 0.4, 0.3]", "base.success_prob must be one number or 2, got (0.5, 0.4, 0.3)"),
+        ("success_prob = ['a']", "base.success_prob must be a number, or a list of numbers, got ['a']"),
     ],
 )
 def test_wrong_settings_of_all_points(line: str, message: str) -> None:
