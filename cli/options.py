@@ -82,7 +82,7 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
 
 shape_options = stacked(
     probs,
-    number("--learning-rate", float, "at least 0 and finite", "Step size of vanilla gradient ascent on the logits"),
+    number("--learning-rate", float, "at least 0 and finite", "Step size on the logits"),
     group_size,
     number("--groups-per-minibatch", int, "at least 1", "Groups in one optimizer step"),
     number("--minibatches", int, "at least 1", "Optimizer steps per phase"),

@@ -18,9 +18,19 @@ from clipbias.theory.phase import phase
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 from scipy.stats import kstest
 
-QUANTITIES = ("log_odds_shift", "log_odds_std", "entropy_shift")
+# Where a quantity has several entries, the one that is scored: the first outcome's, the last optimizer step's.
+QUANTITIES = {
+    "log_odds_shift": (),
+    "log_odds_std": (),
+    "entropy_shift": (),
+    "prob_shift": 0,
+    "prob_std": 0,
+    "clip_low_fraction": -1,
+    "clip_high_fraction": -1,
+}
 CASES = 100  # of each of the three kinds
 REPLICATES = 20_000
+LEAST_CLIPPED = 200  # samples that a clip fraction counts: of fewer the mean is not normal
 MOST = 4.5  # the largest of 300 standard normal scores exceeds it once in 500 times
 
 
@@ -96,53 +106,91 @@ def trained() -> list[Case]:
     return cases
 
 
-def z_scores(cases, expected, given=lambda case: case) -> dict[str, np.ndarray]:
-    """By quantity, one score a case; cases without any spread are left out."""
+def entry(value, name: str) -> float:
+    return float(np.asarray(value)[QUANTITIES[name]])
+
+
+def z_scores(cases, expected, seeds: int, given=lambda case: case) -> dict[str, np.ndarray]:
+    """By quantity, one score a case and seed; cases without any spread are left out."""
     scores = {name: [] for name in QUANTITIES}
-    for seed, (case, exact) in enumerate(zip(map(given, cases), expected, strict=True)):
-        found = simulate(case.config, case.probs, case.phases, REPLICATES, seed, case.training)
-        for name, (other, spread) in exact.items():
-            estimate = getattr(found, name)
-            stderr = float(np.hypot(estimate.stderr, spread))
-            if stderr > 1e-12:
-                scores[name].append((float(estimate.mean) - other) / stderr)
+    for i, (case, exact) in enumerate(zip(map(given, cases), expected, strict=True)):
+        samples = case.config.group_size * case.config.groups_per_minibatch * case.phases
+        for seed in range(seeds):
+            found = simulate(case.config, case.probs, case.phases, REPLICATES, seed * CASES + i, case.training)
+            for name, (other, spread, replicates) in exact.items():
+                estimate = getattr(found, name)
+                stderr = float(np.hypot(entry(estimate.stderr, name), spread))
+                rare = "fraction" in name and other * samples * min(replicates, REPLICATES) < LEAST_CLIPPED
+                if stderr > 1e-12 and not rare:
+                    scores[name].append((entry(estimate.mean, name) - other) / stderr)
     return {name: np.array(values) for name, values in scores.items()}
 
 
-def enumerated(case: Case) -> dict[str, tuple[float, float]]:
+def enumerated(case: Case) -> dict[str, tuple[float, float, float]]:
     exact = enumerate_phase(case.probs, case.config, case.training.epochs, case.training.split)
     std = float(np.sqrt(exact.log_odds_variance))
-    return dict(zip(QUANTITIES, ((exact.log_odds_shift, 0.0), (std, 0.0), (exact.entropy_shift, 0.0)), strict=True))
+    return {n: (std if n == "log_odds_std" else entry(getattr(exact, n), n), 0.0, np.inf) for n in QUANTITIES}
 
 
-def closed_form(case: Case) -> dict[str, tuple[float, float]]:
+def closed_form(case: Case) -> dict[str, tuple[float, float, float]]:
     law = phase(case.probs[0], case.config)
-    return {name: (float(getattr(law, name)), 0.0) for name in QUANTITIES}
+    names = {name: "mean_prob_shift" if name == "prob_shift" else name for name in QUANTITIES}
+    return {name: (entry(getattr(law, field), name), 0.0, np.inf) for name, field in names.items()}
 
 
-def by_autograd(case: Case) -> dict[str, tuple[float, float]]:
+def by_autograd(case: Case) -> dict[str, tuple[float, float, float]]:
     found = simulate_torch(case.config, case.probs, case.phases, 2000, 77, case.training)
-    return {name: (float(e.mean), float(e.stderr)) for name in QUANTITIES for e in [getattr(found, name)]}
+    estimates = {name: getattr(found, name) for name in QUANTITIES}
+    return {name: (entry(e.mean, name), entry(e.stderr, name), 2000) for name, e in estimates.items()}
+
+
+# Referees, and the seeds at which each case is scored: one where the referee's own error is the larger part.
+KINDS = {enumerated: (enumerable, 4), closed_form: (two_outcomes, 4), by_autograd: (trained, 1)}
 
 
 @pytest.fixture(scope="module")
 def referees():
-    kinds = ((enumerable, enumerated), (two_outcomes, closed_form), (trained, by_autograd))
-    return {judge: (cases(), list(map(judge, cases()))) for cases, judge in kinds}
+    return {judge: (cases(), list(map(judge, cases()))) for judge, (cases, _) in KINDS.items()}
 
 
-@pytest.mark.parametrize("general", [False, True], ids=["fastest", "general"])
-def test_scores_are_standard_normal(referees, general, monkeypatch):
-    if general:  # two outcomes by the loop for K as well
-        monkeypatch.setattr(tabular, "covers", lambda *_: False)
-    kinds = [z_scores(*referee) for referee in referees.values()]
-    for name in QUANTITIES:
-        scores = np.concatenate([kind[name] for kind in kinds])
-        assert len(scores) >= 0.95 * 3 * CASES, name
-        assert kstest(scores, "norm").pvalue > 1e-3, name
-        assert abs(scores.mean()) < 4 / np.sqrt(len(scores)), name
-        assert abs(scores.var() - 1) < 4 * np.sqrt(2 / len(scores)), name
-        assert abs(scores).max() < MOST, name
+def is_standard_normal(scores: np.ndarray) -> bool:
+    """At most once in 1,000 times false by chance, of which more than half by the law as a whole."""
+    size = len(scores)
+    return bool(
+        kstest(scores, "norm").pvalue > 1e-3
+        and abs(scores.mean()) < 4 / np.sqrt(size)
+        and abs(scores.var() - 1) < 4 * np.sqrt(2 / size)
+        and abs(scores).max() < MOST
+    )
+
+
+@pytest.fixture(scope="module", params=["fastest", "general"])
+def scores(referees, request) -> dict[str, dict[str, np.ndarray]]:
+    """By referee and quantity; general: two outcomes by the loop for K."""
+    with pytest.MonkeyPatch.context() as patch:
+        judges = dict(KINDS)
+        if request.param == "general":
+            patch.setattr(tabular, "covers", lambda *_: False)
+            judges = {closed_form: KINDS[closed_form]}
+        return {judge.__name__: z_scores(*referees[judge], seeds) for judge, (_, seeds) in judges.items()}
+
+
+@pytest.mark.parametrize("name", QUANTITIES)
+def test_scores_are_standard_normal(scores, name):
+    """Of every kind by itself, where a kind's errors would be lost among the others', and of all together."""
+    kinds = {judge: found[name] for judge, found in scores.items()}
+    for judge, found in (kinds | {"all": np.concatenate(list(kinds.values()))}).items():
+        assert len(found) >= CASES * (0.2 if "fraction" in name else 0.95), judge
+        assert is_standard_normal(found), judge
+
+
+@pytest.mark.parametrize("name", [name for name in QUANTITIES if "fraction" not in name])
+def test_understated_errors_and_biases_are_seen(scores, name):
+    """Negative controls: errors given as 0.8 of what they are, and a bias of a third of them."""
+    for judge in scores.keys() - {by_autograd.__name__}:
+        found = scores[judge][name]
+        assert not is_standard_normal(found / 0.8)
+        assert not is_standard_normal(found + 1 / 3)
 
 
 @pytest.mark.parametrize(
@@ -155,4 +203,4 @@ def test_an_option_left_out_is_seen(referees, field, wrong):
     def change(case: Case) -> Case:
         return replace(case, training=replace(case.training, **{field: wrong}))
 
-    assert abs(z_scores(*referees[by_autograd], change)["log_odds_std"]).max() > 1.3 * MOST
+    assert abs(z_scores(*referees[by_autograd], 1, change)["log_odds_std"]).max() > 1.3 * MOST
