@@ -126,5 +126,9 @@ def suite(
         from ..validate.suite.run import run_suite
 
         written = run_suite(read_plan(plan, specs, only, quick), out, runs)
-    lines = [f"{f['experiment']} {f['organism']}, {f['subject']}: {f['verdict']}" for f in written["findings"]]
+    lines = [
+        f"{answer['letter']}  {answer['question']}  "
+        + ", ".join(f"{n} {verdict}" for verdict, n in answer["counts"].items())
+        for answer in written["answers"]
+    ]
     _say(as_json, written, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))

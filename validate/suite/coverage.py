@@ -26,7 +26,8 @@ class Coverage:
     by_tenth: tuple[float | None, ...]
 
 
-def coverage(runs: list[Frozen]) -> Coverage:
+def coverage(runs: list[Frozen]) -> Coverage | None:
+    """None where no arm is predicted to move."""
     inside: list[list[np.ndarray]] = [[] for _ in NESTED]
     ends: list[list[np.ndarray]] = [[] for _ in NESTED]
     tenths: list[list[np.ndarray]] = [[] for _ in range(10)]
@@ -47,6 +48,8 @@ def coverage(runs: list[Frozen]) -> Coverage:
                 if band == len(NESTED) - 1:
                     for phase in range(1, hit.shape[1] + 1):
                         tenths[math.ceil(10 * phase / hit.shape[1]) - 1].append(hit[:, phase - 1])
+    if arms == 0:
+        return None
     whole = [np.concatenate(hits) for hits in inside]
     last = [np.concatenate(hits) for hits in ends]
     return Coverage(

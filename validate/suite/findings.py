@@ -17,6 +17,7 @@ Verdict = Literal["held", "failed", "cannot tell"]
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One line of the report. experiment: its letter (docs/experiments.md). predicted, measured: in words and numbers.
+    run: whose it is, where it is of one run.
 
     verdict: held and failed are of the prediction; cannot tell: too few seeds to say (`judge`).
     """
@@ -28,6 +29,7 @@ class Finding:
     measured: str
     verdict: Verdict
     pvalue: float | None = None
+    run: str | None = None
 
 
 def difference_pvalue(values: NDArray[np.float64], claim: float, shared_stderr: float = 0.0) -> float:

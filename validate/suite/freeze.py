@@ -1,6 +1,7 @@
 """What is kept of a finished run: a folder of small files from which every table and figure of the suite is made.
 
     recipe.toml  prediction.json  manifest.json    as in the run (the manifest without the cells' hashes)
+    spec.toml           an organism's, as it was pretrained from
     curves.parquet      every column of metrics.parquet, one row for each arm, seed and phase
     answers.parquet     held-out problems: counts of answers by arm, seed, style, strategy, right and boxed; seed −1 is
                         the untrained model
@@ -28,10 +29,13 @@ from ..files import read_json, read_parquet, sha256, write_json, write_parquet, 
 from ..layout import EVALUATION, Cell, arm_cells, read_cells, untrained_file
 from ..manifest import check_cells, checked_prediction, read_manifest
 from ..measured import COLUMNS, check_order
+from ..model import model_folder
+from ..organism.spec import OrganismSpec, load_spec
 from ..recipe import Recipe, load_recipe
 from .tokens import tenth_counts
 
 UNTRAINED = -1
+SPEC = "spec.toml"
 TABLES = ("curves", "answers", "switches", "tenths", "credit", "weights")
 
 
@@ -108,6 +112,10 @@ def freeze(run: Path, out: Path) -> None:
                 write_parquet(folder / f"{name}.parquet", pa.concat_tables(tables, promote_options="default"), {})
         for name in ("recipe.toml", "prediction.json"):
             shutil.copyfile(run / name, folder / name)
+        if SPEC in manifest["model_sha256"]:
+            shutil.copyfile(model_folder(recipe.model) / SPEC, folder / SPEC)
+            if sha256(folder / SPEC) != manifest["model_sha256"][SPEC]:
+                raise InputError(f"{model_folder(recipe.model) / SPEC} must be as it was trained from")
         kept = {key: value for key, value in manifest.items() if key != "cells_sha256"}
         hashes = {f"{name}.parquet": sha256(folder / f"{name}.parquet") for name, tables in parts.items() if tables}
         write_json(folder / "manifest.json", kept | {"frozen_sha256": hashes})
@@ -122,10 +130,12 @@ class FrozenArm:
 
 @dataclass(frozen=True, slots=True)
 class Frozen:
-    """name: of the experiment, its folder's. tables: those of `freeze` but the curves, which `arms` has."""
+    """name: of the experiment, its folder's. spec: of an organism. tables: those of `freeze` but the curves, which
+    `arms` has."""
 
     name: str
     recipe: Recipe
+    spec: OrganismSpec | None
     prediction: dict[str, Any]
     manifest: dict[str, Any]
     seeds: tuple[int, ...]
@@ -149,8 +159,10 @@ def read_frozen(folder: Path) -> Frozen:
     for name, digest in manifest["frozen_sha256"].items():
         if sha256(folder / name) != digest:
             raise InputError(f"{folder / name} must be as it was frozen, it was changed afterwards")
-    for name, key in (("recipe.toml", "recipe_sha256"), ("prediction.json", "prediction_sha256")):
-        if sha256(folder / name) != manifest[key]:
+    expected = {"recipe.toml": manifest["recipe_sha256"], "prediction.json": manifest["prediction_sha256"]}
+    expected |= {name: digest for name, digest in manifest["model_sha256"].items() if name == SPEC}
+    for name, digest in expected.items():
+        if sha256(folder / name) != digest:
             raise InputError(f"{folder / name} must be as it was frozen, it was changed afterwards")
     tables = {name.removesuffix(".parquet"): pq.read_table(folder / name) for name in manifest["frozen_sha256"]}
     seeds = tuple(sorted(manifest["seeds"]))
@@ -162,4 +174,5 @@ def read_frozen(folder: Path) -> Frozen:
         columns = {n: rows[n].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape) for n in COLUMNS}
         arms[arm.name] = FrozenArm(columns)
     prediction = read_json(folder / "prediction.json")
-    return Frozen(folder.name, recipe, prediction, manifest, seeds, arms, tables)
+    spec = load_spec(folder / SPEC) if SPEC in expected else None
+    return Frozen(folder.name, recipe, spec, prediction, manifest, seeds, arms, tables)

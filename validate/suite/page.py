@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from .findings import Finding, points
 from .freeze import Frozen
 from .gains import Gain, accuracy_findings, band_findings, gains, share_findings, standstill
 from .hypotheses import FORMAT, INCORRECT, credit_findings, incorrect_findings
-from .prompts import spec_of, style_findings
+from .prompts import style_findings
 from .switching import slope_finding, switching_findings
 
 NO_CLIP = "no-clip"
@@ -76,9 +76,18 @@ def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
         lines += [slope_finding(run, "ground-truth"), *switching_findings(run, "ground-truth")]
     if {INCORRECT, FORMAT} <= set(names):
         lines += incorrect_findings(run)
-    if run.recipe.evaluation and len(run.recipe.evaluation.styles) > 1:
-        lines += style_findings(run, spec_of(run), run.recipe.evaluation.styles)
     return lines
+
+
+def _untrained(runs: list[Frozen]) -> list[Finding]:
+    """What the way of asking does to each organism, which all of its runs measured alike."""
+    asked = [run for run in runs if run.spec and run.recipe.evaluation and len(run.recipe.evaluation.styles) > 1]
+    return [
+        replace(line, run=run.name)
+        for run in {run.organism: run for run in reversed(asked)}.values()
+        if run.spec and run.recipe.evaluation
+        for line in style_findings(run, run.spec, run.recipe.evaluation.styles)
+    ]
 
 
 def _coin_arms(run: Frozen) -> list[str]:
@@ -144,15 +153,18 @@ def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
     """Write report.html and report.json into `out`; returns what the JSON holds."""
     found = {run.name: gains(run) for run in runs}
     everything = [gain for part in found.values() for gain in part]
-    lines = [line for run in runs for line in _experiment(run, found[run.name])]
+    lines = [replace(line, run=run.name) for run in runs for line in _experiment(run, found[run.name])]
+    lines += _untrained(runs)
     lines += _across([gain for gain in everything if gain.run.startswith("rewards-")])
     lines.sort(key=lambda line: line.experiment)
     covered, error = coverage(runs), errors(everything)
+    by_run = {run.name: part for run in runs if (part := coverage([run]))}
     few = min(len(run.seeds) for run in runs)
     report = {
         "answers": [asdict(answer) for answer in _answers(lines)],
         "findings": [asdict(line) for line in lines],
-        "coverage": asdict(covered),
+        "coverage": asdict(covered) if covered else None,
+        "coverage_by_run": {name: asdict(part) for name, part in by_run.items()},
         "errors": asdict(error),
         "runs": {
             run.name: {
@@ -169,7 +181,8 @@ def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
         answers=_answers(lines),
         lines=lines,
         coverage=covered,
-        coverage_figure=png(figures.coverage_panel(covered)),
+        coverage_by_run=by_run,
+        coverage_figure=png(figures.coverage_panel(covered)) if covered else None,
         errors=error,
         few=few,
         level=f"{100 * LEVEL:.0f} %",

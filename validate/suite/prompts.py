@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..model import model_folder
-from ..organism.spec import OrganismSpec, load_spec
+from ..organism.spec import OrganismSpec
 from ..score import LEVEL, holm
 from .findings import Finding
 from .freeze import Frozen
@@ -32,10 +31,6 @@ def claims(spec: OrganismSpec, style: str) -> StyleClaim:
     shares, boxes = np.array(spec.shares(asked)), np.array(spec.format_rates(asked))
     accuracies = np.array([strategy.accuracy for strategy in spec.strategy])
     return StyleClaim(float(shares[0]), float(shares @ accuracies), float(shares @ boxes))
-
-
-def spec_of(run: Frozen) -> OrganismSpec:
-    return load_spec(model_folder(run.recipe.model) / "spec.toml")
 
 
 def _binomial_pvalue(found: float, answers: int, claim: float) -> float:

@@ -19,6 +19,10 @@ def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: P
     letters = {answer["letter"] for answer in report["answers"]}
     assert {"a", "b", "c", "d", "e", "f", "h", "i", "j"} <= letters
     assert {line["verdict"] for line in report["findings"]} <= {"held", "failed", "cannot tell"}
+    assert len({(line["run"], line["subject"]) for line in report["findings"]}) == len(report["findings"])
+    assert set(report["coverage_by_run"]) == set(report["runs"]) == {"clip-mini", "rewards-mini"}
+    parts = [part["points"] for part in report["coverage_by_run"].values()]
+    assert sum(parts) == report["coverage"]["points"] > min(parts) > 0
     page = (finished / "report.html").read_text()
     assert "Does &lt;the&gt; suite run?" in page
     assert "<the>" not in page
@@ -50,17 +54,18 @@ def test_claims_say_what_each_reward_pays(finished: Path) -> None:
 
 
 def test_a_frozen_suite_is_not_run_again_and_says_the_same(finished: Path, plan: Path, tmp_path: Path) -> None:
+    """Not even where there are no organisms: what is frozen is enough."""
     shutil.copytree(finished, tmp_path / "results")
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(plan.parent)
+        patch.chdir(tmp_path)
         run_suite(read_plan(plan), tmp_path / "results", tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     for path, content in before.items():
         assert (tmp_path / "results" / path.relative_to(finished)).read_bytes() == content, path
 
 
-@pytest.mark.parametrize("name", ["curves.parquet", "prediction.json", "recipe.toml"])
+@pytest.mark.parametrize("name", ["curves.parquet", "prediction.json", "recipe.toml", "spec.toml"])
 def test_a_changed_result_is_refused(finished: Path, tmp_path: Path, name: str) -> None:
     shutil.copytree(finished / "clip-mini", tmp_path / "clip-mini")
     file = tmp_path / "clip-mini" / name
