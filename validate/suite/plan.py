@@ -1,11 +1,13 @@
 """Which recipes run on which organisms: recipes/suite.toml, and what a user asks for instead."""
 
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..fields import check, parse_toml, read_dataclass
 from ..files import read_text
 from ..model import spec_file
+from ..organism.spec import OrganismSpec, load_spec
 from ..recipe import Recipe, load_recipe
 
 QUICK_SEEDS, QUICK_PHASES, QUICK_SAMPLES = 2, 5, 8
@@ -47,6 +49,25 @@ def quick(recipe: Recipe) -> Recipe:
     )
 
 
+def fitted(recipe: Recipe, spec: OrganismSpec) -> Recipe:
+    """The recipe without what the organism cannot be asked: styles of prompt that it lacks, and, where no problem is
+    hard, problems whose majority is wrong."""
+    styles = {style.name for style in spec.style}
+    arms = tuple(
+        arm
+        for arm in recipe.arm
+        if arm.style in styles and (arm.problems != "mislabelled" or spec.hard_addend is not None)
+    )
+    dropped = [arm.name for arm in recipe.arm if arm not in arms]
+    check(len(arms) > 0, "spec", f"one with the styles of {recipe.name}", ", ".join(sorted(styles)))
+    if dropped:
+        print(f"{recipe.name}: {spec.name} has no style or hard problems for {', '.join(dropped)}", file=sys.stderr)
+    asked = recipe.evaluation
+    if asked is not None:
+        asked = replace(asked, styles=tuple(style for style in asked.styles if style in styles))
+    return replace(recipe, arm=arms, evaluation=asked)
+
+
 def read_plan(
     file: Path, specs: tuple[str, ...] = (), only: tuple[str, ...] = (), shortened: bool = False
 ) -> list[Experiment]:
@@ -62,8 +83,9 @@ def read_plan(
             continue
         recipe = load_recipe(file.parent / line.recipe)
         for organism in specs or line.organisms:
-            spec_file(organism)  # names the organism that is not there before anything runs
+            spec = load_spec(spec_file(organism))  # names what is not there, or wrong, before anything runs
             shown = Path(organism).stem
             changed = replace(recipe, name=f"{name}-{shown}", model=replace(recipe.model, organism=organism, path=None))
+            changed = fitted(changed, spec)
             found.append(Experiment(f"{name}-{shown}", shown, quick(changed) if shortened else changed))
     return found

@@ -109,6 +109,23 @@ def test_quick_keeps_the_arms_and_shortens_the_rest() -> None:
     assert small.phases == 240 * quick(bounds).training.phases // bounds.training.phases
 
 
+def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
+    plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = (plan.parent / "mini.toml").read_text().replace("hard_addend = 4\n", "")
+    (tmp_path / "mine.toml").write_text(spec)
+    whole_plan = Path(__file__).parents[3] / "recipes" / "suite.toml"
+    (mine,) = read_plan(whole_plan, (str(tmp_path / "mine.toml"),), ("rewards",))
+    (whole,) = read_plan(whole_plan, ("bad-code",), ("rewards",))
+    names = [[arm.name for arm in experiment.recipe.arm] for experiment in (mine, whole)]
+    assert set(names[1]) - set(names[0]) == {"incorrect", "incorrect-not-python"}
+    assert mine.recipe.evaluation is not None
+    assert mine.recipe.evaluation.styles == ("plain", "story")
+    assert "has no style or hard problems for incorrect, incorrect-not-python" in capsys.readouterr().err
+    with pytest.raises(InputError, match="spec must be one with the styles of prompts-mine, got 'plain, story'"):
+        read_plan(whole_plan, (str(tmp_path / "mine.toml"),), ("prompts",))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
