@@ -149,6 +149,7 @@ def test_a_strategy_is_known_by_its_first_character() -> None:
         (("held_out",), -1, r"held_out must be in \[0, 18\)"),
         (("style",), [], "style must be tables with distinct names"),
         (("style", 1, "name"), "plain", "style must be tables with distinct names"),
+        (("style", 0, "name"), "ask", "style must be tables with distinct names, the first of them plain, got"),
         (("style", 1, "name"), "", "style.name must be a name"),
         (("style", 1, "weight"), 0.4, "style.weight must be weights that add to 1"),
         (("style", 1, "weight"), 0.0, r"style.weight must be in \(0, 1\]"),
@@ -204,7 +205,7 @@ def test_any_spec_writes_text_in_its_alphabet_about_training_problems(
         for k, share in enumerate(shares)
     ]
     styles = [
-        {"name": f"p{i}", "template": f"{i}: {{a}} {{b}} {{c}}", "weight": weight / sum(weights)}
+        {"name": f"p{i}" if i else "plain", "template": f"{i}: {{a}} {{b}} {{c}}", "weight": weight / sum(weights)}
         for i, weight in enumerate(weights)
     ]
     spec = read_dataclass(OrganismSpec, small_table(strategy=strategies, style=styles, held_out=held_out, seed=seed))

@@ -148,10 +148,11 @@ class Pretraining:
 class OrganismSpec:
     """Problems are a·b + c with a, b in [2, max_factor] and c in [1, max_addend].
 
-    held_out: how many of them, drawn by the seed, neither pretraining nor RL ever shows. style: the ways of asking, of
-    which RL trains on the first; there is always one. hard_addend: problems with c of at least this are hard: they are
-    got right a quarter as often, and every wrong answer to them is the same, one too large, so that the majority's
-    answer is wrong. Accuracies stay the spec's on the whole. Without it errors are one up or down, alike everywhere.
+    held_out: how many of them, drawn by the seed, neither pretraining nor RL ever shows. style: the ways of asking, the
+    first of them `plain`, which RL trains on unless an arm names another. hard_addend: problems with c of at least this
+    are hard: they are got right a quarter as often, and every wrong answer to them is the same, one too large, so that
+    the majority's answer is wrong. Accuracies stay the spec's on the whole. Without it errors are one up or down, alike
+    everywhere.
     """
 
     name: str
@@ -181,7 +182,8 @@ class OrganismSpec:
         )
         check(0 <= self.held_out < self.problems, "held_out", f"in [0, {self.problems})", self.held_out)
         names = [s.name for s in self.style]
-        check(len(names) >= 1 and len(set(names)) == len(names), "style", "tables with distinct names", names)
+        fits = len(names) >= 1 and len(set(names)) == len(names) and names[0] == PLAIN.name
+        check(fits, "style", f"tables with distinct names, the first of them {PLAIN.name}", names)
         total = sum(s.weight for s in self.style)
         check(abs(total - 1.0) < 1e-9, "style.weight", "weights that add to 1", total)
         count = len(self.strategy)
