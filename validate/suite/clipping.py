@@ -65,7 +65,7 @@ def difference_findings(run: Frozen, reference: str) -> list[Finding]:
             experiment="c",
             organism=run.organism,
             subject=f"{d.arm} − {reference}: log-odds of the strategy",
-            predicted=f"{d.predicted:+.3f}",
+            predicted=f"{d.predicted:+z.3f}",
             measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f})",
             verdict=d.verdict,
             pvalue=d.pvalue_predicted,
@@ -129,6 +129,11 @@ def token_test(run: Frozen, arm: str) -> TokenTest:
     )
 
 
+def _ratio(part: float, whole: float) -> tuple[float, str]:
+    """part/whole, and the same in words; NaN where nothing was predicted."""
+    return (float("nan"), "beyond comparison with") if whole == 0 else (part / whole, f"{part / whole:.2f} times")
+
+
 def token_findings(run: Frozen, arm: str) -> list[Finding]:
     """Over mini-batches 3…M together. Fractions hold within two standard errors and a tenth, for the independence of
     sign and ratio that the claim takes for granted; the push holds if every sign is right and its size within twice."""
@@ -136,7 +141,7 @@ def token_findings(run: Frozen, arm: str) -> list[Finding]:
     for side in ("low", "high"):
         measured, expected = getattr(test, side), getattr(test, f"{side}_expected")
         stderr = float(np.sqrt(np.mean(getattr(test, f"{side}_stderr") ** 2)))
-        ratio = float(measured.mean() / expected.mean()) if expected.mean() > 0 else float("nan")
+        _, times = _ratio(measured.sum(), expected.sum())
         near = abs(measured.mean() - expected.mean()) < 2 * stderr + 0.1 * expected.mean()
         found.append(
             Finding(
@@ -144,14 +149,14 @@ def token_findings(run: Frozen, arm: str) -> list[Finding]:
                 organism=run.organism,
                 subject=f"{arm}: tokens clipped {side}, mini-batches 3 to {test.minibatches[-1]}",
                 predicted=f"{100 * expected.mean():.3f} % of all, from mini-batch 2",
-                measured=f"{100 * measured.mean():.3f} % ± {100 * stderr:.3f} ({ratio:.2f} times)",
+                measured=f"{100 * measured.mean():.3f} % ± {100 * stderr:.3f} ({times})",
                 verdict="held" if near else "failed",
             )
         )
     told = np.abs(test.push) > 2 * test.push_stderr
     agree = np.sign(test.push) == np.sign(test.push_expected)
     lowered = int((test.push_expected < 0).sum())
-    size = float(test.push @ test.push_expected / (test.push_expected @ test.push_expected))
+    size, times = _ratio(test.push @ test.push_expected, test.push_expected @ test.push_expected)
     found.append(
         Finding(
             experiment="d",
@@ -159,7 +164,7 @@ def token_findings(run: Frozen, arm: str) -> list[Finding]:
             subject=f"{arm}: push of the clip by tenth of the old probability",
             predicted=f"down in {lowered} of {TENTHS} tenths, most for rare tokens",
             measured=f"of {int(told.sum())} tenths whose push is told from zero {int((told & agree).sum())} have the"
-            f" predicted sign; its size is {size:.2f} times the predicted one",
+            f" predicted sign; its size is {times} the predicted one",
             verdict="cannot tell" if not told.any() else "held" if agree[told].all() and 0.5 < size < 2 else "failed",
         )
     )

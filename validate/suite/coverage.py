@@ -9,6 +9,7 @@ from ..outcome import STILL
 from .freeze import Frozen
 from .gains import Gain
 
+LEAST_CHANGE = 0.01  # of a share: the sign of a smaller one is not asked for
 NESTED = ((0.25, 0.75), (0.05, 0.95))  # bounds of the bands of 50 % and 90 %
 
 
@@ -79,7 +80,7 @@ class Errors:
 def errors(found: list[Gain]) -> Errors:
     predicted = np.array([gain.share_predicted for gain in found])
     measured = np.array([gain.share.mean for gain in found])
-    clear = (np.abs(predicted) > 0.01) & (np.abs(measured) > 0.01)
+    clear = (np.abs(predicted) > LEAST_CHANGE) & (np.abs(measured) > LEAST_CHANGE)
     spread = predicted.std() > 0 and measured.std() > 0
     return Errors(
         arms=len(found),

@@ -57,12 +57,12 @@ def judge(
 
 def points(of: Interval) -> str:
     """A share's change with its interval, in percentage points."""
-    return f"{100 * of.mean:+.1f} [{100 * of.low:+.1f}, {100 * of.high:+.1f}]"
+    return f"{100 * of.mean:+z.1f} [{100 * of.low:+z.1f}, {100 * of.high:+z.1f}]"
 
 
 def number(of: Interval) -> str:
     """A difference of log-odds with its interval."""
-    return f"{of.mean:+.3f} [{of.low:+.3f}, {of.high:+.3f}]"
+    return f"{of.mean:+z.3f} [{of.low:+z.3f}, {of.high:+z.3f}]"
 
 
 def seeds_note(count: int) -> str:

@@ -99,7 +99,7 @@ def share_findings(experiment: str, found: list[Gain]) -> list[Finding]:
             experiment=experiment,
             organism=g.organism,
             subject=f"{g.arm}: share of the strategy",
-            predicted=f"{100 * g.share_predicted:+.1f} points",
+            predicted=f"{100 * g.share_predicted:+z.1f} points",
             measured=f"{points(g.share)} ({seeds_note(g.share.n)})",
             verdict=judge(g.share_values, g.share_predicted, adjusted, LEAST),
             pvalue=adjusted,
@@ -116,7 +116,7 @@ def accuracy_findings(experiment: str, found: list[Gain]) -> list[Finding]:
             experiment=experiment,
             organism=g.organism,
             subject=f"{g.arm}: accuracy on held-out problems",
-            predicted=f"{100 * g.accuracy_predicted:+.1f} points, from the strategies' shares alone",
+            predicted=f"{100 * g.accuracy_predicted:+z.1f} points, from the strategies' shares alone",
             measured=f"{points(g.accuracy)} ({seeds_note(g.accuracy.n)})",
             verdict=judge(g.accuracy_values, g.accuracy_predicted, adjusted, LEAST, g.accuracy_stderr),
             pvalue=adjusted,
@@ -133,8 +133,8 @@ def band_findings(experiment: str, found: list[Gain]) -> list[Finding]:
             experiment=experiment,
             organism=g.organism,
             subject=f"{g.arm}: law of the log-odds at the end",
-            predicted=f"{g.score.predicted_mean:+.2f} ± {g.score.predicted_std:.2f} (standard deviation of seeds)",
-            measured=f"{g.score.measured.mean:+.2f} ± {g.score.measured_std:.2f}; {g.score.inside} of"
+            predicted=f"{g.score.predicted_mean:+z.2f} ± {g.score.predicted_std:.2f} (standard deviation of seeds)",
+            measured=f"{g.score.measured.mean:+z.2f} ± {g.score.measured_std:.2f}; {g.score.inside} of"
             f" {g.score.measured.n} seeds inside the 90 % band",
             verdict="failed" if not g.score.held else "held" if g.score.measured.n >= FEW_SEEDS else "cannot tell",
         )

@@ -29,7 +29,7 @@ def incorrect_findings(run: Frozen) -> list[Finding]:
             experiment="h",
             organism=run.organism,
             subject=name,
-            predicted=f"log-odds end at {claim:+.2f}",
+            predicted=f"log-odds end at {claim:+z.2f}",
             measured=f"{number(summary)} ({seeds_note(summary.n)}; share {points(moved)} points)"
             + (", the nearest" if name == nearest else ""),
             verdict=judge(end - start, claim - start, difference_pvalue(end, claim), LEAST),
@@ -64,7 +64,7 @@ def credit_findings(run: Frozen, arm: str) -> list[Finding]:
             organism=run.organism,
             subject=f"{arm}: mean advantage of right answers",
             predicted="0 (the intuitive hypothesis: positive)",
-            measured=f"{mean.mean:+.4f} [{mean.low:+.4f}, {mean.high:+.4f}] ({seeds_note(mean.n)})",
+            measured=f"{mean.mean:+z.4f} [{mean.low:+z.4f}, {mean.high:+z.4f}] ({seeds_note(mean.n)})",
             verdict=judge(advantage, 0.0, difference_pvalue(advantage, 0.0), LEAST_ADVANTAGE),
             pvalue=difference_pvalue(advantage, 0.0),
         ),
@@ -73,8 +73,8 @@ def credit_findings(run: Frozen, arm: str) -> list[Finding]:
             organism=run.organism,
             subject=f"{arm}: right among the praised less right among the blamed",
             predicted="0",
-            measured=f"{100 * praised.mean():.1f} % less {100 * blamed.mean():.1f} %: {100 * gap.mean:+.2f} points"
-            f" [{100 * gap.low:+.2f}, {100 * gap.high:+.2f}]",
+            measured=f"{100 * praised.mean():.1f} % less {100 * blamed.mean():.1f} %: {100 * gap.mean:+z.2f} points"
+            f" [{100 * gap.low:+z.2f}, {100 * gap.high:+z.2f}]",
             verdict=judge(praised - blamed, 0.0, difference_pvalue(praised - blamed, 0.0), LEAST_ADVANTAGE),
             pvalue=difference_pvalue(praised - blamed, 0.0),
         ),

@@ -11,7 +11,7 @@ from ..pages import png, render
 from ..score import LEVEL
 from . import figures
 from .clipping import difference_findings, differences, token_findings, token_test
-from .coverage import coverage, errors
+from .coverage import LEAST_CHANGE, coverage, errors
 from .findings import Finding, points
 from .freeze import Frozen
 from .gains import Gain, accuracy_findings, band_findings, gains, share_findings, standstill
@@ -20,25 +20,26 @@ from .prompts import style_findings
 from .switching import slope_finding, switching_findings
 
 NO_CLIP = "no-clip"
-# Letter, question, and which of its findings the first page shows (by the beginning of their subject).
+# Letter, question, and which of its findings the first page shows (by the beginning of their subject; all if none).
 QUESTIONS = (
-    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): (share|law)"),
-    ("b", "Does it matter how often a random reward pays?", r"gamma-.*(share|weights)"),
-    ("c", "What do the clip, its removal and other bounds do under random rewards?", r"clip − "),
-    ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip: (tokens|mean)"),
-    ("e", "Does accuracy follow the strategy, and who brings the gain?", r"ground-truth: (slope|gain)"),
+    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): share"),
+    ("b", "Does it matter how often a random reward pays?", r".*(share|weights)"),
+    ("c", "What do the clip, its removal and other bounds do under random rewards?", r".* − "),
+    ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip: "),
+    ("e", "Does accuracy follow the strategy, and who brings the gain?", r"ground-truth: slope"),
     (
         "f",
         "Can a strategy be induced by a prompt or a reward, and inhibited?",
-        r"(python|format-not-python): share|untr",
+        r"(python|format-not-python|untr).*share",
     ),
     ("g", "Does a reward against repetition remove the habit?", r""),
     ("h", "What is it in incorrect rewards that teaches?", r""),
-    ("i", "Do random rewards teach because most rewarded answers are right?", r""),
+    ("i", "Do random rewards teach because most rewarded answers are right?", r"random: "),
     ("j", "Does the strategy survive other numbers, and the problem told as a story?", r".*share"),
     ("k", "What do prompts, spurious ones included, do before and under training?", r".*(share|accuracy)"),
     ("l", "Does what works on one organism work on another?", r""),
 )
+VERDICTS = ("held", "failed", "cannot tell")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,24 +98,25 @@ def _coin_arms(run: Frozen) -> list[str]:
 
 
 def _across(found: list[Gain]) -> list[Finding]:
-    """Arms that ran on several organisms: does the sign of the accuracy's change carry over, as predicted or not?"""
+    """Arms that ran on several organisms: does the sign of the accuracy's change carry over, as predicted or not? It is
+    asked where a change was predicted (more than a point) and one is told from zero."""
     lines = []
     for arm in dict.fromkeys(gain.arm for gain in found):
         part = [gain for gain in found if gain.arm == arm]
         if len({gain.organism for gain in part}) < 2:
             continue
-        agree = sum((g.accuracy_predicted > 0) == (g.accuracy.mean > 0) for g in part)
-        clear = [g for g in part if g.accuracy.low > 0 or g.accuracy.high < 0]
-        wrong = [g.organism for g in clear if (g.accuracy_predicted > 0) != (g.accuracy.mean > 0)]
+        told = [g for g in part if g.accuracy.low > 0 or g.accuracy.high < 0]
+        clear = [g for g in told if abs(g.accuracy_predicted) > LEAST_CHANGE]
+        agree = sum((g.accuracy_predicted > 0) == (g.accuracy.mean > 0) for g in clear)
         lines.append(
             Finding(
                 experiment="l",
                 organism="all",
                 subject=f"{arm}: accuracy, organism by organism",
-                predicted="; ".join(f"{g.organism} {100 * g.accuracy_predicted:+.1f}" for g in part),
+                predicted="; ".join(f"{g.organism} {100 * g.accuracy_predicted:+z.1f}" for g in part),
                 measured="; ".join(f"{g.organism} {points(g.accuracy)}" for g in part)
-                + f": {agree} of {len(part)} signs as predicted",
-                verdict="failed" if wrong else "held" if clear else "cannot tell",
+                + f": {agree} of {len(clear)} signs as predicted",
+                verdict="cannot tell" if not clear else "held" if agree == len(clear) else "failed",
             )
         )
     return lines
@@ -125,9 +127,23 @@ def _answers(lines: list[Finding]) -> list[Answer]:
     for letter, question, shown in QUESTIONS:
         part = [line for line in lines if line.experiment == letter]
         if part:
-            chosen = [line for line in part if re.match(shown, line.subject)]
-            answers.append(Answer(letter, question, chosen, dict(Counter(line.verdict for line in part))))
+            chosen = [line for line in part if re.match(shown, line.subject)] or part
+            counts = Counter(line.verdict for line in part)
+            answers.append(Answer(letter, question, chosen, {verdict: counts[verdict] for verdict in VERDICTS}))
     return answers
+
+
+def _side_by_side(shown: list[Finding]) -> tuple[list[str], list[tuple[str, list[Finding | None]]]]:
+    """Column heads, and by subject a finding for each column: organisms, or runs where two are of one organism."""
+    by_organism = len({(line.organism, line.subject) for line in shown}) == len(shown)
+
+    def head(line: Finding) -> str:
+        return line.organism if by_organism else line.run or line.organism
+
+    heads = list(dict.fromkeys(map(head, shown)))
+    cells = {(line.subject, head(line)): line for line in shown}
+    subjects = dict.fromkeys(line.subject for line in shown)
+    return heads, [(subject, [cells.get((subject, name)) for name in heads]) for subject in subjects]
 
 
 def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
@@ -178,7 +194,7 @@ def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
     }
     page = render(
         "suite/page.html.j2",
-        answers=_answers(lines),
+        answers=[(answer, *_side_by_side(answer.shown)) for answer in _answers(lines)],
         lines=lines,
         coverage=covered,
         coverage_by_run=by_run,

@@ -108,7 +108,11 @@ def recipe(name: str, organism: Path) -> str:
 
 @pytest.fixture(scope="session")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A plan whose organism is there already: too short a pretraining to be what its spec says, so built by hand."""
+    """A plan whose organism is there already: too short a pretraining to be what its spec says, so built by hand.
+
+    The organism is named relative to the folder: a path that pytest makes up would change the prediction's hash, and
+    with it all seeds.
+    """
     from clipbias.validate.files import sha256
     from clipbias.validate.organism.pretrain import pretrain
     from clipbias.validate.organism.spec import load_spec
@@ -123,8 +127,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(spec, weights / "spec.toml")
     lines = []
     for name in NAMES:
-        (folder / f"{name}.toml").write_text(recipe(name, spec))
-        lines.append(f'[[experiment]]\nrecipe = "{name}.toml"\norganisms = ["{spec}"]\n')
+        (folder / f"{name}.toml").write_text(recipe(name, Path(spec.name)))
+        lines.append(f'[[experiment]]\nrecipe = "{name}.toml"\norganisms = ["{spec.name}"]\n')
     (folder / "plan.toml").write_text("\n".join(lines))
     return folder / "plan.toml"
 

@@ -57,6 +57,7 @@ def test_a_frozen_suite_is_not_run_again_and_says_the_same(finished: Path, plan:
     """Not even where there are no organisms: what is frozen is enough."""
     shutil.copytree(finished, tmp_path / "results")
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
+    shutil.copyfile(plan.parent / "mini.toml", tmp_path / "mini.toml")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(tmp_path)
         run_suite(read_plan(plan), tmp_path / "results", tmp_path / "runs")
@@ -74,7 +75,10 @@ def test_a_changed_result_is_refused(finished: Path, tmp_path: Path, name: str) 
         read_frozen(tmp_path / "clip-mini")
 
 
-def test_results_of_other_recipes_are_refused(finished: Path, plan: Path, tmp_path: Path) -> None:
+def test_results_of_other_recipes_are_refused(
+    finished: Path, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(plan.parent)
     others = [replace(e, recipe=replace(e.recipe, seeds=e.recipe.seeds + 1)) for e in read_plan(plan)]
     with pytest.raises(InputError, match="out must hold results of these recipes"):
         run_suite(others, finished, tmp_path / "runs")
