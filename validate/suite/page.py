@@ -55,7 +55,7 @@ class Answer:
 def _letter(run: Frozen, arm: str) -> str:
     kind = run.name.removesuffix(f"-{run.organism}")
     if kind != "rewards":
-        return {"gamma": "b", "clip": "c", "bounds": "c", "prompts": "k"}.get(kind, "a")
+        return {"gamma": "b", "clip": "c", "again": "c", "bounds": "c", "prompts": "k"}.get(kind, "a")
     if "python" in arm:
         return "f"
     return "g" if arm == "no-repetition" and run.organism == "repetition" else "a"
