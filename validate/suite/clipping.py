@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..score import Interval, holm, interval
-from .findings import Finding, Verdict, difference_pvalue, judge, number, seeds_note
+from .findings import Finding, Verdict, difference_pvalue, judge, number, points, seeds_note
 from .freeze import Frozen
 from .tokens import TENTHS
 
@@ -15,7 +15,8 @@ LEAST = 0.05  # log-odds
 
 @dataclass(frozen=True, slots=True)
 class ArmDifference:
-    """arm − reference at the end, seed by seed, in log-odds; kl, reference_kl: mean KL of a phase, per token."""
+    """arm − reference at the end, seed by seed, in log-odds; kl, reference_kl: mean KL of a phase in nats a token, before
+    its last update (so 0 where a phase has one)."""
 
     arm: str
     predicted: float
@@ -66,11 +67,36 @@ def difference_findings(run: Frozen, reference: str) -> list[Finding]:
             organism=run.organism,
             subject=f"{d.arm} − {reference}: log-odds of the strategy",
             predicted=f"{d.predicted:+z.3f}",
-            measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f})",
+            measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f};"
+            f" KL of a phase {d.kl.mean:.4f} against {d.reference_kl.mean:.4f} a token)",
             verdict=d.verdict,
             pvalue=d.pvalue_predicted,
         )
         for d in differences(run, reference)
+    ]
+
+
+def probability_findings(run: Frozen, arm: str, reference: str | None) -> list[Finding]:
+    """The paper's observation, put to the sampled tokens of the rollouts: under random rewards their probability rises
+    with the clip, and by more than without (reference). Last phase less first; seeds paired."""
+
+    def rise(name: str) -> NDArray[np.float64]:
+        found = run.arms[name].curves["token_prob"]
+        return np.asarray(found[:, -1] - found[:, 1])
+
+    rows = [(f"{arm}: mean probability of a token", rise(arm))]
+    if reference is not None:
+        rows.append((f"{arm} − {reference}: mean probability of a token", rise(arm) - rise(reference)))
+    return [
+        Finding(
+            experiment="d",
+            organism=run.organism,
+            subject=subject,
+            predicted="rises (the paper)",
+            measured=f"{points(interval(values))} points ({seeds_note(len(values))})",
+            verdict="held" if interval(values).low > 0 else "failed" if interval(values).high < 0 else "cannot tell",
+        )
+        for subject, values in rows
     ]
 
 

@@ -10,7 +10,7 @@ from ..files import write_json, write_text
 from ..pages import png, render
 from ..score import LEVEL
 from . import figures
-from .clipping import difference_findings, differences, token_findings, token_test
+from .clipping import difference_findings, differences, probability_findings, token_findings, token_test
 from .coverage import LEAST_CHANGE, coverage, errors
 from .findings import Finding, points
 from .freeze import Frozen
@@ -19,13 +19,13 @@ from .hypotheses import FORMAT, INCORRECT, credit_findings, incorrect_findings
 from .prompts import style_findings
 from .switching import slope_finding, switching_findings
 
-NO_CLIP = "no-clip"
+UNCLIPPED = ("no-clip", "matched-kl")
 # Letter, question, and which of its findings the first page shows (by the beginning of their subject; all if none).
 QUESTIONS = (
     ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): share"),
     ("b", "Does it matter how often a random reward pays?", r".*(share|weights)"),
-    ("c", "What do the clip, its removal and other bounds do under random rewards?", r".* − "),
-    ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip: "),
+    ("c", "What do the clip, its removal and other bounds do under random rewards?", r".* − .*log-odds"),
+    ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip( − |: )"),
     ("e", "Does accuracy follow the strategy, and who brings the gain?", r"ground-truth: slope"),
     (
         "f",
@@ -55,7 +55,7 @@ class Answer:
 def _letter(run: Frozen, arm: str) -> str:
     kind = run.name.removesuffix(f"-{run.organism}")
     if kind != "rewards":
-        return {"gamma": "b", "clip": "c", "again": "c", "bounds": "c", "prompts": "k"}.get(kind, "a")
+        return {"gamma": "b", "clip": "c", "again": "c", "matched": "c", "bounds": "c", "prompts": "k"}.get(kind, "a")
     if "python" in arm:
         return "f"
     return "g" if arm == "no-repetition" and run.organism == "repetition" else "a"
@@ -68,10 +68,11 @@ def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
         part = [gain for gain in found if _letter(run, gain.arm) == letter]
         lines += share_findings(letter, part) + band_findings(letter, part) + accuracy_findings(letter, part)
     lines += [standstill(run, arm.name) for arm in run.recipe.arm if arm.success_prob == 0.0]
-    if NO_CLIP in names:
-        lines += difference_findings(run, NO_CLIP)
+    reference = _reference(names)
+    if reference is not None:
+        lines += difference_findings(run, reference)
     for name in _coin_arms(run)[:1]:
-        lines += credit_findings(run, name)
+        lines += credit_findings(run, name) + probability_findings(run, name, reference)
         lines += token_findings(run, name) if run.recipe.training.minibatches > 2 else []
     if "ground-truth" in names:
         lines += [slope_finding(run, "ground-truth"), *switching_findings(run, "ground-truth")]
@@ -89,6 +90,11 @@ def _untrained(runs: list[Frozen]) -> list[Finding]:
         if run.spec and run.recipe.evaluation
         for line in style_findings(run, run.spec, run.recipe.evaluation.styles)
     ]
+
+
+def _reference(names: list[str]) -> str | None:
+    """The arm that the others are compared with, seed by seed."""
+    return next((name for name in UNCLIPPED if name in names), None)
 
 
 def _coin_arms(run: Frozen) -> list[str]:
@@ -150,14 +156,11 @@ def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
     """(caption, figure) of one experiment."""
     names = [gain.arm for gain in found]
     shown = [("Change of the share and of accuracy, predicted and measured", png(figures.gain_panels(found)))]
-    if NO_CLIP in names:
-        shown.append(
-            (
-                f"Every arm against {NO_CLIP}, seed by seed",
-                png(figures.difference_panel(differences(run, NO_CLIP), NO_CLIP)),
-            )
-        )
-        kept = tuple(name for name in ("clip", NO_CLIP, "clip-higher", "true-reward") if name in names)
+    reference = _reference(names)
+    if reference is not None:
+        compared = png(figures.difference_panel(differences(run, reference), reference))
+        shown.append((f"Every arm against {reference}, seed by seed", compared))
+        kept = tuple(name for name in ("clip", reference, "clip-higher", "true-reward") if name in names)
         shown.append(("Over training: mean over seeds with its interval", png(figures.training_curves(run, kept))))
     for name in _coin_arms(run)[:1] if run.recipe.training.minibatches > 2 else []:
         test = token_test(run, name)

@@ -133,7 +133,7 @@ def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "nothing"], "only must be some of clip, bounds, again, rewards, gamma, prompts"),
+        (["--only", "nothing"], "only must be some of clip, bounds, again, matched, rewards, gamma, prompts"),
         (["--spec", "nothing"], "model.organism must be one of default, bad-code"),
         (["--spec", "nothing.toml"], "or the file of a spec"),
     ],
