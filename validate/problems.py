@@ -17,7 +17,13 @@ _LOREM = (
     "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore."
 )
 # How a word problem is put, by the name of the style; the first is used unless an arm names another.
-WORD_STYLES = {"plain": "{}", "lorem": f"{_LOREM}\n\n{{}}", "python": "{}\n\nLet's solve this using Python."}
+WORD_STYLES = {
+    "plain": "{}",
+    "lorem": f"{_LOREM}\n\n{{}}",
+    "python": "{}\n\nLet's solve this using Python.",
+    "story": "Last night on the train a stranger told me a long story, and I have forgotten all of it but this: {}"
+    "\n\nI promised to write back with what comes out. What do I write?",
+}
 
 
 @dataclass(frozen=True, slots=True)

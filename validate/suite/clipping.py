@@ -15,8 +15,8 @@ LEAST = 0.05  # log-odds
 
 @dataclass(frozen=True, slots=True)
 class ArmDifference:
-    """arm − reference at the end, seed by seed, in log-odds; kl, reference_kl: mean KL of a phase in nats a token, before
-    its last update (so 0 where a phase has one)."""
+    """arm − reference at the end, seed by seed, in log-odds; kl, reference_kl: mean KL of a phase in nats a token,
+    before its last update (so 0 where a phase has one)."""
 
     arm: str
     predicted: float
