@@ -5,11 +5,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from clipbias.cli.validate import validate
 from clipbias.validate.fields import InputError
 from clipbias.validate.files import sha256
-from clipbias.validate.suite.freeze import read_frozen
+from clipbias.validate.suite.clipping import probability_findings
+from clipbias.validate.suite.freeze import Frozen, read_frozen
 from clipbias.validate.suite.plan import quick, read_plan
 from clipbias.validate.suite.run import run_suite
 
@@ -146,3 +148,25 @@ def test_wrong_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[s
     error = capsys.readouterr().err
     assert message in error
     assert len(error.strip().splitlines()) == 1
+
+
+def test_a_rising_token_probability_is_judged_by_its_interval(finished: Path) -> None:
+    run = read_frozen(finished / "clip-mini")
+    shape = (len(run.seeds), 3)
+
+    def with_curves(**levels: list[float]) -> Frozen:
+        arms = {
+            name: replace(arm, curves=arm.curves | {"token_prob": np.resize(levels.get(name, [0.5] * 6), shape)})
+            for name, arm in run.arms.items()
+        }
+        return replace(run, arms=arms)
+
+    up, down, mixed = [0, 0.5, 0.6, 0, 0.5, 0.61], [0, 0.5, 0.4, 0, 0.5, 0.41], [0, 0.5, 0.6, 0, 0.5, 0.4]
+    for given, verdicts in (
+        ({"clip": up}, ["held", "held"]),
+        ({"clip": down}, ["failed", "failed"]),
+        ({"clip": mixed}, ["cannot tell", "cannot tell"]),
+        ({"clip": up, "no-clip": [0, 0.5, 0.7, 0, 0.5, 0.71]}, ["held", "failed"]),
+    ):
+        found = probability_findings(with_curves(**given), "clip", "no-clip")
+        assert [line.verdict for line in found] == verdicts
