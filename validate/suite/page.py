@@ -16,7 +16,7 @@ from .findings import Finding, points
 from .freeze import Frozen
 from .gains import Gain, accuracy_findings, band_findings, gains, share_findings, standstill
 from .hypotheses import FORMAT, INCORRECT, credit_findings, incorrect_findings
-from .prompts import style_findings
+from .prompts import UNTRAINED, style_findings
 from .switching import slope_finding, switching_findings
 
 UNCLIPPED = ("no-clip", "matched-kl")
@@ -139,6 +139,19 @@ def _answers(lines: list[Finding]) -> list[Answer]:
     return answers
 
 
+def _sections(lines: list[Finding]) -> list[tuple[str, list[Finding]]]:
+    """Title and findings. What a spec says of its untrained organism is no claim of the theory's."""
+    written = [line for line in lines if line.subject.startswith(UNTRAINED)]
+    claimed = [line for line in lines if line not in written]
+    return [
+        ("What the theory got wrong", [line for line in claimed if line.verdict == "failed"]),
+        ("What it got right", [line for line in claimed if line.verdict == "held"]),
+        ("What the seeds are too few to tell", [line for line in claimed if line.verdict == "cannot tell"]),
+        ("Organisms that are not what their specs say", [line for line in written if line.verdict == "failed"]),
+        ("Organisms that are what their specs say", [line for line in written if line.verdict == "held"]),
+    ]
+
+
 def _side_by_side(shown: list[Finding]) -> tuple[list[str], list[tuple[str, list[Finding | None]]]]:
     """Column heads, and by subject a finding for each column: organisms, or runs where two are of one organism."""
     by_organism = len({(line.organism, line.subject) for line in shown}) == len(shown)
@@ -198,7 +211,7 @@ def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
     page = render(
         "suite/page.html.j2",
         answers=[(answer, *_side_by_side(answer.shown)) for answer in _answers(lines)],
-        lines=lines,
+        sections=_sections(lines),
         coverage=covered,
         coverage_by_run=by_run,
         coverage_figure=png(figures.coverage_panel(covered)) if covered else None,

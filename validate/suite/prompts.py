@@ -16,6 +16,7 @@ from .findings import Finding
 from .freeze import Frozen
 from .gains import Rates, untrained
 
+UNTRAINED = "untrained, "  # how the subject of such a finding begins
 SLACK = 0.05  # of a share: pretraining comes this near to its spec, as the organisms' cards say
 
 
@@ -54,7 +55,7 @@ def style_findings(run: Frozen, spec: OrganismSpec, styles: tuple[str, ...]) -> 
         Finding(
             experiment=letter,
             organism=run.organism,
-            subject=f"untrained, {numbers}: {words[name]}",
+            subject=f"{UNTRAINED}{numbers}: {words[name]}",
             predicted=f"{100 * claim:.0f} % ± {100 * SLACK:.0f}, by the spec",
             measured=f"{100 * value:.1f} % ({found.answers} answers)",
             verdict="failed" if p < 1 - LEVEL else "held",
