@@ -15,8 +15,8 @@ LEAST = 0.05  # log-odds
 
 @dataclass(frozen=True, slots=True)
 class ArmDifference:
-    """arm − reference at the end, seed by seed, in log-odds; kl, reference_kl: mean KL of a phase in nats a token,
-    before its last update (so 0 where a phase has one)."""
+    """arm − reference at the end, seed by seed, in log-odds, and as a share; kl, reference_kl: mean KL of a phase in
+    nats a token, before its last update (so 0 where a phase has one)."""
 
     arm: str
     predicted: float
@@ -24,6 +24,7 @@ class ArmDifference:
     pvalue_zero: float
     pvalue_predicted: float
     verdict: Verdict
+    share: Interval
     kl: Interval
     reference_kl: Interval
 
@@ -32,8 +33,8 @@ def differences(run: Frozen, reference: str) -> list[ArmDifference]:
     """Of all other arms; both p-values corrected for their number (Holm)."""
     names = [arm.name for arm in run.recipe.arm if arm.name != reference]
 
-    def end(name: str) -> NDArray[np.float64]:
-        return run.arms[name].curves["log_odds"][:, -1]
+    def end(name: str, column: str = "log_odds") -> NDArray[np.float64]:
+        return run.arms[name].curves[column][:, -1]
 
     def claim(name: str) -> float:
         return float(run.prediction["arms"][name]["log_odds_mean"][-1])
@@ -53,6 +54,7 @@ def differences(run: Frozen, reference: str) -> list[ArmDifference]:
             pvalue_zero=p_zero,
             pvalue_predicted=p_claimed,
             verdict=judge(values[name], claims[name], p_claimed, LEAST),
+            share=interval(end(name, "share") - end(reference, "share")),
             kl=kl(name),
             reference_kl=kl(reference),
         )
@@ -68,7 +70,7 @@ def difference_findings(run: Frozen, reference: str) -> list[Finding]:
             subject=f"{d.arm} − {reference}: log-odds of the strategy",
             predicted=f"{d.predicted:+z.3f}",
             measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f};"
-            f" KL of a phase {d.kl.mean:.4f} against {d.reference_kl.mean:.4f} a token)",
+            f" share {points(d.share)} points; KL of a phase {d.kl.mean:.4f} against {d.reference_kl.mean:.4f} a token)",
             verdict=d.verdict,
             pvalue=d.pvalue_predicted,
         )
