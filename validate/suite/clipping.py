@@ -70,7 +70,7 @@ def difference_findings(run: Frozen, reference: str) -> list[Finding]:
             subject=f"{d.arm} − {reference}: log-odds of the strategy",
             predicted=f"{d.predicted:+z.3f}",
             measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f};"
-            f" share {points(d.share)} points; KL of a phase {d.kl.mean:.4f} against {d.reference_kl.mean:.4f} a token)",
+            f" share {points(d.share)}; KL of a phase {d.kl.mean:.4f} against {d.reference_kl.mean:.4f} a token)",
             verdict=d.verdict,
             pvalue=d.pvalue_predicted,
         )
