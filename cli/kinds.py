@@ -141,6 +141,8 @@ class OutputFile(click.ParamType):
         path = Path(value)
         if path.suffix not in self.kinds:
             self.fail(f"must end in {', '.join(self.kinds)}, got {value}", param, ctx)
+        if path.is_dir():
+            self.fail(f"must be a file, not a folder, got {value}", param, ctx)
         if not path.parent.is_dir():
             self.fail(f"must be in a folder that exists, got {value}", param, ctx)
         if not os.access(path.parent, os.W_OK | os.X_OK):

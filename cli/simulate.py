@@ -63,7 +63,7 @@ simulate.add_command(plot)
 @training_options
 @options.number("--phases", int, "in [1, 1000000]", "Phases", default=1)
 @options.number("--replicates", int, "in [2, 1000000000]", "Independent policies", default=100_000)
-@options.number("--seed", int, "at least 0", "Same seed, same numbers", default=0)
+@options.number("--seed", int, "in [0, 9223372036854775807]", "Same seed, same numbers", default=0)
 @click.option(
     "--trajectories",
     type=ParquetFile(),

@@ -157,7 +157,7 @@ def _progress() -> Iterator[Callable[[int, int], None] | None]:
 @click.option("--hatch", type=Region(), help="Map: hatch where a quantity is below or above a level.")
 @click.option(
     "--ratio-std",
-    type=Number(float, "in [0, 26)"),
+    type=Number(float, "in [0, 10]"),
     help="Map of clip_high over clip_low: draw the rule for rare outcomes, (1 + high)(1 - low) ="
     " exp(2 ratio-std² - rest-std²).",
 )
@@ -192,8 +192,8 @@ def plot(
     for name, given in (("--hatch", hatch), ("--ratio-std", ratio_std)):
         if given is not None and y is None:
             raise click.ClickException(f"{name} must be with --y")
-    if ratio_std is not None and not ((x, y) == ("clip_low", "clip_high") and 0 <= ratio_std < 26):
-        raise click.ClickException(f"--ratio-std must be in [0, 26), with clip_low and clip_high, got {ratio_std:g}")
+    if ratio_std is not None and not ((x, y) == ("clip_low", "clip_high") and 0 <= ratio_std <= 10):
+        raise click.ClickException(f"--ratio-std must be in [0, 10], with clip_low and clip_high, got {ratio_std:g}")
     if rest_std is not None and not (ratio_std is not None and 0 <= rest_std <= math.sqrt(2) * ratio_std):
         raise click.ClickException(f"--rest-std must be in [0, √2 ratio-std], with --ratio-std, got {rest_std:g}")
     with _user_errors():
@@ -210,18 +210,20 @@ def plot(
                 raise click.ClickException(f"{option} must be one of {', '.join(columns.SETTINGS)}, got {name}")
         on_axes = named[:2] if y is not None else named[:1]
         for axis, option in named:
-            if option != "--by" and columns.column(table, axis, option).words:
+            if option != "--by" and columns.column(table, axis, option).words is not None:
                 raise click.ClickException(f"{option} must be a setting that is a number, got {axis}")
         off = np.any([np.isnan(columns.column(table, *axis).values) for axis in on_axes], axis=0)
+        if off.all():
+            raise click.ClickException(f"--x must be a setting that is a number somewhere, got {x}")
         if off.any():
-            click.echo(f"left out: {off.sum()} points where a clip on an axis is none", err=True)
+            click.echo(f"left out: {off.sum()} points where a setting on an axis is none", err=True)
             table = table.filter(~off)
         axes = [columns.column(table, *axis) for axis in named]
         columns.check_distinct(table, axes, "--where")
         quantity = columns.column(table, value, "--value")
         if by is not None and len(np.unique(axes[1].values)) > MOST_CURVES:
             raise click.ClickException(f"--by must have at most {MOST_CURVES} values, got {by}")
-        if quantity.words:
+        if quantity.words is not None:
             raise click.ClickException(f"--value must be a quantity, got {value}")
         region = None if hatch is None else (columns.column(table, hatch[0], "--hatch"), *hatch[1:])
 

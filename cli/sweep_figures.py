@@ -47,8 +47,9 @@ class Grid:
 
     @property
     def is_filled(self) -> bool:
-        """False for points drawn at random, each in a row and a column of its own."""
-        return 2 * len(self.x.values) > len(self.columns) * len(self.rows)
+        """False for points drawn at random, each in a row and a column of its own, and for a single row or column."""
+        several = min(len(self.columns), len(self.rows)) > 1
+        return several and 2 * len(self.x.values) > len(self.columns) * len(self.rows)
 
     def cells(self, values: Array) -> Array:
         """[rows, columns], NaN where there is no point."""
@@ -83,7 +84,7 @@ def heat_map(
     _scale(axes, "x", grid.columns)
     _scale(axes, "y", grid.rows)
     figure.colorbar(drawn, ax=axes).set_label(label(value) + (" (nats)" if value.name.startswith("entropy") else ""))
-    handles = [] if hatch is None else [_hatch(axes, grid, *hatch)]
+    handles = [] if hatch is None else _hatch(axes, grid, *hatch)
     if signed:
         near = within_two_errors(value)
         if near.any():
@@ -101,11 +102,12 @@ def heat_map(
 
 
 def _hatch(axes: Any, grid: Grid, quantity: Column, side: str, level: float) -> Any:
-    """Mark where the quantity is on that side of the level; the entry for the legend."""
+    """Mark where the quantity is on that side of the level; what the legend would not find by itself."""
     text, values = f"{label(quantity)} {side} {level:g}", quantity.values
     inside = values < level if side == "<" else values > level
     if not grid.is_filled:
-        return axes.plot(grid.x.values[inside], grid.y.values[inside], "x", color="black", markersize=5, label=text)[0]
+        axes.plot(grid.x.values[inside], grid.y.values[inside], "x", color="black", markersize=5, label=text)
+        return []
     if inside.any():
         levels = [values.min() - 1.0, level] if side == "<" else [level, values.max() + 1.0]
         cells = grid.cells(values)
@@ -113,7 +115,7 @@ def _hatch(axes: Any, grid: Grid, quantity: Column, side: str, level: float) -> 
         area.set_edgecolor(GREY)
         if not inside.all():
             axes.contour(grid.columns, grid.rows, cells, levels=[level], colors=GREY)
-    return Patch(facecolor="none", edgecolor=GREY, hatch="///", label=text)
+    return [Patch(facecolor="none", edgecolor=GREY, hatch="///", label=text)]
 
 
 def _clip_landmarks(axes: Any, grid: Grid, rule: tuple[float, float] | None) -> None:

@@ -16,17 +16,17 @@ SETTINGS = tuple(field.name for field in fields(Point))
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """values [N], NaN for none; stderr [N] where the column is a Monte-Carlo mean; words: of text, whose values are
-    places in it."""
+    """values [N], NaN for none; stderr [N] where the column is a Monte-Carlo mean; words: of text and switches, whose
+    values are places in it."""
 
     name: str
     values: Array
     stderr: Array | None
-    words: tuple[str, ...] = ()
+    words: tuple[str, ...] | None = None
 
     def says(self, value: float) -> str:
         """One of its values as people write it."""
-        return "none" if np.isnan(value) else self.words[int(value)] if self.words else f"{value:g}"
+        return "none" if np.isnan(value) else f"{value:g}" if self.words is None else self.words[int(value)]
 
 
 def column(table: pa.Table, name: str, option: str) -> Column:
@@ -39,6 +39,8 @@ def column(table: pa.Table, name: str, option: str) -> Column:
         texts = table[base].to_pylist()
         words = tuple(sorted({text for text in texts if text is not None}))
         return Column(name, np.array([np.nan if text is None else words.index(text) for text in texts]), None, words)
+    if pa.types.is_boolean(table[base].type):
+        return Column(name, np.array(table[base].to_pylist(), dtype=np.float64), None, ("false", "true"))
     stderr = f"{base}_stderr"
     errors = _numbers(table[stderr], name, entry, option) if stderr in table.column_names else None
     return Column(name, _numbers(table[base], name, entry, option), errors)
@@ -61,9 +63,9 @@ def where(table: pa.Table, name: str, text: str, option: str) -> pa.Table:
     if name.partition(":")[0] not in SETTINGS:
         raise SweepError(f"{option} must name a setting, one of {', '.join(SETTINGS)}, got {name}")
     found = column(table, name, option)
-    words = {"none": np.nan, "true": 1.0, "false": 0.0} | {word: float(i) for i, word in enumerate(found.words)}
+    words = {"none": np.nan} | {word: float(i) for i, word in enumerate(found.words or ())}
     try:
-        value = words[text] if text in words else float("inf" if found.words else text)
+        value = words[text] if text in words else float(text) if found.words is None else np.inf
     except ValueError:
         raise SweepError(f"{option} must give {name} a number or none, got {text}") from None
     kept = table.filter(pa.array(np.isclose(found.values, value, rtol=1e-9, atol=0.0, equal_nan=True)))

@@ -18,12 +18,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from .design import SweepError
 from .estimate import Estimate
-from .point import Point
+from .point import DEFAULTS, Point
 from .tabular import SimulationResult
 
 Row = dict[str, Any]
@@ -83,18 +84,29 @@ def is_whole(folder: Path, point: Point) -> bool:
     except (OSError, ValueError, pa.ArrowException):
         return False
     sealed = (table.schema.metadata or {}).get(b"sha256") == _seal(values)
-    # One written before clipbias had all of today's settings would not fit beside the others.
-    return sealed and values.get("stream") == point.stream and asdict(point).keys() <= values.keys()
+    return sealed and values.get("stream") == point.stream
 
 
 def load(folder: Path) -> pa.Table:
-    """All finished points; raises SweepError where there are none."""
-    if not any((folder / DATA).glob("*.parquet")):
+    """All finished points; raises SweepError where there are none.
+
+    A setting that clipbias did not have yet when a point was computed is at its default.
+    """
+    files = sorted((folder / DATA).glob("*.parquet"))
+    if not files:
         raise SweepError(f"dir must be the folder of a sweep with a finished point, got {str(folder)!r}")
     try:
-        return ds.dataset(folder / DATA, format="parquet").to_table()
+        schema = pa.unify_schemas([pq.read_schema(file).remove_metadata() for file in files])
+        table = ds.dataset(files, schema=schema, format="parquet").to_table()
     except (OSError, ValueError, pa.ArrowException) as error:
         raise SweepError(f"{folder / DATA} must hold whole Parquet files: {str(error).splitlines()[0]}") from None
+    hints = typing.get_type_hints(Point)
+    for name, default in DEFAULTS.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.array([default] * table.num_rows, _TYPES.get(hints[name])))
+        elif default is not None:
+            table = table.set_column(table.column_names.index(name), name, pc.fill_null(table[name], default))
+    return table
 
 
 @contextmanager

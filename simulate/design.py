@@ -2,15 +2,17 @@
 
 import itertools
 import math
+import sys
 import tomllib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from .point import DEFAULTS, Point
+from ..theory.notation import from_text, to_text
+from .point import DEFAULTS, NAMED, Point
 
 LARGEST = 100_000  # points of a sweep
 DIGITS = 12  # of a value between the ends of a range: the 0.2 of a range is then the 0.2 of a list
@@ -27,7 +29,7 @@ def read_design(text: str) -> list[Point]:
     """The points of a sweep file, in its order; raises SweepError naming the field that is wrong."""
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise SweepError(f"the sweep file must be valid TOML: {error}") from None
     kinds = [kind for kind in ("grid", "random") if kind in tables]
     for name, table in tables.items():
@@ -91,13 +93,21 @@ def _value(name: str, raw: Any, path: str) -> Any:
     for plain, allowed in ((bool, "true or false"), (int, "a whole number"), (str, "text")):
         if hint in (plain, plain | None):
             _check(type(raw) is plain, path, allowed, raw)
-            return raw
+            return _written(raw, NAMED[name], path) if name in NAMED else raw
     _check(_is_number(raw), path, "a finite number or none" if hint == float | None else "a finite number", raw)
     return float(raw)
 
 
+def _written(text: str, kinds: Mapping[str, Any], path: str) -> str:
+    """In the one way of writing it, so that one setting is one point with one stream of random numbers."""
+    try:
+        return to_text(from_text(text, kinds), kinds)
+    except ValueError as error:
+        raise SweepError(f"{path} must be one of {', '.join(kinds)}, got {text} ({error})") from None
+
+
 def _is_number(raw: Any) -> bool:
-    return isinstance(raw, int | float) and not isinstance(raw, bool) and math.isfinite(raw)
+    return isinstance(raw, int | float) and not isinstance(raw, bool) and abs(raw) <= sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,7 @@ class _Range:
 
     def at(self, share: float) -> Any:
         """The value at `share` in [0, 1] of the way; whole numbers have equal shares of [low, high + 1) if drawn."""
-        between = self.low * (self.high / self.low) ** share if self.log else self.low + (self.high - self.low) * share
+        between = self.low ** (1 - share) * self.high**share if self.log else self.low + (self.high - self.low) * share
         if self.is_whole:
             return round(between)
         return _value(self.name, float(f"{between:.{DIGITS}g}"), self.name)

@@ -19,15 +19,16 @@ class Gate(NamedTuple):
 
 
 def gate_of(surrogate: Surrogate) -> Gate:
+    """Of floats alone: a whole number would have the loops compiled once more."""
     match surrogate:
         case PpoClip(dual=dual):
-            return Gate(PPO, surrogate.lower_bound, surrogate.upper_bound, math.inf if dual is None else dual)
+            return Gate(PPO, surrogate.lower_bound, surrogate.upper_bound, math.inf if dual is None else float(dual))
         case Cispo(cap):
-            return Gate(CISPO, cap, 0.0, 0.0)
+            return Gate(CISPO, float(cap), 0.0, 0.0)
         case Sapo(plus, minus):
-            return Gate(SAPO, plus, minus, 0.0)
+            return Gate(SAPO, float(plus), float(minus), 0.0)
         case Dppo(low, high):
-            return Gate(DPPO, math.inf if low is None else low, math.inf if high is None else high, 0.0)
+            return Gate(DPPO, math.inf if low is None else float(low), math.inf if high is None else float(high), 0.0)
         case Gspo(low, high, length):
             clip = PpoClip(low, high)
             return Gate(GSPO, clip.lower_bound, clip.upper_bound, float(length))

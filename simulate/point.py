@@ -55,7 +55,7 @@ class Point:
         if self.surrogate is not None:
             if gate != PpoClip(None, None):
                 raise ValueError(f"surrogate must be without clip_low and clip_high, got {self.surrogate}")
-            gate = _named("surrogate", self.surrogate, SURROGATES)
+            gate = _named("surrogate", self.surrogate)
         return PhaseConfig(
             learning_rate=self.learning_rate,
             group_size=self.group_size,
@@ -69,7 +69,7 @@ class Point:
     def training(self) -> Training:
         """How its samples become steps."""
         return Training(
-            optimizer=_named("optimizer", self.optimizer, OPTIMIZERS),
+            optimizer=_named("optimizer", self.optimizer),
             max_grad_norm=self.max_grad_norm,
             epochs=self.epochs,
             split=self.split,
@@ -97,11 +97,14 @@ class Point:
         return simulate(*run, threads=1)
 
 
-def _named(field: str, text: str, kinds: Mapping[str, Any]) -> Any:
+NAMED: dict[str, Mapping[str, Any]] = {"surrogate": SURROGATES, "optimizer": OPTIMIZERS}  # written as `notation` reads
+
+
+def _named(field: str, text: str) -> Any:
     try:
-        return from_text(text, kinds)
+        return from_text(text, NAMED[field])
     except ValueError as error:
-        raise ValueError(f"{field} must be one of {', '.join(kinds)}, got {text} ({error})") from None
+        raise ValueError(f"{field} must be one of {', '.join(NAMED[field])}, got {text} ({error})") from None
 
 
 DEFAULTS = {f.name: f.default for f in fields(Point) if f.default is not MISSING}

@@ -101,8 +101,8 @@ def check_run(config: PhaseConfig, start: Array, phases: int, replicates: int, s
     ):
         if not least <= value <= most:
             raise ValueError(f"{name} must be in [{least}, {most}], got {value}")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}")
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed must be in [0, {2**63 - 1}], got {seed}")
     if np.size(config.success_prob) not in (1, len(start)):
         raise ValueError(f"success_prob must be one number or {len(start)}, got {config.success_prob}")
 
@@ -165,7 +165,7 @@ def _simulate(
             if progress is not None:
                 progress(min((first_chunk + slots) * CHUNK, replicates))
     if not np.isfinite(total_powers).all():
-        raise ValueError(f"learning_rate must keep the logits finite, got {config.learning_rate}")
+        raise ValueError(f"learning_rate must, with all other settings, keep logits finite, got {config.learning_rate}")
     result = _result(start, replicates, total_powers, total_clipped, above.sum(axis=0), histogram.sum(axis=0))
     return result, paths
 

@@ -10,7 +10,7 @@ def from_text(text: str, kinds: Mapping[str, Any]) -> Any:
     word, _, rest = text.partition(":")
     if word not in kinds:
         raise ValueError(f"{word or 'nothing'} is none of {', '.join(kinds)}")
-    known = [field.name for field in fields(kinds[word])]
+    known = {field.name: field.type for field in fields(kinds[word])}
     given: dict[str, float | None] = {}
     for part in filter(None, rest.split(",")):
         name, _, value = part.partition("=")
@@ -18,17 +18,32 @@ def from_text(text: str, kinds: Mapping[str, Any]) -> Any:
             raise ValueError(f"{name} is given twice")
         if name not in known:
             raise ValueError(f"{word} takes {', '.join(known) or 'no parameters'}, not {name}")
-        given[name] = _number(name, value)
+        given[name] = _number(name, value, known[name] is int)
     try:
         return kinds[word](**given)
     except TypeError:
         raise ValueError(f"{word} needs numbers for its parameters, {', '.join(known)}") from None
 
 
-def _number(name: str, text: str) -> float | None:
+def to_text(value: Any, kinds: Mapping[str, Any]) -> str:
+    """The one way to write what `from_text` reads: parameters in their order, those at their defaults left out."""
+    word = next(word for word, kind in kinds.items() if type(value) is kind)
+    given = [(field.name, getattr(value, field.name)) for field in fields(value)]
+    written = [
+        f"{name}={'none' if number is None else repr(number).removesuffix('.0')}"
+        for (name, number), field in zip(given, fields(value), strict=True)
+        if number != field.default
+    ]
+    return ":".join([word, *([",".join(written)] if written else [])])
+
+
+def _number(name: str, text: str, whole: bool) -> float | None:
     if text == "none":
         return None
     try:
-        return int(text) if text.isdecimal() else float(text)
+        if "_" in text:  # Python reads 1_5 as 15
+            raise ValueError
+        return int(text) if whole else float(text)
     except ValueError:
-        raise ValueError(f"{name} must be a number or none, got {text or 'nothing'}") from None
+        kind = "whole number" if whole else "number or none"
+        raise ValueError(f"{name} must be a {kind}, got {text or 'nothing'}") from None

@@ -82,7 +82,7 @@ def test_trajectories_are_the_policies_of_the_run(answer, clipbias, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ("--seed -1", "--seed must be at least 0, got -1"),
+        ("--seed -1", "--seed must be in [0, 9223372036854775807], got -1"),
         ("--replicates 1", "--replicates must be in [2, 1000000000], got 1"),
         ("--replicates many", "--replicates must be a whole number, in [2, 1000000000], got many"),
         ("--phases 0", "--phases must be in [1, 1000000], got 0"),
@@ -96,6 +96,7 @@ def test_trajectories_are_the_policies_of_the_run(answer, clipbias, tmp_path):
         ("--epochs 0", "--epochs must be in [1, 10000], got 0"),
         ("--kl-coefficient -1", "--kl-coefficient must be at least 0 and finite, got -1.0"),
         ("--max-grad-norm 0", "--max-grad-norm must be positive and finite, or none, got 0.0"),
+        ("--trajectories /tmp", "--trajectories must end in .parquet, got /tmp"),
         ("--trajectories x.csv", "--trajectories must end in .parquet, got x.csv"),
         ("--unheard-of 1", "No such option"),
     ],
@@ -111,7 +112,10 @@ def test_huge_steps_run_through_and_overflow_is_one_line(answer, clipbias):
     found = answer(f"simulate run --probs 0.65,0.35 {FLAGS} --learning-rate 200 --phases 5 --replicates 2000")
     assert found["prob_mean"]["stderr"][0] > 0
     for flags, words in (
-        ("--clip-low none --clip-high none --learning-rate 1e99", "--learning-rate must keep the logits finite"),
+        (
+            "--clip-low none --clip-high none --learning-rate 1e99",
+            "--learning-rate must, with all other settings, keep logits finite",
+        ),
         ("--group-size 999999999", "--group-size must be at most 1000000"),
     ):
         done = clipbias(f"simulate run --probs 0.65,0.35 {FLAGS} {flags} --replicates 2000")

@@ -141,6 +141,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
 
 
 PLOTS = {
+    "column": "--x clip_low --y clip_high --where clip_low=0.1 --value entropy_shift --hatch entropy_mean<0.3",
     "map": "--x clip_low --y clip_high --value entropy_shift --hatch entropy_mean<0.3 --ratio-std 0.1",
     "map-rest": "--x clip_low --y clip_high --value entropy_shift --ratio-std 0.1 --rest-std 0.05",
     "map-unsigned": "--x clip_high --y clip_low --value prob_mean:1",
@@ -157,7 +158,7 @@ def test_plots(name: str, finished: Path, quickly, tmp_path: Path) -> None:
     assert out.count("\n") == 1
     found = json.loads(out)
     assert found["figure"] == str(path)
-    assert found["points"] == (4 if name == "curve" else 16)
+    assert found["points"] == (4 if name in ("curve", "column") else 16)
     image = matplotlib.image.imread(path)
     assert image.shape[0] > 400
     assert np.unique(image.reshape(-1, image.shape[2]), axis=0).shape[0] > 20
@@ -175,7 +176,7 @@ def test_points_drawn_at_random_and_sides_that_are_off(clipbias, quickly, tmp_pa
     plot = f"simulate plot {tmp_path / 'out'} --x clip_low --value entropy_shift --out {tmp_path / 'f.svg'} --json"
     status, out, err = quickly(f"{plot} --y clip_high")
     assert status == 0
-    assert err.startswith(f"left out: {12 - json.loads(out)['points']} points where a clip on an axis is none\n")
+    assert err.startswith(f"left out: {12 - json.loads(out)['points']} points where a setting on an axis is none\n")
     for rest in ("--where clip_high=none", "--by clip_high"):
         assert quickly(f"{plot} {rest}")[0] == 0
 
@@ -202,11 +203,20 @@ WRONG = [
     ("plot {out} --x clip_low --hatch entropy_mean<1 --value entropy_shift --out {png}", "--hatch must be with --y"),
     (
         "plot {out} --x clip_low --y clip_high --ratio-std 30 --value entropy_shift --out {png}",
-        "--ratio-std must be in [0, 26), with clip_low and clip_high, got 30",
+        "--ratio-std must be in [0, 10], with clip_low and clip_high, got 30",
     ),
     (
         "plot {out} --x clip_low --y clip_high --ratio-std 0.1 --rest-std 0.2 --value entropy_shift --out {png}",
         "--rest-std must be in [0, √2 ratio-std], with --ratio-std, got 0.2",
+    ),
+    (
+        "plot {out} --x max_grad_norm --value entropy_shift --out {png}",
+        "--x must be a setting that is a number somewhere",
+    ),
+    ("plot {out} --x clip_low --where split=no --value entropy_shift --out {png}", "split has the values false"),
+    (
+        "plot {out} --x clip_low --where surrogate=ppo --value entropy_shift --out {png}",
+        "surrogate has the values none",
     ),
     ("plot {out} --x scale --value entropy_shift --out {png}", "--x must be a setting that is a number, got scale"),
     ("plot {out} --x clip_low --by clip_high --value scale --out {png}", "--value must be a quantity, got scale"),

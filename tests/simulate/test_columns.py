@@ -40,6 +40,9 @@ def test_words_and_switches(sweep_text: str, here, tmp_path) -> None:
     assert sorted(map(by.says, by.values)) == ["cispo:cap=2"] * 2 + ["probability"] * 2
     assert where(table, "surrogate", "cispo:cap=2", "--where")["surrogate"].to_pylist() == ["cispo:cap=2"] * 2
     assert where(table, "split", "true", "--where")["split"].to_pylist() == [True, True]
+    assert sorted(map(column(table, "split", "--by").says, column(table, "split", "--by").values)) == [
+        "false", "false", "true", "true",
+    ]  # fmt: skip
     check_distinct(table, [by, column(table, "split", "--x")], "--where")
 
 

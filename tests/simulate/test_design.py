@@ -146,11 +146,25 @@ def test_whatever_simulate_run_can_do_can_be_swept() -> None:
     )
     assert len(found) == 24
     first = found[0]
+    assert first.surrogate == "cispo:cap=1.28"
+    assert first.optimizer == "sgd:momentum=0.9"
     assert first.config().surrogate == Cispo(1.28)
     assert first.config().success_prob == (0.6, 0.3)
     assert found[-1].config().surrogate == PpoClip(0.2, None)
     assert first.training() == Training(Sgd(0.9), max_grad_norm=1.0, split=True, whiten=True, kl_coefficient=0.01)
     assert found[-1].training() == Training(Adam(), 1.0, 3, False, True, 0.01)
+
+
+def test_a_range_may_span_all_numbers() -> None:
+    (low, middle, high) = points(GRID + "\nkl_coefficient = { from = 1e-300, to = 1e300, num = 3, scale = 'log' }")
+    assert (low.kl_coefficient, high.kl_coefficient) == (1e-300, 1e300)
+    assert middle.kl_coefficient == pytest.approx(1.0)
+
+
+def test_one_setting_written_in_two_ways_has_one_stream() -> None:
+    ways = ["ppo:low=0.2,high=none", "ppo:high=none,low=.20,dual=none"]
+    one, other = (points(f"[grid]\nsurrogate = ['{way}']") for way in ways)
+    assert one == other
 
 
 def test_a_chance_for_each_outcome_is_one_at_every_point_or_at_none() -> None:
@@ -181,17 +195,26 @@ WRONG = [
     (f"{GRID}\nreplicates = [1]", "grid.replicates must be in [2, 1000000000], got 1"),
     (f"{GRID}\nsplit = [1]", "grid.split[0] must be true or false, got 1"),
     (f"{GRID}\nsplit = {{ from = 1, to = 2, num = 2 }}", "grid.split must be a list, got {"),
-    (f"{GRID}\noptimizer = ['rmsprop']", "grid.optimizer must be one of sgd, adam, got rmsprop (rmsprop is none"),
-    (f"{GRID}\noptimizer = ['adam:beta1=2']", "grid.optimizer must be one of sgd, adam, got adam:beta1=2 (beta1 must"),
+    (f"{GRID}\noptimizer = ['rmsprop']", "grid.optimizer[0] must be one of sgd, adam, got rmsprop (rmsprop"),
+    (
+        f"{GRID}\noptimizer = ['adam:beta1=2']",
+        "grid.optimizer[0] must be one of sgd, adam, got adam:beta1=2 (beta1 must",
+    ),
     (f"{GRID}\nepochs = [0]", "grid.epochs must be in [1, 10000], got 0"),
     (f"{GRID}\nmax_grad_norm = [0]", "grid.max_grad_norm must be positive and finite, or none, got 0.0"),
+    (f"{GRID}\noptimizer = ['sgd', 'sgd:momentum=0']", "grid must be a design without repeated points, got 1 repeated"),
+    (f"{GRID}\noptimizer = ['adam:epsilon=1_5']", "(epsilon must be a number or none, got 1_5)"),
+    (f"{GRID}\nlearning_rate = [1{'0' * 400}]", "learning_rate must be in only one of"),
+    (f"{GRID}\nkl_coefficient = [1{'0' * 400}]", "grid.kl_coefficient[0] must be a finite number, got 1000"),
+    (f"{GRID}\nseed = [{10**30}]", "grid.seed must be in [0, 9223372036854775807]"),
+    ("a = " + "[" * 5000, "the sweep file must be valid TOML"),
     (f"{GRID}\nsurrogate = ['cispo:cap=5']", "clip_low must be left out beside surrogate, got both"),
     (
         "[grid]\nsurrogate = ['cispo:cap=0.5']",
-        "grid.surrogate must be one of ppo, cispo, sapo, dppo, gspo, probability",
+        "grid.surrogate[0] must be one of ppo, cispo, sapo",
     ),
     ("[grid]\nsurrogate = [5]", "grid.surrogate[0] must be text, got 5"),
-    (f"{GRID}\nseed = [-1]", "grid.seed must be at least 0, got -1"),
+    (f"{GRID}\nseed = [-1]", "grid.seed must be in [0, 9223372036854775807], got -1"),
     (
         f"{GRID}\nphases = {{ from = 1, to = 9, num = 1 }}",
         "grid.phases.num must be a whole number in [2, 100000], got 1",

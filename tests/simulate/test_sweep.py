@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.dataset as ds
+import pyarrow.parquet as pq
 import pytest
-from clipbias.simulate.dataset import held, is_whole, load, point_file
+from clipbias.simulate.columns import where
+from clipbias.simulate.dataset import DATA, _seal, held, is_whole, load, point_file
 from clipbias.simulate.design import SweepError, read_design
 from clipbias.simulate.sweep import Summary, run_sweep
 from clipbias.simulate.tabular import simulate
@@ -128,3 +130,18 @@ def test_nothing_is_computed_or_written_where_one_point_is_wrong(sweep_text: str
         run_sweep(sweep_text.replace("0.28", "-1"), tmp_path / "a", here)
     assert here.asked == []
     assert not (tmp_path / "a").exists()
+
+
+def test_points_of_before_a_setting_are_at_its_default_and_are_kept(sweep_text: str, here, tmp_path: Path) -> None:
+    run_sweep(sweep_text, tmp_path, here)
+    whole = load(tmp_path)
+    for file in sorted((tmp_path / DATA).glob("*.parquet"))[::2]:  # as an earlier clipbias would have written them
+        table = pq.read_table(file).drop_columns(["optimizer", "epochs", "max_grad_norm", "surrogate"])
+        (values,) = table.to_pylist()
+        pq.write_table(table.replace_schema_metadata({"sha256": _seal(values)}), file)
+    old = load(tmp_path)
+    assert old.select(whole.column_names).equals(whole.replace_schema_metadata(None))
+    assert where(old, "optimizer", "sgd", "--where").num_rows == whole.num_rows
+    asked = len(here.asked)
+    assert run_sweep(sweep_text, tmp_path, here) == Summary(6, 6, 0, 0)
+    assert len(here.asked) == asked

@@ -189,9 +189,9 @@ def test_quantile_errors_are_calibrated():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"phases": 0}, "phases must be at least 1, got 0"),
-        ({"replicates": 1}, "replicates must be at least 2, got 1"),
-        ({"seed": -1}, "seed must be at least 0, got -1"),
+        ({"phases": 0}, r"phases must be in \[1, 1000000\], got 0"),
+        ({"replicates": 1}, r"replicates must be in \[2, 1000000000\], got 1"),
+        ({"seed": -1}, r"seed must be in \[0, 9223372036854775807\], got -1"),
         ({"threads": 0}, "threads must be at least 1, got 0"),
         ({"probs": (0.5, 0.6)}, "probs must be at least two numbers in"),
     ],
