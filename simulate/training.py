@@ -51,7 +51,7 @@ class Training:
     mini-batches are gone through, with the same samples in the same order. split: a phase's samples are shuffled over
     its mini-batches instead of keeping groups whole. whiten: the phase's advantages are whitened over all its samples
     (`theory.whitening`). kl_coefficient: β ≥ 0 of the penalty β·k3 per sample, k3 = r − log r − 1 with r = π_ref/π of
-    the sampled outcome and π_ref the policy at the very start (TRL's beta).
+    the sampled outcome and π_ref the policy at the very start (TRL's beta with use_bias_correction_kl=False).
     """
 
     optimizer: Sgd | Adam = Sgd()
