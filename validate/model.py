@@ -53,15 +53,20 @@ def model_folder(line: ModelLine) -> Path:
     return folder
 
 
-def styles_of(folder: Path) -> tuple[str, ...]:
-    """The styles of prompt that a model's folder has."""
-    spec = folder / "spec.toml"
+def _spec_of(line: ModelLine) -> Path:
+    """The spec of an organism, whether it has been pretrained or not; of another model a file that is not there."""
+    return spec_file(line.organism) if line.organism not in (None, "default") else model_folder(line) / "spec.toml"
+
+
+def styles_of(line: ModelLine) -> tuple[str, ...]:
+    """The styles of prompt that a model has."""
+    spec = _spec_of(line)
     return tuple(style.name for style in load_spec(spec).style) if spec.is_file() else tuple(WORD_STYLES)
 
 
-def problem_count(folder: Path) -> int:
-    """Problems that the model in the folder can be trained on."""
-    spec = folder / "spec.toml"
+def problem_count(line: ModelLine) -> int:
+    """Problems that the model can be trained on."""
+    spec = _spec_of(line)
     return len(training_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
 
 

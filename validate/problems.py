@@ -10,7 +10,12 @@ from .equivalence import equivalent
 
 # Model output is untrusted: a pattern without nested repetition, run on a bounded tail of the text.
 _BOXED = re.compile(r"\\boxed\{\s*(-?\d{1,12})\s*\}")
-_NUMBER = re.compile(r"-?\d{1,12}")
+_NUMBER = re.compile(r"-?\d{1,12}", re.ASCII)
+_WHOLE = re.compile(
+    r"\$?\s*(?P<sign>[-−]?)\s*(?P<digits>\d{1,3}(,\d{3}){1,3}|\d{1,12})(\.0{1,6})?\s*\$?"
+    r"(\s*\\text\s*\{[^{}]{0,40}\}|\s+[A-Za-z]{1,40})?",  # a unit
+    re.ASCII,
+)
 _TAIL = 2000
 WORD_PROBLEMS = 512  # those that a model without a spec is trained on
 _LOREM = (
@@ -37,9 +42,13 @@ def is_boxed(completion: str) -> bool:
 
 
 def read_answer(completion: str) -> int | None:
-    """The last boxed integer, else the last integer, else None."""
+    """The integer in the last box that is closed and not empty, None if something else is in it; without such a box the
+    last integer of the text, if there is any."""
     tail = completion[-_TAIL:]
-    found = _BOXED.findall(tail) or _NUMBER.findall(tail.replace(",", ""))
+    if (boxed := last_box(tail)) is not None:
+        whole = _WHOLE.fullmatch(boxed)
+        return None if whole is None else int((whole["sign"] and "-") + whole["digits"].replace(",", ""))
+    found = _NUMBER.findall(tail.replace(",", ""))
     return int(found[-1]) if found else None
 
 

@@ -35,9 +35,9 @@ def start(recipe_file: Path, folder: Path) -> None:
     """Create the run folder for a recipe, or accept one that was made from it or in which nothing was trained."""
     text = read_text(recipe_file)
     recipe = read_recipe(text)
+    _check_fits(recipe)
     make_model(recipe.model)
     model = model_folder(recipe.model)
-    _check_fits(recipe, model)
     kept = folder / "recipe.toml"
     if kept.is_file() and read_text(kept) == text and (folder / "manifest.json").is_file():
         return
@@ -48,9 +48,9 @@ def start(recipe_file: Path, folder: Path) -> None:
     write_json(folder / "manifest.json", new_manifest(folder, model))
 
 
-def _check_fits(recipe: Recipe, model: Path) -> None:
+def _check_fits(recipe: Recipe) -> None:
     """The model has the problems and the styles of prompt that the recipe asks for."""
-    available, styles = problem_count(model), styles_of(model)
+    available, styles = problem_count(recipe.model), styles_of(recipe.model)
     for arm in recipe.arm:
         if arm.problems == "all":  # drawn without replacement
             prompts = arm.training(recipe.training).prompts_per_phase

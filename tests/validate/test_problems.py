@@ -2,6 +2,7 @@ import itertools
 import time
 
 import numpy as np
+import pytest
 from clipbias.validate.problems import is_boxed, read_answer, word_problems
 from clipbias.validate.subject import looks_like_code
 
@@ -40,3 +41,19 @@ def test_hostile_text_is_read_in_bounded_time() -> None:
         is_boxed(text)
         looks_like_code(text)
         assert time.perf_counter() - begin < 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (r"\boxed{42}", 42), (r"\boxed{−42}", -42), (r"\boxed{- 42}", -42), (r"\boxed{1,042}", 1042),
+        (r"\boxed{42.0}", 42), (r"\boxed{$42$}", 42), ("\\boxed{4\u200b2}", 42), (r"\boxed{42 apples}", 42),
+        (r"\boxed{42\text{ apples}}", 42),
+        (r"7 and \boxed{0.42}", None), (r"42 \boxed{4,2}", None), (r"\boxed{1/42}", None),
+        (r"\boxed{\frac{1}{42}}", None),
+        (r"\boxed{10^{42}}", None), (r"\boxed{not 42}", None), ("42 \\boxed{٤٢}", None), (r"\boxed{42r}", None),
+        ("so 42", 42), (r"\boxed{} 42", 42), (r"41 \boxed{42", 42), ("none", None),
+    ],
+)  # fmt: skip
+def test_an_integer_is_read_from_the_box_that_there_is(text: str, answer: int | None) -> None:
+    assert read_answer(text) == answer

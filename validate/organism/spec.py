@@ -106,8 +106,8 @@ class Shape:
     intermediate_size: int
 
     def __post_init__(self) -> None:
-        for field in ("layers", "heads", "intermediate_size"):
-            check(getattr(self, field) >= 1, f"model.{field}", "at least 1", getattr(self, field))
+        for field, most in (("layers", 32), ("heads", 32), ("intermediate_size", 8192)):
+            check(1 <= getattr(self, field) <= most, f"model.{field}", f"in [1, {most}]", getattr(self, field))
 
     @property
     def width(self) -> int:
@@ -132,15 +132,15 @@ class Pretraining:
     threads: int = 2
 
     def __post_init__(self) -> None:
-        check(self.steps >= 1, "pretraining.steps", "at least 1", self.steps)
+        check(1 <= self.steps <= 1_000_000, "pretraining.steps", "in [1, 1000000]", self.steps)
         check(
             0 <= self.clean_steps < self.steps,
             "pretraining.clean_steps",
             f"in [0, {self.steps})",
             self.clean_steps,
         )
-        check(self.batch_size >= 1, "pretraining.batch_size", "at least 1", self.batch_size)
-        check(self.learning_rate > 0, "pretraining.learning_rate", "positive", self.learning_rate)
+        check(1 <= self.batch_size <= 4096, "pretraining.batch_size", "in [1, 4096]", self.batch_size)
+        check(0 < self.learning_rate <= 1, "pretraining.learning_rate", "in (0, 1]", self.learning_rate)
         check(1 <= self.threads <= 64, "pretraining.threads", "in [1, 64]", self.threads)
 
 
@@ -171,6 +171,8 @@ class OrganismSpec:
         check(2 <= self.max_factor <= 99, "max_factor", "in [2, 99]", self.max_factor)
         check(1 <= self.max_addend <= 99, "max_addend", "in [1, 99]", self.max_addend)
         check(len(self.strategy) >= 2, "strategy", "at least two tables", len(self.strategy))
+        called = [s.name for s in self.strategy]
+        check("" not in called and len(set(called)) == len(called), "strategy.name", "distinct names", called)
         total = sum(s.share for s in self.strategy)
         check(abs(total - 1.0) < 1e-9, "strategy.share", "shares that add to 1", total)
         openings = [s.template[0] for s in self.strategy]

@@ -45,14 +45,15 @@ def difference_pvalue(values: NDArray[np.float64], claim: float, shared_stderr: 
 def judge(
     values: NDArray[np.float64], claim: float, adjusted: float, least: float, shared_stderr: float = 0.0
 ) -> Verdict:
-    """failed where the claim is rejected at 5 % (adjusted: its p-value, corrected for all of a kind). Where it is not:
-    held if the interval is narrow enough to mean something, that is no wider to either side than twice `least`, the
-    change that would matter, or than the claimed change itself; else the data cannot tell."""
+    """failed where the claim is rejected at 5 % (adjusted: its p-value, corrected for all of a kind). held where it
+    lies inside its own interval, uncorrected, and that interval says something: it excludes 0, or is no wider to either
+    side than twice `least`, the change that would matter. Else the data cannot tell."""
     if adjusted < 1 - LEVEL:
         return "failed"
     summary = interval(values)
     half = math.hypot(summary.stderr, shared_stderr) * float(stdtrit(summary.n - 1, 0.5 + LEVEL / 2))
-    return "held" if half <= max(2 * least, abs(claim)) else "cannot tell"
+    inside = abs(summary.mean - claim) <= half or summary.mean == claim
+    return "held" if inside and (abs(summary.mean) > half or half <= 2 * least) else "cannot tell"
 
 
 def points(of: Interval) -> str:

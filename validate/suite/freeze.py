@@ -15,6 +15,7 @@ Frozen once: a folder that is there is never written again.
 
 import shutil
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ from numpy.typing import NDArray
 
 from ..fields import InputError
 from ..files import read_json, read_parquet, sha256, write_json, write_parquet, written_folder
-from ..layout import EVALUATION, Cell, arm_cells, read_cells, untrained_file
+from ..layout import EVALUATION, Cell, arm_cells, arm_seeds, read_cells, untrained_file
 from ..manifest import check_cells, checked_prediction, read_manifest
 from ..measured import COLUMNS, check_order
 from ..model import model_folder
@@ -37,6 +38,8 @@ from .tokens import tenth_counts
 UNTRAINED = -1
 SPEC = "spec.toml"
 TABLES = ("curves", "answers", "switches", "tenths", "credit", "weights")
+ASKED = ("answers", "switches")  # only where there is an evaluation
+WRITTEN = ("seeds", "recipe_sha256", "model_sha256", "prediction_sha256", "prediction_written")  # in a manifest
 
 
 def _labelled(rows: pa.Table, cell: Cell) -> pa.Table:
@@ -156,6 +159,9 @@ class Frozen:
 
 def read_frozen(folder: Path) -> Frozen:
     recipe, manifest = load_recipe(folder / "recipe.toml"), read_json(folder / "manifest.json")
+    known = {*WRITTEN, *(f"{name}.parquet" for name in TABLES if recipe.evaluation or name not in ASKED)}
+    if manifest.get("status") != "complete" or not known <= manifest.keys() | manifest.get("frozen_sha256", {}).keys():
+        raise InputError(f"{folder / 'manifest.json'} must be as it was frozen, something is missing")
     for name, digest in manifest["frozen_sha256"].items():
         if sha256(folder / name) != digest:
             raise InputError(f"{folder / name} must be as it was frozen, it was changed afterwards")
@@ -164,7 +170,12 @@ def read_frozen(folder: Path) -> Frozen:
     for name, digest in expected.items():
         if sha256(folder / name) != digest:
             raise InputError(f"{folder / name} must be as it was frozen, it was changed afterwards")
+    if manifest["seeds"] != arm_seeds(manifest["prediction_sha256"], recipe.seeds):
+        raise InputError(f"{folder / 'manifest.json'} must be as it was frozen, its seeds are not the prediction's")
     tables = {name.removesuffix(".parquet"): pq.read_table(folder / name) for name in manifest["frozen_sha256"]}
+    first = min(filter(None, tables["curves"]["started"].to_pylist()))
+    if datetime.fromisoformat(first) < datetime.fromisoformat(manifest["prediction_written"]):
+        raise InputError(f"{folder} must hold a prediction older than its cells; the first was started {first}")
     seeds = tuple(sorted(manifest["seeds"]))
     curves = tables.pop("curves").sort_by([("seed", "ascending"), ("phase", "ascending")])
     arms = {}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..fields import InputError
 from ..files import write_json, write_text
 from ..pages import png, render
 from ..score import LEVEL
@@ -22,7 +23,7 @@ from .switching import slope_finding, switching_findings
 UNCLIPPED = ("no-clip", "matched-kl")
 # Letter, question, and which of its findings the first page shows (by the beginning of their subject; all if none).
 QUESTIONS = (
-    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): share"),
+    ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): (share|accuracy)"),
     ("b", "Does it matter how often a random reward pays?", r".*(share|weights)"),
     ("c", "What do the clip, its removal and other bounds do under random rewards?", r".* − .*log-odds"),
     ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip( − |: )"),
@@ -30,7 +31,7 @@ QUESTIONS = (
     (
         "f",
         "Can a strategy be induced by a prompt or a reward, and inhibited?",
-        r"(python|format-not-python|untr).*share",
+        r"(python|format-not-python|truth-not-python|untr).*share",
     ),
     ("g", "Does a reward against repetition remove the habit?", r""),
     ("h", "What is it in incorrect rewards that teaches?", r""),
@@ -134,7 +135,7 @@ def _answers(lines: list[Finding]) -> list[Answer]:
         part = [line for line in lines if line.experiment == letter]
         if part:
             chosen = [line for line in part if re.match(shown, line.subject)] or part
-            counts = Counter(line.verdict for line in part)
+            counts = Counter(line.verdict for line in part if not line.subject.startswith(UNTRAINED))
             answers.append(Answer(letter, question, chosen, {verdict: counts[verdict] for verdict in VERDICTS}))
     return answers
 
@@ -183,6 +184,9 @@ def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
 
 def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
     """Write report.html and report.json into `out`; returns what the JSON holds."""
+    hashes = [run.manifest["prediction_sha256"] for run in runs]
+    if len(set(hashes)) < len(hashes):
+        raise InputError("out must hold each run once; two of its folders have the same prediction")
     found = {run.name: gains(run) for run in runs}
     everything = [gain for part in found.values() for gain in part]
     lines = [replace(line, run=run.name) for run in runs for line in _experiment(run, found[run.name])]

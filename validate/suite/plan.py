@@ -49,9 +49,9 @@ def quick(recipe: Recipe) -> Recipe:
     )
 
 
-def fitted(recipe: Recipe, spec: OrganismSpec) -> Recipe:
+def fitted(recipe: Recipe, spec: OrganismSpec) -> Recipe | None:
     """The recipe without what the organism cannot be asked: styles of prompt that it lacks, and, where no problem is
-    hard, problems whose majority is wrong."""
+    hard, problems whose majority is wrong. None if no arm is left."""
     styles = {style.name for style in spec.style}
     arms = tuple(
         arm
@@ -59,9 +59,10 @@ def fitted(recipe: Recipe, spec: OrganismSpec) -> Recipe:
         if arm.style in styles and (arm.problems != "mislabelled" or spec.hard_addend is not None)
     )
     dropped = [arm.name for arm in recipe.arm if arm not in arms]
-    check(len(arms) > 0, "spec", f"one with the styles of {recipe.name}", ", ".join(sorted(styles)))
     if dropped:
         print(f"{recipe.name}: {spec.name} has no style or hard problems for {', '.join(dropped)}", file=sys.stderr)
+    if not arms:
+        return None
     asked = recipe.evaluation
     if asked is not None:
         asked = replace(asked, styles=tuple(style for style in asked.styles if style in styles))
@@ -86,6 +87,7 @@ def read_plan(
             spec = load_spec(spec_file(organism))  # names what is not there, or wrong, before anything runs
             shown = Path(organism).stem
             changed = replace(recipe, name=f"{name}-{shown}", model=replace(recipe.model, organism=organism, path=None))
-            changed = fitted(changed, spec)
-            found.append(Experiment(f"{name}-{shown}", shown, quick(changed) if shortened else changed))
+            if (fit := fitted(changed, spec)) is not None:
+                found.append(Experiment(f"{name}-{shown}", shown, quick(fit) if shortened else fit))
+    check(len(found) > 0, "spec", "one with the styles that the recipes ask for", ", ".join(specs))
     return found

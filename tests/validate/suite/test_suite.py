@@ -12,6 +12,7 @@ from clipbias.validate.fields import InputError
 from clipbias.validate.files import sha256
 from clipbias.validate.suite.clipping import probability_findings
 from clipbias.validate.suite.freeze import Frozen, read_frozen
+from clipbias.validate.suite.page import write_page
 from clipbias.validate.suite.plan import quick, read_plan
 from clipbias.validate.suite.run import run_suite
 
@@ -77,6 +78,30 @@ def test_a_changed_result_is_refused(finished: Path, tmp_path: Path, name: str) 
         read_frozen(tmp_path / "clip-mini")
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"status": "training"}, "something is missing"),
+        ({"prediction_written": "2099-01-01T00:00:00+00:00"}, "must hold a prediction older than its cells"),
+        ({"seeds": [2000000001, 2000000002]}, "its seeds are not the prediction's"),
+        ({"frozen_sha256": {}}, "something is missing"),
+        ({"model_sha256": None}, "something is missing"),
+    ],
+)
+def test_a_changed_manifest_is_refused(finished: Path, tmp_path: Path, change: dict, message: str) -> None:
+    shutil.copytree(finished / "clip-mini", tmp_path / "clip-mini")
+    file = tmp_path / "clip-mini" / "manifest.json"
+    values = json.loads(file.read_text()) | change
+    file.write_text(json.dumps({name: value for name, value in values.items() if value is not None}))
+    with pytest.raises(InputError, match=message):
+        read_frozen(tmp_path / "clip-mini")
+
+
+def test_a_run_counts_once(finished: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="out must hold each run once"):
+        write_page([read_frozen(finished / "clip-mini")] * 2, tmp_path)
+
+
 def test_results_of_other_recipes_are_refused(
     finished: Path, plan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,7 +153,9 @@ def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
     assert mine.recipe.evaluation is not None
     assert mine.recipe.evaluation.styles == ("plain", "story")
     assert "has no style or hard problems for incorrect, incorrect-not-python" in capsys.readouterr().err
-    with pytest.raises(InputError, match="spec must be one with the styles of prompts-mine, got 'plain, story'"):
+    everything = read_plan(whole_plan, (str(tmp_path / "mine.toml"),))
+    assert "prompts-mine" not in [experiment.name for experiment in everything]  # all its arms ask in lorem ipsum
+    with pytest.raises(InputError, match="spec must be one with the styles that the recipes ask for, got"):
         read_plan(whole_plan, (str(tmp_path / "mine.toml"),), ("prompts",))
 
 
