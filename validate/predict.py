@@ -14,8 +14,12 @@ Where an arm changes the shape of the training, `relative_rate` says what that d
 """
 
 import math
-from collections.abc import Mapping
+import multiprocessing
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +39,7 @@ from .survey import Payment
 if TYPE_CHECKING:  # the probe needs torch, a prediction does not
     from .probe import Reading
 
+ALONE = 4  # arms
 _NODES = 5
 _UNCLIPPED = PpoClip(None, None)
 
@@ -156,11 +161,11 @@ def predict(
         allowed = "small enough for the toy to follow, a few log-odds per phase"
         check(False, "training.learning_rate", allowed, f"a spread of {spread.value:.3g} per phase in the pilot")
     weights = node_weights / node_weights.sum()
-    arms = {}
+    claims = []
     for arm in recipe.arm:
         start, phases = readings[arm.style], arm.training(training).phases
         toy = Toy(start.log_odds, start.samples, rates, weights, phases)
-        arms[arm.name] = _arm(recipe, arm, toy, log_ratio, (payments or {}).get(arm.name))
+        claims.append(partial(_arm, recipe, arm, toy, log_ratio, (payments or {}).get(arm.name)))
     return {
         "levels": list(LEVELS),
         "measured": _measured(reading),
@@ -177,8 +182,21 @@ def predict(
             "learning_rates": rates,
             "weights": weights.tolist(),
         },
-        "arms": arms,
+        "arms": dict(zip((arm.name for arm in recipe.arm), _side_by_side(claims), strict=True)),
     }
+
+
+def _side_by_side(claims: list[Callable[[], dict[str, Any]]]) -> list[dict[str, Any]]:
+    """All claims, each on one core; few are made here, since processes take seconds to start."""
+    workers = min(len(os.sched_getaffinity(0)), len(claims))
+    if workers < 2 or len(claims) <= ALONE:
+        return [claim() for claim in claims]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        return list(pool.map(_called, claims))
+
+
+def _called(claim: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return claim()
 
 
 def _measured(reading: "Reading") -> dict[str, Any]:
