@@ -10,7 +10,7 @@ from ..model import spec_file
 from ..organism.spec import OrganismSpec, load_spec
 from ..recipe import Recipe, load_recipe
 
-QUICK_SEEDS, QUICK_PHASES, QUICK_SAMPLES = 2, 5, 8
+QUICK_SEEDS, QUICK_PHASES, QUICK_SAMPLES = 2, 4, 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ def quick(recipe: Recipe) -> Recipe:
         training=replace(recipe.training, phases=phases),
         pilot=replace(recipe.pilot, seeds=min(recipe.pilot.seeds, 3)),
         survey=replace(recipe.survey, samples=min(recipe.survey.samples, QUICK_SAMPLES)),
+        evaluation=None if recipe.evaluation is None else replace(recipe.evaluation, samples=1),
         arm=tuple(a if a.phases is None else replace(a, phases=max(1, round(a.phases * scale))) for a in recipe.arm),
     )
 
