@@ -25,7 +25,11 @@ UNCLIPPED = ("no-clip", "matched-kl")
 QUESTIONS = (
     ("a", "Which rewards move the strategy, and accuracy with it?", r"(ground-truth|format|random): (share|accuracy)"),
     ("b", "Does it matter how often a random reward pays?", r".*(share|weights)"),
-    ("c", "What do the clip, its removal and other bounds do under random rewards?", r".* − .*log-odds"),
+    (
+        "c",
+        "What do the clip, its removal and other bounds do under random rewards?",
+        r"(clip|high-only|low-only) − .*log-odds",
+    ),
     ("d", "Does mini-batch 2 predict what the clip meets, and do tokens grow surer?", r"clip( − |: )"),
     ("e", "Does accuracy follow the strategy, and who brings the gain?", r"ground-truth: slope"),
     (
