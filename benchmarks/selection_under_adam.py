@@ -80,10 +80,13 @@ def main(results: Path, as_json: bool) -> None:
     rows = [row for folder in sorted(results.glob("rewards-*")) for row in compare(read_frozen(folder))]
     plain, adam, measured = (np.array([row[name] for row in rows]) for name in ("plain", "adam", "measured"))
     between = (np.minimum(plain, adam) <= measured) & (measured <= np.maximum(plain, adam))
+    factor = float(plain @ measured / (plain @ plain))  # fitted to the arms that it is tried on
     summary = {
         "arms": len(rows),
         "rms_error_plain": float(np.sqrt(np.mean((plain - measured) ** 2))),
         "rms_error_adam": float(np.sqrt(np.mean((adam - measured) ** 2))),
+        "best_factor_of_plain": factor,
+        "rms_error_of_that": float(np.sqrt(np.mean((factor * plain - measured) ** 2))),
         "rms_change": float(np.sqrt(np.mean(measured**2))),
         "between": int(between.sum()),
         "median_std_over_measured_plain": float(np.median([r["plain_std"] / r["measured_std"] for r in rows])),
