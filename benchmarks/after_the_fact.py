@@ -30,10 +30,10 @@ def pairs(results: Path) -> None:
             found.append(ends[0] - ends[1])
     for column, found in every.items():
         for name, values in zip((*PAIRED, "all"), (*found, np.concatenate(found)), strict=True):
-            mean = interval(values)
+            mean, p = interval(values), wilcoxon(values).pvalue
             click.echo(
                 f"clip - no-clip, {column:8} {name:6} {mean.n:3} pairs {mean.mean:+.3f}"
-                f" [{mean.low:+.3f}, {mean.high:+.3f}]  median {np.median(values):+.3f}  Wilcoxon p = {wilcoxon(values).pvalue:.3f}"
+                f" [{mean.low:+.3f}, {mean.high:+.3f}]  median {np.median(values):+.3f}  Wilcoxon p = {p:.3f}"
             )
 
 

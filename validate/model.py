@@ -35,6 +35,8 @@ class ModelLine:
 
 def spec_file(organism: str) -> Path:
     """The spec of an organism that is named by its file or by the name of one that comes with the package."""
+    if organism == "default":
+        return SHIPPED / "spec.toml"
     file = Path(organism) if organism.endswith(".toml") else SPECS / f"{organism}.toml"
     names = ["default", *sorted(path.stem for path in SPECS.glob("*.toml"))]
     check(file.is_file(), "model.organism", f"one of {', '.join(names)} or the file of a spec (.toml)", organism)
@@ -55,7 +57,7 @@ def model_folder(line: ModelLine) -> Path:
 
 def _spec_of(line: ModelLine) -> Path:
     """The spec of an organism, whether it has been pretrained or not; of another model a file that is not there."""
-    return spec_file(line.organism) if line.organism not in (None, "default") else model_folder(line) / "spec.toml"
+    return model_folder(line) / "spec.toml" if line.organism is None else spec_file(line.organism)
 
 
 def styles_of(line: ModelLine) -> tuple[str, ...]:
