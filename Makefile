@@ -19,10 +19,10 @@ lint: .venv/installed
 
 # The folders are subpackages of `clipbias` by pyproject's package-dir; mypy needs to see them under that name.
 types: .venv/installed
-	mkdir -p build/types/clipbias
-	for d in theory simulate; do ln -sfn ../../../$$d build/types/clipbias/$$d; done
-	MYPYPATH=build/types $(BIN)/mypy --strict --namespace-packages --explicit-package-bases \
-	    -p clipbias.theory -p clipbias.simulate
+	rm -rf build/types && mkdir -p build/types/clipbias
+	for d in theory simulate validate; do ln -sfn ../../../$$d build/types/clipbias/$$d; done
+	for d in clipbias/*; do ln -sfn ../../../$$d build/types/clipbias/; done
+	MYPYPATH=build/types $(BIN)/mypy --strict -p clipbias.theory -p clipbias.simulate
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

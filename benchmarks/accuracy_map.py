@@ -11,14 +11,15 @@ from pathlib import Path
 
 import click
 import numpy as np
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.paths import paths
-from clipbias.theory.phase import first_step_std, phase
-from clipbias.theory.surrogate import PpoClip
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from scipy.special import expit
+
+from clipbias.theory.laws.paths import paths
+from clipbias.theory.laws.phase import first_step_std, phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import PpoClip
 
 SHAPES = [(4, 1), (16, 1), (16, 4)]
 PROBS = expit(np.linspace(-4.0, 4.0, 17))

@@ -9,9 +9,10 @@ from pathlib import Path
 import click
 import numpy as np
 import pyarrow.compute as pc
-from clipbias.validate.score import interval
-from clipbias.validate.suite.freeze import read_frozen
 from scipy.stats import wilcoxon
+
+from clipbias.validate.judge.statistics import interval
+from clipbias.validate.store.frozen import read_frozen
 
 PAIRED = (
     "clip",

@@ -8,14 +8,15 @@ import math
 
 import click
 import numpy as np
-from clipbias.theory.advantage import group_advantages
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.evolve import learning_rate_for_spread
-from clipbias.theory.momentum import lasting_persistence
-from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.validate.predict import Toy, band
-from clipbias.validate.recipe import Arm, Training
 from scipy.special import expit, logit
+
+from clipbias.theory.formulas.advantage import group_advantages
+from clipbias.theory.formulas.momentum import lasting_persistence
+from clipbias.theory.laws.evolve import learning_rate_for_spread
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED
+from clipbias.validate.predict.predict import Toy, band
+from clipbias.validate.recipe.recipe import Arm, Training
 
 PROB, BETA = 0.65, 0.9
 TRAINING = Training(8, 16, 8, learning_rate=1e-4, phases=10, max_completion_length=8)

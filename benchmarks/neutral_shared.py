@@ -12,13 +12,14 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from clipbias.simulate.shared_noise import Crowd, at_spread, crowd, measured_push, predicted_push, step_stds
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.neutral import neutral_clip_high
-from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 from scipy.optimize import brentq
+
+from clipbias.simulate.autograd.shared_noise import Crowd, at_spread, crowd, measured_push, predicted_push, step_stds
+from clipbias.theory.formulas.neutral import neutral_clip_high
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 
 LOW, STD = 0.2, 0.15
 TWO_STEPS = PhaseConfig(1.0, 16, 16, 2, 0.5, UNCLIPPED)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from clipbias.theory.advantage import group_advantages
+
+from clipbias.theory.formulas.advantage import group_advantages
 
 GROUP, GROUPS, MINIBATCHES, PROB, CLIP, RATE = 16, 4, 8, 0.65, 0.2, 0.5
 START = float(np.log(PROB / (1 - PROB)))

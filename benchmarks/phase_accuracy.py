@@ -11,12 +11,13 @@ import warnings
 
 import click
 import numpy as np
-from clipbias.simulate.tabular import simulate
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.evolve import evolve
-from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import PpoClip
 from scipy.special import logit
+
+from clipbias.simulate.compiled.tabular import simulate
+from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import PpoClip
 
 SIZES = (2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 40, 64)
 

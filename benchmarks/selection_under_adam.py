@@ -14,11 +14,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-from clipbias.simulate.tabular import SimulationResult, simulate
-from clipbias.simulate.training import Adam, Training
-from clipbias.theory.config import PhaseConfig
-from clipbias.validate.suite.freeze import Frozen, read_frozen
 from scipy.optimize import brentq
+
+from clipbias.simulate.compiled.tabular import SimulationResult, simulate
+from clipbias.simulate.update_rule import Adam, Training
+from clipbias.theory.setup import PhaseConfig
+from clipbias.validate.store.frozen import Frozen, read_frozen
 
 REPLICATES = 2000
 WARM, LAST = 3, 8  # phases between which the spread grows as in a pilot after its burn-in

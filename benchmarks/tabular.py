@@ -21,14 +21,15 @@ from pathlib import Path
 
 import click
 import numpy as np
-from clipbias.simulate import two_outcomes
-from clipbias.simulate.groups import Groups, groups_of
-from clipbias.simulate.stream import Array, compiled, mix, open_stream
-from clipbias.simulate.tables import Patterns
-from clipbias.simulate.tabular import PLAIN, simulate
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.surrogate import PpoClip
 from peers import CLIP, GROUP, GROUPS, MINIBATCHES, PROB, RATE, jax_program, numpy_program, torch_program
+
+from clipbias.simulate.compiled import two_outcomes
+from clipbias.simulate.compiled.groups import Groups, groups_of
+from clipbias.simulate.compiled.stream import Array, compiled, mix, open_stream
+from clipbias.simulate.compiled.tables import Patterns
+from clipbias.simulate.compiled.tabular import PLAIN, simulate
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import PpoClip
 
 PER_PHASE = GROUPS * MINIBATCHES
 SEVERAL = 20  # phases

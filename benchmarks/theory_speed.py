@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from clipbias.simulate.tabular import simulate
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.evolve import evolve
-from clipbias.theory.paths import paths
-from clipbias.theory.phase import phase
+
+from clipbias.simulate.compiled.tabular import simulate
+from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.laws.paths import paths
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 
 CONFIG = PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2))

@@ -9,6 +9,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 from click.testing import CliRunner
+
 from clipbias.cli.theory import theory
 
 SHAPE = "--learning-rate 1 --group-size 8 --groups-per-minibatch 4 --minibatches 3 --clip-low 0.2 --clip-high 0.28"

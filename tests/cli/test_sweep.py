@@ -13,6 +13,7 @@ import matplotlib.image
 import numpy as np
 import pyarrow.dataset as ds
 import pytest
+
 from clipbias.cli.main import main
 
 PROGRAM = str(Path(sys.executable).with_name("clipbias"))

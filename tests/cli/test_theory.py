@@ -6,8 +6,9 @@ import sys
 import time
 
 import pytest
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.phase import phase
+
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 
 SHAPE = (

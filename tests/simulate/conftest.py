@@ -3,9 +3,10 @@
 from collections.abc import Generator, Sequence
 
 import pytest
-from clipbias.simulate.dataset import Row
-from clipbias.simulate.executors import compute
-from clipbias.simulate.point import Point
+
+from clipbias.simulate.sweeps.dataset import Row
+from clipbias.simulate.sweeps.executors import compute
+from clipbias.simulate.sweeps.point import Point
 
 SWEEP = """
 [base]

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from clipbias.simulate import tabular
-from clipbias.simulate.enumeration import enumerate_phase
-from clipbias.simulate.tabular import PLAIN, simulate
-from clipbias.simulate.torch_engine import simulate_torch
-from clipbias.simulate.training import Adam, Sgd, Training
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 from scipy.stats import kstest
+
+from clipbias.simulate.autograd.engine import simulate_torch
+from clipbias.simulate.compiled import tabular
+from clipbias.simulate.compiled.tabular import PLAIN, simulate
+from clipbias.simulate.exact.enumeration import enumerate_phase
+from clipbias.simulate.update_rule import Adam, Sgd, Training
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 
 # Where a quantity has several entries, the one that is scored: the first outcome's, the last optimizer step's.
 QUANTITIES = {

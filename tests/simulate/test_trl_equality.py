@@ -25,17 +25,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from clipbias.simulate.gate import gate_of
-from clipbias.simulate.groups import BLAME, PRAISE, SEEN, SUMS
-from clipbias.simulate.kernel import gradient
-from clipbias.simulate.policy import Tabular
-from clipbias.simulate.record import Setup, softmax
-from clipbias.simulate.torch_engine import Samples, train_on
-from clipbias.simulate.training import Adam, Sgd, Training
-from clipbias.simulate.update import advance, update_of
-from clipbias.theory.advantage import group_advantages
-from clipbias.theory.config import Scale
-from clipbias.theory.surrogate import UNCLIPPED, Cispo, Gspo, PpoClip, Sapo, Surrogate
 from datasets import Dataset
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -52,6 +41,18 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutputWithPast, CausalLMOutputWithPast
 from trl import GRPOConfig, GRPOTrainer
+
+from clipbias.simulate.autograd.engine import Samples, train_on
+from clipbias.simulate.autograd.policy import Tabular
+from clipbias.simulate.compiled.gate import gate_of
+from clipbias.simulate.compiled.groups import BLAME, PRAISE, SEEN, SUMS
+from clipbias.simulate.compiled.kernel import gradient
+from clipbias.simulate.compiled.record import Setup, softmax
+from clipbias.simulate.compiled.update import advance, update_of
+from clipbias.simulate.update_rule import Adam, Sgd, Training
+from clipbias.theory.formulas.advantage import group_advantages
+from clipbias.theory.setup import Scale
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Gspo, PpoClip, Sapo, Surrogate
 
 PROBS = (0.4, 0.3, 0.15, 0.1, 0.05)
 OUTCOMES = len(PROBS)

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from clipbias.theory.config import PhaseConfig
 from scipy.special import expit, logit
+
+from clipbias.theory.setup import PhaseConfig
 
 
 def walks(prob: float, config: PhaseConfig, phases: int, replicates: int, seed: int) -> np.ndarray:

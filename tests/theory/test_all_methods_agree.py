@@ -8,20 +8,21 @@ import warnings
 from dataclasses import replace
 
 import numpy as np
-from clipbias.simulate.contents import whole_groups
-from clipbias.simulate.enumeration import EnumeratedPhase, enumerate_phase
-from clipbias.simulate.tabular import simulate
-from clipbias.theory.advantage import advantage_moments
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.covariance import gradient_covariance
-from clipbias.theory.drift import expected_gradient
-from clipbias.theory.paths import paths, single_jump
-from clipbias.theory.phase import phase
-from clipbias.theory.reward import reward_drift
-from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
+
+from clipbias.simulate.compiled.tabular import simulate
+from clipbias.simulate.exact.contents import whole_groups
+from clipbias.simulate.exact.enumeration import EnumeratedPhase, enumerate_phase
+from clipbias.theory.formulas.advantage import advantage_moments
+from clipbias.theory.formulas.covariance import gradient_covariance
+from clipbias.theory.formulas.drift import expected_gradient
+from clipbias.theory.formulas.reward import reward_drift
+from clipbias.theory.laws.paths import paths, single_jump
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 
 SIDE = st.one_of(st.none(), st.floats(0.02, 0.6))
 SURROGATES = st.one_of(

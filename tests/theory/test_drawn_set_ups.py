@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from clipbias.simulate.tabular import simulate
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.evolve import evolve
-from clipbias.theory.paths import PathsResult, paths
-from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import PpoClip
 from scipy.special import logit
 from scipy.stats import kstest
+
+from clipbias.simulate.compiled.tabular import simulate
+from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.laws.paths import PathsResult, paths
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import PpoClip
 
 SET_UPS, LONG_RUNS, MANY_OUTCOMES = 200, 200, 40
 SIZES = [(4, 1), (8, 1), (8, 8), (16, 4), (16, 5), (16, 8)]  # G and N, among them those that T4 solves fastest

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.evolve import evolve
-from clipbias.theory.paths import paths
-from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from scipy.special import expit
+
+from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.laws.paths import paths
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 
 SHAPE = PhaseConfig(1.0, 16, 4, 8, 0.5, UNCLIPPED)
 LOW, HIGH, BOTH = PpoClip(0.2, None), PpoClip(None, 0.2), PpoClip(0.2, 0.2)

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from clipbias.theory.config import PhaseConfig
-from clipbias.theory.phase import phase
-from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate, push
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate, push
 
 ALL = [UNCLIPPED, PpoClip(0.1, 0.2), PpoClip(0.2, None), PpoClip(None, 0.1), PpoClip(0.2, 0.2, 1.5), Cispo(1.2),
        Sapo(2.0, 3.0), Dppo(0.05, 0.1), Gspo(0.05, 0.03, 4), Probability()]  # fmt: skip

@@ -50,7 +50,7 @@ def recipe_text() -> str:
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A complete run of the miniature recipe; tests that change it must copy it first."""
-    from clipbias.validate import run
+    from clipbias.validate.protocol import run
 
     folder = tmp_path_factory.mktemp("finished")
     recipe = folder / "recipe.toml"

@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.progress import track
 from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen2Tokenizer
 
-from ..fields import InputError, one_line_errors
-from ..files import check_new_folder, read_json, sha256, write_json, written_folder
-from ..probe import first_token_log_probs, mean_entropy
-from ..problems import Problem, is_boxed, read_answer
-from ..sampling import encode_prompts, sample_answers
+from clipbias.common.errors import InputError
+from clipbias.common.files import check_new_folder, read_json, sha256, write_json, written_folder
+from clipbias.common.tables import one_line_errors
+from clipbias.validate.model.probe import first_token_log_probs, mean_entropy
+from clipbias.validate.model.sampling import encode_prompts, sample_answers
+from clipbias.validate.tasks.problems import Problem, is_boxed, read_answer
+
 from .law import law_batch
 from .spec import MAX_TEXT, OrganismSpec, load_spec
 from .text import alphabet, held_out_problems, pretraining_batch, strategy_named, training_problems

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ..fields import InputError, check, parse_toml, read_dataclass
-from ..files import read_text
+from clipbias.common.errors import InputError, check
+from clipbias.common.files import read_text
+from clipbias.common.tables import parse_toml, read_dataclass
 
 SHIPPED = Path(__file__).parent / "default"
 SPECS = Path(__file__).parent / "specs"

@@ -4,7 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from ..problems import Problem
+from clipbias.validate.tasks.problems import Problem
+
 from .spec import LOREM, LOREM_WORDS, OrganismSpec, Strategy, Style
 
 BOX = "\\boxed{{{}}}"

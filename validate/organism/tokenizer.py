@@ -7,7 +7,7 @@ Qwen2's when the folder is loaded through AutoTokenizer (by model type), and wou
 from tokenizers import pre_tokenizers
 from transformers import Qwen2Tokenizer
 
-from ..fields import InputError
+from clipbias.common.errors import InputError
 
 PAD, EOS = "<pad>", "<eos>"
 

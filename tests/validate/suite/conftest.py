@@ -113,7 +113,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     The organism is named relative to the folder: a path that pytest makes up would change the prediction's hash, and
     with it all seeds.
     """
-    from clipbias.validate.files import sha256
+    from clipbias.common.files import sha256
     from clipbias.validate.organism.pretrain import pretrain
     from clipbias.validate.organism.spec import load_spec
 
@@ -136,8 +136,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(plan: Path) -> Path:
     """The folder of the results; tests that change it must copy it first."""
-    from clipbias.validate.suite.plan import read_plan
-    from clipbias.validate.suite.run import run_suite
+    from clipbias.validate.protocol.plan import read_plan
+    from clipbias.validate.protocol.suite import run_suite
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(plan.parent)

@@ -7,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from clipbias.cli.validate import validate
-from clipbias.validate.fields import InputError
-from clipbias.validate.files import sha256
-from clipbias.validate.suite.clipping import probability_findings
-from clipbias.validate.suite.freeze import Frozen, read_frozen
-from clipbias.validate.suite.page import write_page
-from clipbias.validate.suite.plan import quick, read_plan
-from clipbias.validate.suite.run import run_suite
+from clipbias.common.errors import InputError
+from clipbias.common.files import sha256
+from clipbias.validate.judge.clipping import probability_findings
+from clipbias.validate.protocol.plan import quick, read_plan
+from clipbias.validate.protocol.suite import run_suite
+from clipbias.validate.report.suite_page import write_page
+from clipbias.validate.store.frozen import Frozen, read_frozen
 
 
 def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: Path) -> None:

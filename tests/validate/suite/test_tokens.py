@@ -3,10 +3,11 @@
 import numpy as np
 import pyarrow as pa
 import pytest
-from clipbias.theory.momentum import summed_noise
-from clipbias.validate.layout import Cell
-from clipbias.validate.recipe import read_recipe
-from clipbias.validate.suite.tokens import TENTHS, tenth_counts
+
+from clipbias.theory.formulas.momentum import summed_noise
+from clipbias.validate.predict.token_law import TENTHS, tenth_counts
+from clipbias.validate.recipe.recipe import read_recipe
+from clipbias.validate.store.layout import Cell
 
 from .conftest import recipe
 

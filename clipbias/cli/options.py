@@ -1,0 +1,206 @@
+"""What commands share: options, the configuration that they describe, named errors, and the printing of results."""
+
+import json
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .kinds import Choice, ClipSide, Number, PlotFile, Probs, SurrogateSpec
+
+if TYPE_CHECKING:
+    from clipbias.theory.setup import PhaseConfig
+
+F = TypeVar("F", bound=Callable[..., Any])
+METHODS = ("exact", "gaussian", "paths")
+TWO_OUTCOME_METHODS = METHODS[:2]
+SCALES = ("std", "std-unbiased", "none")
+
+
+def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:
+    """An option that is required unless it has a default."""
+    shown = f"{text} ({rule})"
+    if default is None:  # an explicit default of None would count as given
+        return click.option(name, type=Number(kind, rule), required=True, help=shown)
+    return click.option(name, type=Number(kind, rule), default=default, show_default=True, help=shown)
+
+
+probs = click.option("--probs", type=Probs(), required=True, help=f"The policy: {Probs.rule}.")
+group_size = number("--group-size", int, "at least 2", "Samples per prompt")
+success_prob = number("--success-prob", float, "in [0, 1]", "Probability that a sample is rewarded")
+scale = click.option(
+    "--scale",
+    type=Choice(SCALES),
+    default="std",
+    show_default=True,
+    help=f"Advantage normalisation: {', '.join(SCALES)}.",
+)
+method = click.option(
+    "--method",
+    type=Choice(METHODS),
+    help="Law of one optimizer step: exact (two outcomes and groups of up to 128; the default there), gaussian (two"
+    " outcomes), paths (any number, with sampling errors; the default for more than two).",
+)
+two_outcome_method = click.option(
+    "--method",
+    type=Choice(TWO_OUTCOME_METHODS),
+    default="exact",
+    show_default=True,
+    help=f"Law of one optimizer step: {', '.join(TWO_OUTCOME_METHODS)} (exact for groups of up to 128).",
+)
+clip_low = click.option(
+    "--clip-low",
+    type=ClipSide(float, "in (0, 1] or none"),
+    help="Lower bound of the ratio is 1 - this (in (0, 1] or none).",
+)
+clip_high = click.option(
+    "--clip-high",
+    type=ClipSide(float, "positive and finite, or none"),
+    help="Upper bound of the ratio is 1 + this (positive and finite, or none).",
+)
+surrogate = click.option(
+    "--surrogate", type=SurrogateSpec(), help=f"Instead of --clip-low and --clip-high: {SurrogateSpec.rule}."
+)
+plot = click.option("--plot", type=PlotFile(), help="Draw it too (.png, .pdf or .svg).")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+
+
+def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """One decorator from several, help in the order given."""
+
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+shape_options = stacked(
+    probs,
+    number("--learning-rate", float, "at least 0 and finite", "Step size on the logits"),
+    group_size,
+    number("--groups-per-minibatch", int, "at least 1", "Groups in one optimizer step"),
+    number("--minibatches", int, "at least 1", "Optimizer steps per phase"),
+    clip_low,
+    clip_high,
+    surrogate,
+)
+phase_options = stacked(shape_options, success_prob, scale, as_json)
+
+
+@contextmanager
+def named_errors() -> Iterator[None]:
+    """A ValueError that opens with the name of one of this command's options is the user's; others are bugs.
+
+    `prob` is the library's word for the first entry of --probs.
+    """
+    try:
+        yield
+    except ValueError as error:
+        field, _, rest = str(error).partition(" ")
+        field = "probs" if field == "prob" else field
+        context = click.get_current_context()
+        for param in context.command.params:
+            if param.name == field:
+                raise click.BadParameter(rest, context, param) from error
+        raise
+
+
+def gate(clip_low: float | None, clip_high: float | None, surrogate: Any) -> Any:
+    """The surrogate that --clip-low and --clip-high describe, or --surrogate; one of the two must be given."""
+    from clipbias.theory.surrogate import PpoClip
+
+    context = click.get_current_context()
+    clips = [param for param in context.command.params if param.name in ("clip_low", "clip_high")]
+    given = [
+        clip for clip in clips if context.get_parameter_source(clip.name or "") != click.core.ParameterSource.DEFAULT
+    ]
+    if surrogate is not None:
+        if given:
+            raise click.BadParameter(f"must not be given beside --surrogate, got {surrogate}", context, given[0])
+        return surrogate
+    for clip in clips:
+        if clip not in given:
+            raise click.MissingParameter(ctx=context, param=clip)
+    return PpoClip(clip_low, clip_high)
+
+
+def phase_config(**flags: Any) -> "PhaseConfig":
+    """The configuration that `phase_options` describe."""
+    from clipbias.theory.setup import PhaseConfig
+
+    return PhaseConfig(surrogate=gate(flags.pop("clip_low"), flags.pop("clip_high"), flags.pop("surrogate")), **flags)
+
+
+@contextmanager
+def doubts() -> Iterator[None]:
+    """The library's warnings about its own accuracy become lines on stderr, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        yield
+    for message in dict.fromkeys(str(doubt.message) for doubt in caught):
+        click.echo(f"Warning: {message}", err=True)
+
+
+@contextmanager
+def working(text: str) -> Iterator[None]:
+    """A spinner on stderr for what may take seconds, where a person is watching."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(text):
+        yield
+
+
+def draw(path: Path | None, figure: Callable[[], Any]) -> None:
+    """Save the figure where one was asked for; matplotlib is loaded only then."""
+    if path is None:
+        return
+    from clipbias.figures.theory import save
+
+    with working("drawing"):
+        drawn = figure()
+        try:
+            save(drawn, path)
+        except OSError as error:
+            context = click.get_current_context()
+            param = next(param for param in context.command.params if isinstance(param.type, PlotFile))
+            raise click.BadParameter(f"could not be written: {error.strerror or error}", context, param) from error
+    click.echo(f"wrote {path}", err=True)
+
+
+def show(value: dict[str, Any], as_json: bool, title: str, text: dict[str, str] | None = None) -> None:
+    """One JSON object, or a table of the same keys (cells taken from `text` where it has them)."""
+    if as_json:
+        click.echo(json.dumps(value, allow_nan=False))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, entry in (text or {key: readable(entry) for key, entry in value.items()}).items():
+        table.add_row(key, entry)
+    Console().print(table)
+
+
+def readable(entry: Any) -> str:
+    """Four to five digits of whatever a result holds."""
+    if isinstance(entry, dict) and set(entry) == {"mean", "stderr"}:
+        means, errors = entry["mean"], entry["stderr"]
+        if isinstance(means, list):
+            return "  ".join(f"{m:.5g} ± {e:.1g}" for m, e in zip(means, errors, strict=True))
+        return f"{means:.5g} ± {errors:.1g}"
+    if isinstance(entry, dict):
+        return "\n".join(f"{key:>5}  {readable(part)}" for key, part in entry.items())
+    if isinstance(entry, list | tuple):
+        return "  ".join(readable(part) for part in entry)
+    return f"{entry:.5g}" if isinstance(entry, float) else str(entry)

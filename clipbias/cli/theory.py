@@ -1,0 +1,228 @@
+"""`clipbias theory`: the closed forms."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from . import kinds, options
+from .options import named_errors, show
+from .phases import evolve, phase
+
+PARTS = ("selection", "clip_drift", "noise")
+
+
+@click.group(no_args_is_help=False)
+def theory() -> None:
+    """Expected drift and its spread, in closed form.
+
+    Example: clipbias theory advantage --group-size 16 --success-prob 0.5
+    """
+
+
+theory.add_command(phase)
+theory.add_command(evolve)
+
+
+@theory.command()
+@options.stacked(options.group_size, options.success_prob, options.scale, options.as_json)
+def advantage(group_size: int, success_prob: float, scale: Any, as_json: bool) -> None:
+    """Moments of a group's normalised advantages when the reward is a coin.
+
+    Example: clipbias theory advantage --group-size 16 --success-prob 0.5
+    """
+    with named_errors():
+        from clipbias.theory.formulas.advantage import advantage_moments
+
+        moments = asdict(advantage_moments(group_size, success_prob, scale))
+    keys = ("mu", "v_plus", "v_minus", "degenerate_prob", "max_abs")
+    show({key: moments[key] for key in keys}, as_json, "Advantage")
+
+
+@theory.command()
+@click.option("--old-probs", type=kinds.Probs(), required=True, help=f"The policy sampled from: {kinds.Probs.rule}.")
+@options.stacked(options.probs, options.clip_low, options.clip_high, options.surrogate, options.group_size)
+@options.stacked(options.success_prob, options.scale, options.plot, options.as_json)
+def drift(
+    old_probs: tuple[float, ...],
+    probs: tuple[float, ...],
+    clip_low: float | None,
+    clip_high: float | None,
+    surrogate: Any,
+    group_size: int,
+    success_prob: float,
+    scale: Any,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Expected gradient in the logits; without clipping it would be zero. --plot: clip bounds and drift field.
+
+    \b
+    Example: clipbias theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 \\
+        --group-size 16 --success-prob 0.5
+    """
+    with named_errors():
+        from clipbias.theory.formulas.advantage import advantage_moments
+        from clipbias.theory.formulas.drift import expected_gradient
+
+        mu = advantage_moments(group_size, success_prob, scale).mu
+        gate = options.gate(clip_low, clip_high, surrogate)
+        gradient = expected_gradient(probs, old_probs, gate, mu)
+
+    def figure() -> Any:
+        from clipbias.figures import theory as figures
+
+        return figures.drift(gate, mu)
+
+    options.draw(plot, figure)
+    show({"mu": mu, "drift": gradient.tolist()}, as_json, "Expected gradient")
+
+
+def _two_outcomes(probs: tuple[float, ...]) -> float:
+    if len(probs) != 2:
+        raise ValueError(f"probs must have two entries here, got {len(probs)}")
+    return probs[0]
+
+
+@theory.command()
+@options.shape_options
+@click.option(
+    "--success-probs",
+    type=kinds.SuccessProbs(),
+    required=True,
+    help=f"Probability that each outcome is rewarded: {kinds.SuccessProbs.rule}.",
+)
+@options.stacked(options.number("--phases", int, "at least 1", "Phases", 1), options.scale, options.two_outcome_method)
+@options.stacked(options.plot, options.as_json)
+def reward(
+    probs: tuple[float, ...],
+    success_probs: tuple[float, ...],
+    phases: int,
+    method: Any,
+    plot: Path | None,
+    as_json: bool,
+    **flags: Any,
+) -> None:
+    """What a reward that depends on the outcome adds: selection, clip drift and noise apart, with two outcomes.
+
+    \b
+    Example: clipbias theory reward --probs 0.65,0.35 --success-probs 0.61,0.28 --learning-rate 0.2 --group-size 16 \\
+        --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2 --phases 5
+    """
+    with named_errors():
+        prob = _two_outcomes(probs)
+        if len(success_probs) != len(probs):
+            raise ValueError(
+                f"success_probs must have as many entries as probs ({len(probs)}), got {len(success_probs)}"
+            )
+        config = options.phase_config(success_prob=success_probs, **flags)
+        from clipbias.theory.formulas.noise import decomposition
+        from clipbias.theory.formulas.reward import reward_drift
+
+        with options.doubts(), options.working(f"{phases} phases, three times"):
+            parts = decomposition(prob, config, phases, method)
+        first = reward_drift(probs, probs, config)
+
+    def figure() -> Any:
+        from clipbias.figures import theory as figures
+
+        return figures.reward(parts, prob, phases)
+
+    options.draw(plot, figure)
+    value = {
+        "selection_gradient": first.selection.tolist(),
+        "prob_shift": dict(zip(PARTS, parts.in_prob, strict=True)) | {"total": sum(parts.in_prob)},
+        "log_odds_shift": dict(zip(PARTS, parts.in_log_odds, strict=True)) | {"total": sum(parts.in_log_odds)},
+    }
+    show(value, as_json, f"After {phases} phases" if phases > 1 else "After one phase")
+
+
+LARGEST_DRAWN = 2.0  # its neutral clip is above 50 already
+SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minibatches", "success_prob")
+
+
+@theory.command()
+@click.option(
+    "--clip-low",
+    type=kinds.Number(float, "in [0, 1)"),
+    required=True,
+    help="Lower bound of the ratio is 1 - this (in [0, 1)).",
+)
+@click.option(
+    "--ratio-std",
+    type=kinds.Number(float, "in [0, 26)"),
+    help="Standard deviation of a rare outcome's log-ratio (in [0, 26)); or give a whole set-up instead.",
+)
+@click.option(
+    "--rest-std",
+    type=kinds.Number(float, "in [0, 1.414 ratio-std]"),
+    help="Root mean square of it over all outcomes, by probability (default: the same; 0 where the rest hardly moves).",
+)
+@click.option("--probs", type=kinds.Probs(), help="The set-up: the policy, two outcomes.")
+@click.option("--learning-rate", type=kinds.Number(float, "at least 0 and finite"), help="The set-up: step size.")
+@click.option("--group-size", type=kinds.Number(int, "at least 2"), help="The set-up: samples per prompt.")
+@click.option("--groups-per-minibatch", type=kinds.Number(int, "at least 1"), help="The set-up: groups in a step.")
+@click.option("--minibatches", type=kinds.Number(int, "at least 1"), help="The set-up: optimizer steps per phase.")
+@click.option("--success-prob", type=kinds.Number(float, "in [0, 1]"), help="The set-up: chance of a reward.")
+@click.option(
+    "--of",
+    type=kinds.Choice(("drift", "entropy")),
+    default="drift",
+    show_default=True,
+    help="What a whole phase leaves alone: the expected log-odds (drift), or the entropy of the phase without a clip.",
+)
+@options.stacked(options.scale, options.two_outcome_method, options.plot, options.as_json)
+def neutral(
+    clip_low: float,
+    ratio_std: float | None,
+    rest_std: float | None,
+    of: Any,
+    method: Any,
+    plot: Path | None,
+    as_json: bool,
+    **set_up: Any,
+) -> None:
+    """The upper clip that leaves rare outcomes alone: by the rule (--ratio-std), or for one phase of a whole set-up.
+    --plot: the rule's curve, and for a set-up how far whole phases are from it over step size and prior.
+
+    \b
+    Example: clipbias theory neutral --clip-low 0.2 --ratio-std 0.1
+    Example: clipbias theory neutral --clip-low 0.2 --probs 0.05,0.95 --learning-rate 1 --group-size 16 \\
+        --groups-per-minibatch 16 --minibatches 8 --success-prob 0.5 --method gaussian
+    """
+    with named_errors():
+        from clipbias.theory.formulas import neutral as rule
+        from clipbias.theory.setup import PhaseConfig
+        from clipbias.theory.surrogate import PpoClip
+
+        if ratio_std is not None:
+            given = [name for name in SET_UP if set_up[name] is not None]
+            if given:
+                raise ValueError(f"ratio_std must not be given beside a set-up (--{given[0].replace('_', '-')})")
+            if plot is not None and ratio_std > LARGEST_DRAWN:
+                raise ValueError(f"ratio_std must be at most {LARGEST_DRAWN:g} for a figure, got {ratio_std}")
+            clip_high = rule.neutral_clip_high(clip_low, ratio_std, rest_std)
+        else:
+            if rest_std is not None:
+                raise ValueError(f"rest_std must be with --ratio-std, got {rest_std}")
+            missing = [name for name in SET_UP if set_up[name] is None]
+            if missing:
+                names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+                raise ValueError(f"ratio_std must be given, or else {names}")
+            if clip_low == 0:
+                raise ValueError("clip_low must be in (0, 1) for a set-up, got 0")
+            prob = _two_outcomes(set_up.pop("probs"))
+            config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
+            with options.working("one phase, at a dozen bounds"):
+                clip_high = rule.neutral_clip_high_of_phase(prob, config, of, method)
+
+    def figure() -> Any:
+        from clipbias.figures import theory as figures
+
+        if ratio_std is not None:
+            return figures.neutral(clip_low, (ratio_std, clip_high))
+        return figures.neutral_phases(prob, config, method, clip_high)
+
+    options.draw(plot, figure)
+    show({"clip_high": clip_high}, as_json, "Neutral clip")

@@ -1,0 +1,113 @@
+"""A stopped or killed run ends with the same numbers, on the same model and versions."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from clipbias.common.errors import InputError
+from clipbias.common.files import locked, read_json, write_json
+from clipbias.validate.organism.spec import SHIPPED
+from clipbias.validate.protocol import run
+from clipbias.validate.recipe.recipe import read_recipe
+from clipbias.validate.report.run_page import write_report
+from clipbias.validate.store.layout import Cell
+from clipbias.validate.train.cell import train_cell
+
+
+def test_another_model_or_another_version_does_not_go_on_with_a_run(tmp_path: Path, recipe_text: str) -> None:
+    model, recipe, folder = tmp_path / "model", tmp_path / "recipe.toml", tmp_path / "run"
+    shutil.copytree(SHIPPED, model)
+    recipe.write_text(recipe_text.replace('organism = "default"', f'path = "{model}"'))
+    run.start(recipe, folder)
+    untouched = (model / "config.json").read_text()
+    (model / "config.json").write_text(untouched + " ")
+    with pytest.raises(InputError, match=r"model must be the one .*config\.json is another"):
+        run.resume(folder)
+    (model / "config.json").write_text(untouched)
+    manifest = read_json(folder / "manifest.json")
+    write_json(folder / "manifest.json", manifest | {"versions": manifest["versions"] | {"trl": "0.1"}})
+    with pytest.raises(InputError, match=r"trl must be 0\.1, with which the run was started"):
+        run.resume(folder)
+    assert not (folder / "pilot").exists()
+
+
+def test_a_changed_cell_is_not_sealed_by_resuming_and_a_lost_one_is_trained_again(folder: Path, tmp_path: Path) -> None:
+    part = next((folder / "metrics.parquet").glob("*/*/*.parquet"))
+    before, kept = pq.read_table(part), part.read_bytes()
+    part.write_bytes(kept + b" ")
+    with pytest.raises(InputError, match="was changed afterwards"):
+        run.resume(folder)
+    part.unlink()
+    run.resume(folder)
+    assert pq.read_table(part).drop_columns("started").equals(before.drop_columns("started"))
+    write_report([folder], tmp_path / "report.html")
+
+
+def test_one_process_at_a_time(folder: Path) -> None:
+    with locked(folder), pytest.raises(InputError, match="in use by another process"):
+        run.resume(folder)
+    run.resume(folder)
+
+
+def test_a_stopped_cell_ends_with_the_same_numbers(
+    tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(recipe_text)
+
+    def cell(root: str) -> Cell:
+        return Cell(tmp_path / root, recipe, recipe.arm[0], seed=1, phases=3, prediction="p")
+
+    whole, broken = cell("whole"), cell("broken")
+    train_cell(whole)
+    from clipbias.validate.train import cell as module
+
+    saved = module.save_checkpoint
+
+    def stop(root: Path, phase: int, *rest: object) -> None:
+        saved(root, phase, *rest)  # type: ignore[arg-type]
+        if phase == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "save_checkpoint", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train_cell(broken)
+    assert not broken.done
+    assert [p.name for p in broken.checkpoints.iterdir()] == ["phase-00002"]
+    monkeypatch.setattr(module, "save_checkpoint", saved)
+    train_cell(broken)
+    for kind in ("metrics", "tokens", "samples"):
+        a, b = (pq.read_table(c.part(kind)) for c in (whole, broken))
+        if kind == "metrics":
+            a, b = a.drop_columns("started"), b.drop_columns("started")
+        assert a.equals(b), kind
+    assert not broken.checkpoints.exists()
+
+
+def test_a_killed_run_is_resumed_from_the_command_line(tmp_path: Path, recipe_text: str, finished_run: Path) -> None:
+    """SIGKILL in the middle of the arms; `resume` finishes; the numbers are those of the run that was left alone."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(recipe_text)
+    command = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate"]
+    process = subprocess.Popen(
+        [*command, "run", str(recipe), "--out", str(tmp_path / "run")], stderr=subprocess.DEVNULL
+    )
+    metrics = tmp_path / "run" / "metrics.parquet"
+    deadline = time.monotonic() + 120
+    while not list(metrics.glob("*/*/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = subprocess.run(
+        [*command, "resume", str(tmp_path / "run"), "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["status"] == "complete"
+    for part in sorted((finished_run / "metrics.parquet").glob("*/*/*.parquet")):
+        twin = tmp_path / "run" / part.relative_to(finished_run)
+        assert pq.read_table(twin).drop_columns("started").equals(pq.read_table(part).drop_columns("started"))

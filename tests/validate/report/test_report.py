@@ -1,0 +1,219 @@
+"""The page must come out right whichever way a run ends: doctored copies of one small run."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from clipbias.validate.judge.compare import compare
+from clipbias.validate.judge.scores import score_arm
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.report.run_page import run_page as report
+from clipbias.validate.store.run_record import ArmData, RunData, read_run
+
+SEEDS = 12
+
+
+@pytest.fixture(scope="module")
+def run(finished_run: Path) -> RunData:
+    """The miniature run as if it had 12 seeds, all at the start and as skilled as at first, in every arm."""
+    small = read_run(finished_run)
+
+    def still(arm: ArmData) -> ArmData:
+        curves = {name: np.repeat(values[:1], SEEDS, axis=0) for name, values in arm.curves.items()}
+        for name in ("log_odds", "share"):
+            curves[name][:] = curves[name][:, :1]
+        curves["accuracy"] = 0.5 + 0.01 * np.arange(SEEDS)[:, None] + 0.0 * curves["accuracy"]
+        return replace(arm, curves=curves)
+
+    arms = {name: still(arm) for name, arm in small.arms.items()}
+    return replace(small, seeds=tuple(range(1, SEEDS + 1)), arms=arms)
+
+
+def doctored(run: RunData, arm: str, **changes: np.ndarray) -> RunData:
+    """`arm` with the given log-odds or accuracy of its seeds in every phase after the first reading."""
+    curves = {name: values.copy() for name, values in run.arms[arm].curves.items()}
+    for name, values in changes.items():
+        curves[name][:, (1 if name == "log_odds" else 2) :] = values[:, None]
+    curves["share"] = 1 / (1 + np.exp(-curves["log_odds"]))
+    return replace(run, arms=run.arms | {arm: replace(run.arms[arm], curves=curves)})
+
+
+def around(mean: float, spread: float) -> np.ndarray:
+    """Twelve values with exactly this mean and standard deviation."""
+    values = np.random.default_rng(0).normal(size=SEEDS)
+    return mean + spread * (values - values.mean()) / values.std(ddof=1)
+
+
+def claim(run: RunData, arm: str) -> tuple[float, float]:
+    predicted = run.prediction["arms"][arm]
+    return predicted["log_odds_mean"][-1], predicted["log_odds_std"][-1]
+
+
+def as_predicted(run: RunData) -> RunData:
+    """Every arm has the mean and the spread that were predicted, but for a little noise between the two."""
+    clip = doctored(run, "clip", log_odds=around(*claim(run, "clip")))
+    return doctored(clip, "no-clip", log_odds=around(*claim(run, "no-clip")) + around(0.0, 0.02)[::-1])
+
+
+def test_a_run_as_predicted(run: RunData) -> None:
+    result = compare(as_predicted(run))
+    predicted, movement, clipping, _, prediction = result["answer"]
+    low, high = (
+        100 / (1 + np.exp(-np.array(run.prediction["arms"]["clip"]["log_odds_quantiles"][-1])[[0, -1]]))
+    ).round()
+    assert predicted.startswith("Predicted beforehand: noise would spread the seeds, 90 % of them from")
+    assert f"from {low:.0f} % to {high:.0f} % code in clip" in predicted
+    assert "mean log-odds by +0.000 in clip" in predicted.replace("-0.000", "+0.000")
+    assert "moved in no direction that can be told from zero in clip" in movement
+    assert "clipping had no effect that can be told from zero in clip" in clipping
+    assert prediction == "The prediction fixed beforehand held for clip, no-clip and the difference clip − no-clip."
+    assert not any("failed" in verdict for verdict in result["verdicts"])
+    assert result["arms"]["clip"]["score"]["sign_agrees"] is None
+    assert result["arms"]["clip"]["quantile_scores"]["verdict"] == "better than “nothing happens”"
+    assert result["arm_correlation"] == pytest.approx([1.0, 1.0], abs=0.1)
+
+
+@pytest.mark.parametrize(("sign", "moved", "effect"), [(1, "rose", "raised"), (-1, "fell", "lowered")])
+def test_a_clip_that_pushes(run: RunData, sign: int, moved: str, effect: str) -> None:
+    mean, std = claim(run, "clip")
+    result = compare(doctored(as_predicted(run), "clip", log_odds=around(mean, std) + sign * around(3 * std, std / 5)))
+    _, movement, clipping, _, prediction = result["answer"]
+    assert f"{moved} in clip (" in movement
+    assert "told from zero in no-clip (" in movement
+    assert f"clipping {effect} the log-odds of code in clip (share {'+' if sign > 0 else '-'}" in clipping
+    assert prediction == (
+        "The prediction fixed beforehand held for no-clip; it failed for clip and the difference clip − no-clip."
+    )
+    assert f"clipping {effect} the log-odds of the strategy" in result["verdicts"][2]
+    assert "the prediction failed: the toy predicts" in result["verdicts"][2]
+
+
+def test_a_still_run_fails_for_its_band_is_too_wide(run: RunData) -> None:
+    """Coverage and mean are perfect, so only the spread can tell; and “nothing happens” scores better."""
+    arm = compare(run)["arms"]["clip"]
+    assert arm["score"]["inside"] == SEEDS
+    assert arm["score"]["verdict"].endswith("too wide")
+    assert arm["quantile_scores"]["verdict"] == "worse than “nothing happens”"
+
+
+def test_a_damaged_reference_is_named_wherever_it_is_compared_with(
+    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = doctored(as_predicted(run), "no-clip", accuracy=around(0.1, 0.01))
+    result, page = rendered(damaged, tmp_path, monkeypatch)
+    clause = "no-clip lost its skill (accuracy 0.56 → 0.25)"
+    assert f"But {clause}, so this compares with a damaged model." in result["answer"][2]
+    assert result["verdicts"][2].endswith(f"{clause}, so this compares with a damaged model.")
+    assert re.findall(r'href="#(.*?)"', page) == re.findall(r'<h2 id="(.*?)"', page) == ["skill-1"]
+    assert "damaged" not in rendered(as_predicted(run), tmp_path, monkeypatch)[1]
+
+
+def test_two_comparisons_are_corrected(run: RunData) -> None:
+    """Two equal clipped arms whose difference to the third has p = 0.03: nothing after correction."""
+    mean, std = claim(run, "clip")
+    one = doctored(run, "no-clip", log_odds=around(mean, std))
+    t = 2.4907  # two-sided p = 0.03 at 11 degrees of freedom
+    pushed = doctored(one, "clip", log_odds=around(mean, std) + around(t / SEEDS**0.5, 1.0)[::-1])
+    single = compare(pushed)["paired"][0]
+    assert single["pvalue"] == single["pvalue_holm"] == pytest.approx(0.03, abs=1e-4)
+    assert "clipping raised" in single["verdict"]
+    recipe = replace(one.recipe, arm=(*one.recipe.arm, Arm("again", 0.2, 0.2)))
+    prediction = one.prediction | {"arms": one.prediction["arms"] | {"again": one.prediction["arms"]["clip"]}}
+    arms = pushed.arms | {"again": pushed.arms["clip"]}
+    for pair in compare(replace(pushed, recipe=recipe, prediction=prediction, arms=arms))["paired"]:
+        assert pair["pvalue_holm"] == pytest.approx(0.06, abs=2e-4)
+        assert "no effect of clipping can be told from zero" in pair["verdict"]
+        assert "corrected for 2 comparisons p = 0.060" in pair["verdict"]
+
+
+def rendered(run: RunData, out: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], str]:
+    monkeypatch.setattr(report, "read_run", lambda folder: run)
+    written = report.write_report([run.folder], out / "report.html")
+    assert json.loads((out / "report.json").read_text()) == written
+    return written["runs"][0], (out / "report.html").read_text(encoding="utf-8")
+
+
+def only(*names: str) -> Callable[[RunData], RunData]:
+    def chosen(run: RunData) -> RunData:
+        recipe = replace(run.recipe, arm=tuple(arm for arm in run.recipe.arm if arm.name in names))
+        return replace(run, recipe=recipe, arms={name: run.arms[name] for name in names})
+
+    return chosen
+
+
+@pytest.mark.parametrize(
+    ("change", "figures", "words"),
+    [
+        (as_predicted, 5, "of the tokens that decide the strategy: clip 0 of"),
+        (lambda run: only("clip")(as_predicted(run)), 3, "was not measured"),
+        (lambda run: only("no-clip")(as_predicted(run)), 2, "was not measured"),
+    ],
+)
+def test_the_page_of_other_arms(
+    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, figures: int, words: str
+) -> None:
+    _, page = rendered(change(run), tmp_path, monkeypatch)
+    assert page.count("<img") == figures
+    assert words in page
+
+
+def test_a_clip_that_did_nothing_is_said_and_not_drawn(
+    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = run.arms["clip"].all_tokens
+    none = replace(counts, low=0 * counts.low, high=0 * counts.high)
+    unclipped = replace(run.arms["clip"], all_tokens=none, strategy_token=none)
+    _, page = rendered(replace(run, arms=run.arms | {"clip": unclipped}), tmp_path, monkeypatch)
+    assert f"Clipped of all tokens: clip 0 of\n{int(counts.tokens.sum()):,}" in page
+    assert 'by mini-batch" src' not in page
+    assert "changed nothing, to the last bit, in clip." in page
+
+
+def test_few_seeds_are_said(finished_run: Path) -> None:
+    result = compare(read_run(finished_run))
+    assert result["answer"][-1] == "With 2 seeds per arm only very large effects can be seen."
+    assert result["arm_correlation"] is None
+
+
+def test_whether_the_clip_met_the_strategy_is_said_on_top(run: RunData) -> None:
+    """Twelve copies of the miniature's two seeds: nothing was clipped; then three tokens were."""
+    arm = run.arms["clip"]
+    none = replace(arm.strategy_token, low=0 * arm.strategy_token.low, high=0 * arm.strategy_token.high)
+    quiet = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=none)})
+    met = replace(none, low=none.low + np.eye(*none.low.shape))
+    loud = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=met)})
+    assert any("was ever clipped (0 of 48)" in line and "not tested here" in line for line in compare(quiet)["answer"])
+    assert any("2 of 48 were clipped" in line for line in compare(loud)["answer"])
+
+
+def test_a_predicted_clip_drift_is_what_the_difference_is_held_to(run: RunData) -> None:
+    """The toy claims +0.5 for the clip: arms that differ by +0.5 hold it; that do not, or by −0.5, fail it."""
+    arms = {name: dict(entry) for name, entry in run.prediction["arms"].items()}
+    base = arms["no-clip"]["log_odds_mean"]
+    arms["clip"]["log_odds_mean"] = [*base[:-1], base[-1] + 0.5]
+    claimed = replace(run, prediction=run.prediction | {"arms": arms})
+    start = claim(claimed, "no-clip")[0]
+    held = {}
+    for moved in (0.5, 0.0, -0.5):
+        doctored_run = doctored(claimed, "no-clip", log_odds=around(start, 0.2))
+        doctored_run = doctored(doctored_run, "clip", log_odds=around(start + moved, 0.2) + around(0.0, 0.05)[::-1])
+        (pair,) = compare(doctored_run)["paired"]
+        assert pair["log_odds_predicted"] == pytest.approx(0.5)
+        held[moved] = pair["held"]
+    assert held == {0.5: True, 0.0: False, -0.5: False}
+
+
+def test_an_uncertain_start_makes_the_mean_less_certain(run: RunData) -> None:
+    predicted = dict(run.prediction["arms"]["clip"])
+    curves = np.repeat(around(claim(run, "clip")[0] + 0.3, 0.1)[:, None], 4, axis=1)
+    levels, stderr = run.prediction["levels"], predicted["log_odds_std"][-1] / np.sqrt(SEEDS)
+    sure = score_arm("clip", curves, predicted | {"start_stderr": 0.0}, levels, 0.1)
+    unsure = score_arm("clip", curves, predicted | {"start_stderr": 0.4}, levels, 0.1)
+    assert sure.mean_z == pytest.approx(0.3 / stderr)
+    assert unsure.mean_z == pytest.approx(0.3 / np.hypot(stderr, 0.4))

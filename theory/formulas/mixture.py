@@ -1,0 +1,69 @@
+"""T11: from strategy shares to accuracy: how much of a gain a change of strategy explains."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from clipbias.theory.surrogate import Array
+
+
+def mixture_accuracy(shares: ArrayLike, accuracies: ArrayLike) -> float:
+    """Σ_k share_k·accuracy_k (T11); shares [K] in [0, 1] add to 1, accuracies [K] in [0, 1]."""
+    weights, values = _shares(shares), _accuracies(accuracies)
+    if len(weights) != len(values):
+        raise ValueError(f"accuracies must have as many entries as shares ({len(weights)}), got {len(values)}")
+    return float(weights @ values)
+
+
+def _shares(shares: ArrayLike) -> Array:
+    """A strategy that nobody uses has a share of 0, unlike an outcome of a softmax policy (`check_probs`)."""
+    weights = np.asarray(shares, dtype=np.float64)
+    if weights.ndim != 1 or not np.all((weights >= 0) & (weights <= 1)) or abs(weights.sum() - 1.0) > 1e-9:
+        raise ValueError(f"shares must be numbers in [0, 1] that add to 1, got {weights.tolist()}")
+    return weights
+
+
+def _accuracies(accuracies: ArrayLike) -> Array:
+    values = np.asarray(accuracies, dtype=np.float64)
+    if not np.all((values >= 0) & (values <= 1)):
+        raise ValueError(f"accuracies must be in [0, 1], got {values.tolist()}")
+    return values
+
+
+@dataclass(frozen=True, slots=True)
+class GainParts:
+    """A change of accuracy, in two parts that add up to it. switching: Σ_k (share′_k − share_k)·accuracy_k, what the
+    new shares would have brought at the old accuracies; within: Σ_k share′_k·(accuracy′_k − accuracy_k), the rest."""
+
+    switching: float
+    within: float
+
+    @property
+    def total(self) -> float:
+        return self.switching + self.within
+
+
+def gain_parts(
+    shares: ArrayLike, accuracies: ArrayLike, later_shares: ArrayLike, later_accuracies: ArrayLike
+) -> GainParts:
+    """Both parts of a gain from measured shares and accuracies before and after.
+
+    The split is by strategy, not by problem: if those who switch are easier problems than those who stay, accuracies
+    within strategies change though no answer did, and `within` says so.
+    """
+    before = mixture_accuracy(shares, accuracies)
+    switched = mixture_accuracy(later_shares, accuracies)
+    after = mixture_accuracy(later_shares, later_accuracies)
+    return GainParts(switched - before, after - switched)
+
+
+def partial_contributions(correct_before: ArrayLike, correct_after: ArrayLike) -> Array:
+    """Of each subset d of the problems, Σ_{x∈d}(after − before)/Σ_{x∈D}(same); [D], adds to 1 (arXiv:2506.10947).
+
+    Counts of right answers per subset; ValueError where nothing was gained in all.
+    """
+    gain = np.asarray(correct_after, dtype=np.float64) - np.asarray(correct_before, dtype=np.float64)
+    if gain.sum() == 0:
+        raise ValueError("correct_after must differ in sum from correct_before")
+    return np.asarray(gain / gain.sum(), dtype=np.float64)

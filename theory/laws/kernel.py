@@ -1,0 +1,224 @@
+"""The law of one optimizer step for two outcomes, on a lattice of log-odds.
+
+x = z₁ − z₂ = logit p. A sample of outcome 1 moves x by (η/n)·Â f′(R₁) R₁·2(1−p), one of outcome 2 by
+−(η/n)·Â f′(R₂) R₂·2p, with R₁ = p/p₀, R₂ = (1−p)/(1−p₀) and p₀ the behaviour policy. The step's law depends on x.
+
+Where a clip bound cuts through a lattice cell [x − h/2, x + h/2], the cell is a mixture of its two parts: each has a
+piece with its own kernel, weighted by its length, so that errors fall as h².
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit, ndtr
+from scipy.stats import binom
+
+from clipbias.theory.formulas.advantage import advantage_moments, group_advantages, pair_moments, rewarded_law
+from clipbias.theory.formulas.reward import RewardLaw, reward_law
+from clipbias.theory.setup import PhaseConfig
+
+Array = NDArray[np.float64]
+LARGEST_EXACT_GROUP = 128
+LARGEST_EXACT_GROUPS = 500
+_ATOMS_AT_ONCE = 40_000  # pieces × atoms: what fits into a core's cache
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseLaw:
+    """The law of y = x_M − x₀ after a phase: values offset [S] with probabilities mass [S]; and the expected shares of
+    each mini-batch's samples whose gradient a bound removes, clip_low [M] and clip_high [M]."""
+
+    offset: Array
+    mass: Array
+    clip_low: Array
+    clip_high: Array
+
+
+@dataclass(frozen=True, slots=True)
+class StepGeometry:
+    """What one step sees in each of P pieces of the lattice's X ≤ P cells.
+
+    cell [P], the piece's cell, ascending; weight [P], its part of the cell; old [2], the samples' probabilities b;
+    reward, who is rewarded; displacement [P, 2], R·d at the cell's centre, per unit of η/n·Â (d = 2(1−p) or −2p);
+    above, below [P, 2], the slopes f₊′, f₋′ of both outcomes.
+    """
+
+    cell: NDArray[np.int64]
+    weight: Array
+    old: Array
+    reward: RewardLaw
+    displacement: Array
+    above: Array
+    below: Array
+
+    def averaged(self, pieces: Array) -> Array:
+        """Values of pieces [P, …] averaged over cells, [X, …]."""
+        starts = np.flatnonzero(np.diff(self.cell, prepend=-1))
+        weight = self.weight.reshape(-1, *[1] * (pieces.ndim - 1))
+        return np.asarray(np.add.reduceat(pieces * weight, starts, axis=0))
+
+
+def clip_thresholds(prob: float, config: PhaseConfig) -> list[float]:
+    """Log-odds at which R₁ = p/p₀ or R₂ = (1−p)/(1−p₀) crosses a bound; those that exist."""
+    other = 1 - prob
+    first = [float(logit(prob * r)) for r in config.surrogate.jumps(prob) if 0 < prob * r < 1]
+    second = [-float(logit(other * r)) for r in config.surrogate.jumps(other) if 0 < other * r < 1]
+    return first + second
+
+
+def step_geometry(y: Array, spacing: float, prob: float, config: PhaseConfig) -> StepGeometry:
+    """prob = p₀ in (0, 1); y [X] equally spaced offsets x − x₀, which stay distinct however small they are."""
+    x0 = float(logit(prob))
+    edges = np.append(y - spacing / 2, y[-1] + spacing / 2)
+    inside = [t - x0 for t in clip_thresholds(prob, config) if edges[0] < t - x0 < edges[-1]]
+    cuts = np.union1d(edges, inside)
+    middle = x0 + (cuts[1:] + cuts[:-1]) / 2
+    cell = np.searchsorted(edges, (cuts[1:] + cuts[:-1]) / 2) - 1
+    old = np.array([prob, 1.0 - prob])
+    ratio = np.stack([expit(middle), expit(-middle)], axis=1) / old
+    above, below = config.surrogate.slopes(ratio, old)
+    centre = x0 + y[cell]
+    policy = np.stack([expit(centre), expit(-centre)], axis=1)
+    displacement = policy / old * np.stack([2 * expit(-centre), -2 * expit(centre)], axis=1)
+    reward = reward_law(old, config.success_prob)
+    return StepGeometry(cell, np.diff(cuts) / spacing, old, reward, displacement, above, below)
+
+
+def largest_jump(prob: float, config: PhaseConfig) -> float:
+    """The farthest that one sample can move x in the first step, (η/n)·max|Â|·2·max(p, 1−p)."""
+    plus, minus = group_advantages(config.group_size, config.scale)
+    samples = config.group_size * config.groups_per_minibatch
+    return float(config.learning_rate / samples * max(plus.max(), -minus.min()) * 2 * max(prob, 1 - prob))
+
+
+def step_moments(geometry: StepGeometry, config: PhaseConfig) -> tuple[Array, Array]:
+    """Mean and variance [P] of one step's Δx in each piece: T2 and T3 for two outcomes."""
+    size, reward = config.group_size, geometry.reward
+    moments = advantage_moments(size, reward.success_prob, config.scale)
+    pairs = pair_moments(size, reward.success_prob, config.scale)
+    b, d, above, below = geometry.old, geometry.displacement, geometry.above, geometry.below
+    u_plus, u_minus = (reward.rewarded * d * above).sum(axis=1), (reward.rest * d * below).sum(axis=1)
+    mean = moments.mu * (u_plus - u_minus)
+    praised, blamed = reward.rewarded / b, reward.rest / b
+    squares = moments.v_plus * praised * above**2 + moments.v_minus * blamed * below**2
+    single = (b * d**2 * squares).sum(axis=1)
+    within = pairs.plus_plus * u_plus**2 + 2 * pairs.plus_minus * u_plus * u_minus + pairs.minus_minus * u_minus**2
+    group = size * single + size * (size - 1) * within - size**2 * mean**2
+    variance = group / (config.groups_per_minibatch * size**2)
+    rate = config.learning_rate
+    return rate * mean, rate**2 * np.maximum(variance, 0.0)
+
+
+def gaussian_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:
+    """[X, 2·half + 1] lattice weights of N(mean, variance) increments; mass beyond ±half sits on the ends.
+
+    Cells hold Φ differences with the variance lowered by the h²/12 that the lattice adds; where the standard deviation
+    is below h, three points with the exact mean and variance are used instead.
+    """
+    mean, variance = step_moments(geometry, config)
+    offsets = np.arange(-half, half + 1)
+    std = np.sqrt(np.maximum(variance - spacing**2 / 12, 1e-300))
+    edges = ((offsets[:-1] + 0.5) * spacing - mean[:, None]) / std[:, None]
+    cumulative = np.concatenate([np.zeros((len(mean), 1)), ndtr(edges), np.ones((len(mean), 1))], axis=1)
+    weights = np.diff(cumulative, axis=1)
+    narrow = variance < spacing**2
+    if narrow.any():
+        atoms = mean[narrow, None] / spacing
+        spread = variance[narrow, None] / spacing**2
+        weights[narrow] = _on_lattice(atoms, np.ones_like(atoms), half, extra_variance=spread)
+    return geometry.averaged(weights)
+
+
+def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array | float = 0.0) -> Array:
+    """Sum of atoms [P, A] (positions in cells) as lattice weights [P, 2·half+1] with the atoms' mean and variance.
+
+    Each atom goes to its nearest point and the two beside it with the weights f(f∓1)/2, 1−f² of quadratic
+    interpolation (f = offset in cells), which keep mass, mean and variance; extra_variance (cells²) is added.
+    """
+    position = np.clip(position, 1 - half, half - 1)
+    nearest = np.rint(position)
+    row = np.arange(len(position))[:, None] * (2 * half + 1) + half
+    index = (nearest + row).astype(np.int64).ravel()
+    offset = position - nearest
+    lean = mass * offset
+    square = lean * offset + mass * extra_variance
+    shape = len(position), 2 * half + 1
+    zeroth, first, second = (
+        np.asarray(np.bincount(index, values.ravel(), shape[0] * shape[1]), dtype=np.float64).reshape(shape)
+        for values in (mass, lean, square)
+    )
+    weights = zeroth - second
+    weights[:, :-1] += (second - first)[:, 1:] / 2
+    weights[:, 1:] += (second + first)[:, :-1] / 2
+    return weights
+
+
+def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, half: int) -> Array:
+    """[X, 2·half + 1] lattice weights of the exact increments of one mini-batch.
+
+    One group's increment is an atom for each (m, k, l): m ~ Bin(G, γ̄) rewarded samples, k ~ Bin(m, b⁺₁) of which chose
+    outcome 1, l ~ Bin(G−m, b⁻₁) of the rest: about G³/6 atoms. Their lattice law is convolved N times by FFT.
+    """
+    size, groups = config.group_size, config.groups_per_minibatch
+    if size > LARGEST_EXACT_GROUP:
+        raise ValueError(
+            f"group_size must be at most {LARGEST_EXACT_GROUP} for the exact method, whose work grows as its cube"
+            f" (the gaussian one takes any), got {size}"
+        )
+    if groups > LARGEST_EXACT_GROUPS:
+        raise ValueError(
+            f"groups_per_minibatch must be at most {LARGEST_EXACT_GROUPS} for the exact method (so many add up to"
+            f" a normal step: use the gaussian one), got {groups}"
+        )
+    plus, minus = group_advantages(size, config.scale)
+    m, k, rest, mass = group_patterns(size, geometry.reward)
+    praised = plus[m] * np.stack([k, m - k])
+    blamed = minus[m] * np.stack([rest, size - m - rest])
+    rate = config.learning_rate / (groups * size * spacing)
+    at_once = max(1, _ATOMS_AT_ONCE // len(mass))
+    rows = []
+    for first in range(0, len(geometry.cell), at_once):
+        part = slice(first, first + at_once)
+        d = rate * geometry.displacement[part]
+        position = (d * geometry.above[part]) @ praised + (d * geometry.below[part]) @ blamed
+        rows.append(_resized(_repeated(position, mass, groups, half), half))
+    return geometry.averaged(np.concatenate(rows))
+
+
+def _repeated(position: Array, mass: Array, times: int, half: int) -> Array:
+    """The law [P, …] of the sum of `times` independent draws of atoms [P, A].
+
+    Unclipped ratios of rare outcomes can be astronomical: what moves by more than 2·half leaves the lattice anyway.
+    """
+    reach = max(half // times, int(np.minimum(np.abs(position).max(), 2 * half)) + 2)
+    one = _on_lattice(position, np.broadcast_to(mass, position.shape), reach)
+    if times == 1:
+        return one
+    length = 2 * reach * times + 1
+    padded = 1 << (length - 1).bit_length()
+    return np.asarray(np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** times, padded, axis=1)[:, :length])
+
+
+def group_patterns(
+    size: int, reward: RewardLaw
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], Array]:
+    """All (m, k, l) with their probabilities, but those below 1e-20, which are lost in rounding."""
+    law = rewarded_law(size, reward.success_prob)
+    m_grid, k_grid, l_grid = np.meshgrid(*[np.arange(size + 1)] * 3, indexing="ij")
+    valid = (k_grid <= m_grid) & (l_grid <= size - m_grid) & (law[m_grid] > 0)
+    m, k, rest = m_grid[valid], k_grid[valid], l_grid[valid]
+    mass = law[m] * binom.pmf(k, m, float(reward.rewarded[0])) * binom.pmf(rest, size - m, float(reward.rest[0]))
+    kept = mass > 1e-20
+    return m[kept], k[kept], rest[kept], mass[kept]
+
+
+def _resized(weights: Array, half: int) -> Array:
+    """Cut or pad to ±half; what lies beyond goes to the ends."""
+    reach = (weights.shape[1] - 1) // 2
+    if reach <= half:
+        return np.pad(weights, ((0, 0), (half - reach, half - reach)))
+    kept = weights[:, reach - half : reach + half + 1].copy()
+    kept[:, 0] += weights[:, : reach - half].sum(axis=1)
+    kept[:, -1] += weights[:, reach + half + 1 :].sum(axis=1)
+    return kept

@@ -1,0 +1,66 @@
+"""How far an unclipped phase moves the log-odds: the one number of the prediction that is measured beforehand."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from clipbias.common.errors import check
+from clipbias.theory.formulas.momentum import effective_share, loudness, summed_noise, summed_noise_from_rest
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Standard deviation of the log-odds' change over one unclipped phase long after the optimizer's start: `value`,
+    with relative error relative_stderr.
+
+    mean and mean_stderr are those of the change itself, which the theory says is 0; autocorrelation is that of
+    neighbouring phases, to be compared with `theory.momentum.phase_correlation`.
+    """
+
+    value: float
+    relative_stderr: float
+    mean: float
+    mean_stderr: float
+    autocorrelation: float
+
+
+def counting_variance(log_odds: NDArray[np.float64] | float, samples: int | None) -> NDArray[np.float64]:
+    """Variance 1/(n p(1−p)) of log-odds counted in n answers; 0 where the share was read exactly."""
+    p = expit(np.asarray(log_odds, dtype=np.float64))
+    return np.zeros_like(p) if samples is None else 1.0 / (samples * p * (1.0 - p))
+
+
+def spread_of(
+    log_odds: NDArray[np.float64], momentum: float, minibatches: int, burn_in: int, samples: int | None = None
+) -> Spread:
+    """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases; `samples`: answers behind each (None: exact).
+
+    The optimizer is louder after its start from rest: the change over phase t has L_t·s² (`theory.momentum.loudness`),
+    so that changes are divided by √L_t. Their variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·
+    `effective_share` since momentum makes neighbouring phases correlate. Counting adds twice its variance c to a
+    change: s² = v − 2c·mean(1/L_t), but never less than the standard error: what the pilot cannot resolve is taken to
+    be as large as what could hide in it. The error of the mean change is that of the sum over all phases, S₀.
+    """
+    seeds, phases = log_odds.shape[0], log_odds.shape[1] - 1
+    loud = np.array([loudness(momentum, minibatches, burn_in + t) for t in range(1, phases + 1)])
+    change = np.diff(log_odds, axis=1)
+    noise = change / np.sqrt(loud)
+    total = float(noise.var(ddof=1))
+    check(total > 0, "pilot", "runs in which the share of the strategy moves", "the same share in every reading")
+    stderr = total * math.sqrt(2.0 / ((noise.size - 1) * effective_share(momentum, minibatches)))
+    counted = 2.0 * float(counting_variance(log_odds, samples).mean())
+    variance = max(total - counted * float((1 / loud).mean()), stderr)
+    centred = noise - noise.mean()
+    lagged = float((centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()) if phases > 1 else 0.0
+    summed = summed_noise_from_rest(momentum, minibatches * (burn_in + phases), minibatches * burn_in)
+    whole = variance * summed / summed_noise(momentum, minibatches) + counted
+    return Spread(
+        value=math.sqrt(variance),
+        relative_stderr=0.5 * stderr / variance,
+        mean=float(change.mean()),
+        mean_stderr=math.sqrt(whole / seeds) / phases,
+        autocorrelation=lagged,
+    )

@@ -1,0 +1,105 @@
+"""What the untrained model answers: labels by majority vote, and what each reward would pay each strategy.
+
+The texts are kept, everything else is read from them: `survey/STYLE.parquet` in the run folder, one row an answer.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from clipbias.common.errors import InputError, check
+from clipbias.common.files import read_parquet, write_parquet
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.tasks.majority import majority_labels
+from clipbias.validate.tasks.problems import Problem, read_answer
+from clipbias.validate.tasks.rewards import parse_reward, score
+
+SEED = 2506_10947  # of the sampler: the survey is part of the instrument
+
+
+def survey_file(folder: Path, style: str) -> Path:
+    return folder / "survey" / f"{style}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """answers: texts by problem; labels: the majority's answer to each, None where no answer could be read."""
+
+    problems: tuple[Problem, ...]
+    answers: tuple[tuple[str, ...], ...]
+    labels: tuple[Any, ...]
+
+    @property
+    def accuracy(self) -> np.ndarray:
+        """Share of right answers by problem."""
+        asked = zip(self.problems, self.answers, strict=True)
+        return np.array([np.mean([read_answer(text) == problem.answer for text in texts]) for problem, texts in asked])
+
+
+def write_survey(path: Path, answers: list[list[str]], key: dict[str, str]) -> None:
+    rows = [
+        {"problem": i, "sample": j, "text": text} for i, texts in enumerate(answers) for j, text in enumerate(texts)
+    ]
+    write_parquet(path, rows, key)
+
+
+def has_survey(path: Path, key: dict[str, str]) -> bool:
+    """Whether the file is there and of the same model and questions."""
+    return path.is_file() and read_parquet(path)[1] == key
+
+
+def read_survey(path: Path, problems: tuple[Problem, ...]) -> Survey:
+    if not path.is_file():
+        raise InputError(f"dir must hold the survey of the untrained model; {path} is missing: resume the run")
+    table = read_parquet(path)[0]
+    answers: list[list[str]] = [[] for _ in problems]
+    for i, text in zip(table["problem"].to_pylist(), table["text"].to_pylist(), strict=True):
+        answers[i].append(text)
+    labels = majority_labels([[read_answer(text) for text in texts] for texts in answers])
+    return Survey(problems, tuple(tuple(texts) for texts in answers), tuple(labels))
+
+
+def chosen_problems(arm: Arm, survey: Survey) -> tuple[int, ...]:
+    """Places of the problems that the arm is trained on."""
+    if arm.problems == "one":
+        return (int(np.argmin(np.abs(survey.accuracy - 0.5))),)
+    if arm.problems == "mislabelled":
+        labelled = zip(survey.problems, survey.labels, strict=True)
+        wrong = tuple(i for i, (p, label) in enumerate(labelled) if label is not None and label != p.answer)
+        check(len(wrong) > 0, f"problems of arm {arm.name}", "all: no majority label is wrong", arm.problems)
+        return wrong
+    return tuple(range(len(survey.problems)))
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Chance of being paid for an untrained answer with the strategy and for one without, each with its standard error
+    (binomial); overall: of any answer. A strategy that was never seen counts as paid like any answer."""
+
+    with_strategy: float
+    with_stderr: float
+    without: float
+    without_stderr: float
+    overall: float
+
+
+def payment(reward: str, survey: Survey, places: tuple[int, ...], strategy_of: Callable[[str], bool]) -> Payment:
+    """What a reward pays over the survey's answers to the problems at `places`."""
+    expression = parse_reward(reward)
+    paid: dict[bool, list[bool]] = {True: [], False: []}
+    for i in places:
+        problem, label = survey.problems[i], survey.labels[i]
+        for text in survey.answers[i]:
+            paid[strategy_of(text)].append(score(expression, text, problem.answer, label))
+    overall = float(np.mean(paid[True] + paid[False]))
+
+    def rate(found: list[bool]) -> tuple[float, float]:
+        if not found:
+            return overall, 0.5
+        mean = float(np.mean(found))
+        return mean, float(np.sqrt(mean * (1 - mean) / len(found)))
+
+    return Payment(*rate(paid[True]), *rate(paid[False]), overall)

@@ -1,0 +1,125 @@
+"""A recipe: everything that decides what an experiment will do, read from TOML."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clipbias.common.errors import check
+from clipbias.common.files import read_text
+from clipbias.common.tables import parse_toml, read_dataclass
+from clipbias.validate.model.locate import ModelLine
+
+from .arm import LARGEST, PLAIN, Arm, Training
+
+
+@dataclass(frozen=True, slots=True)
+class Pilot:
+    """Short unclipped runs that measure the noise before anything is predicted; `burn_in` phases are left out."""
+
+    seeds: int
+    phases: int
+    burn_in: int
+
+    def __post_init__(self) -> None:
+        check(2 <= self.seeds <= LARGEST, "pilot.seeds", f"in [2, {LARGEST}]", self.seeds)
+        check(self.phases <= LARGEST, "pilot.phases", f"at most {LARGEST}", self.phases)
+        check(0 <= self.burn_in < self.phases, "pilot.burn_in", f"in [0, {self.phases})", self.burn_in)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeLine:
+    """How the strategy share is read: `prompts` fixed prompts; without a spec, by `samples` answers to each."""
+
+    prompts: int
+    samples: int = 4
+
+    def __post_init__(self) -> None:
+        check(self.prompts >= 1, "probe.prompts", "at least 1", self.prompts)
+        check(self.samples >= 1, "probe.samples", "at least 1", self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyLine:
+    """`samples` answers of the untrained model to every problem: the labels of majority rewards, and what each reward
+    pays each strategy before training."""
+
+    samples: int = 64
+
+    def __post_init__(self) -> None:
+        check(1 <= self.samples <= LARGEST, "survey.samples", f"in [1, {LARGEST}]", self.samples)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationLine:
+    """`samples` answers to every held-out problem, before training and after it, put in each of `styles`."""
+
+    samples: int
+    styles: tuple[str, ...] = (PLAIN,)
+
+    def __post_init__(self) -> None:
+        check(1 <= self.samples <= LARGEST, "evaluation.samples", f"in [1, {LARGEST}]", self.samples)
+        check(len(self.styles) >= 1, "evaluation.styles", "at least one name", list(self.styles))
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    name: str
+    question: str
+    seeds: int
+    model: ModelLine
+    training: Training
+    pilot: Pilot
+    probe: ProbeLine
+    arm: tuple[Arm, ...]
+    checkpoint_every: int = 10
+    survey: SurveyLine = SurveyLine()
+    evaluation: EvaluationLine | None = None
+
+    def __post_init__(self) -> None:
+        check(0 < self.training.success_prob < 1, "training.success_prob", "in (0, 1)", self.training.success_prob)
+        check(2 <= self.seeds <= LARGEST, "seeds", f"in [2, {LARGEST}]", self.seeds)
+        check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
+        names = [a.name for a in self.arm]
+        check(len(names) >= 1 and len(set(names)) == len(names), "arm", "tables with distinct names", names)
+        for arm in self.arm:
+            arm.training(self.training)  # names the field that does not fit
+
+
+def read_recipe(text: str) -> Recipe:
+    """Parse a recipe; raises InputError naming the field on anything missing, unknown or out of range."""
+    return read_dataclass(Recipe, parse_toml(text, "the recipe"))
+
+
+def load_recipe(path: Path) -> Recipe:
+    return read_recipe(read_text(path))
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """TOML that `read_recipe` reads back as the same recipe."""
+    plain, tables = [], []
+    for field in dataclasses.fields(recipe):
+        value = getattr(recipe, field.name)
+        if dataclasses.is_dataclass(value):
+            tables.append(f"\n[{field.name}]\n{_lines(value)}")
+        elif field.name == "arm":
+            tables.extend(f"\n[[arm]]\n{_lines(arm)}" for arm in value)
+        elif value is not None:
+            plain.append(f"{field.name} = {_toml(value)}\n")
+    return "".join(plain + tables)
+
+
+def _lines(table: Any) -> str:
+    """`none` where that is a value, nothing where it only says that nothing was given."""
+    given = [(f, getattr(table, f.name)) for f in dataclasses.fields(table)]
+    kept = [(f.name, value) for f, value in given if value is not None or f.default is dataclasses.MISSING]
+    return "".join(f"{name} = {_toml(value)}\n" for name, value in kept)
+
+
+def _toml(value: Any) -> str:
+    if value is None:
+        return '"none"'
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return json.dumps(value, ensure_ascii=False)  # TOML writes texts, numbers and truth as JSON does

@@ -1,0 +1,200 @@
+"""The report's figures: pure functions from a comparison to matplotlib figures."""
+
+import math
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+from scipy.special import entr, expit
+
+from clipbias.validate.judge.scores import clip_rivals
+from clipbias.validate.judge.statistics import LEVEL, interval
+from clipbias.validate.store.run_record import RunData
+
+PREDICTED, BAND, MEASURED, SEED = "#4b3a8f", "#ddd8ee", "#c0282d", "#8a8a8a"
+LOW, HIGH = "#4c72b0", "#dd8452"
+INTERVAL = f"{100 * LEVEL:.0f} % interval"
+_COLUMNS = 3  # more panels in a row could not be read at the page's width
+_BARS = 6  # error bars per curve that can be told apart
+
+
+def _panels(count: int, width: float, height: float) -> tuple[Figure, list[Any]]:
+    """A figure of `count` panels with one vertical scale, in as many rows as it takes."""
+    columns = min(count, _COLUMNS)
+    rows = math.ceil(count / columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for empty in axes[count:]:
+        empty.remove()
+    return figure, list(axes[:count])
+
+
+def _style(axes: Any, xlabel: str, ylabel: str) -> None:
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    if xlabel == "phase":
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(alpha=0.25, linewidth=0.6)
+
+
+def _legend_below(figure: Figure, panels: list[Any]) -> None:
+    """One legend for all panels."""
+    handles, labels = panels[0].get_legend_handles_labels()
+    columns = 2 if len(panels) == 1 else 3
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, fontsize=9, frameon=False)
+
+
+def mean_curve(
+    axes: Any,
+    values: np.ndarray,
+    color: str,
+    label: str,
+    lowest: float = -math.inf,
+    highest: float = math.inf,
+    first: int = 0,
+) -> None:
+    """Mean over seeds with its t interval, cut at what is possible; values [seeds, points], the first at x = first."""
+    columns = [interval(values[:, t], lowest, highest) for t in range(values.shape[1])]
+    x = first + np.arange(values.shape[1])
+    axes.plot(x, [c.mean for c in columns], color=color, linewidth=2, label=label)
+    axes.fill_between(x, [c.low for c in columns], [c.high for c in columns], color=color, alpha=0.18, linewidth=0)
+
+
+def share_curves(run: RunData) -> Figure:
+    """Every seed of every arm over the band that was fixed beforehand."""
+    figure, panels = _panels(len(run.recipe.arm), 4.1, 3.9)
+    for axes, arm in zip(panels, run.recipe.arm, strict=True):
+        predicted, shares = run.prediction["arms"][arm.name], run.arms[arm.name].curves["share"]
+        last = shares.shape[1] - 1
+        phases = np.arange(last + 1)
+        marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
+        band = expit(np.asarray(predicted["log_odds_quantiles"]))
+        walk = expit(np.asarray(predicted["without_momentum"]["log_odds_quantiles"]))
+        axes.fill_between(phases, band[:, 0], band[:, -1], color=BAND, linewidth=0, label="predicted: 90 % of seeds")
+        axes.plot(phases, walk[:, 0], color=PREDICTED, linewidth=1.4, linestyle=":", label="the same without momentum")
+        axes.plot(phases, walk[:, -1], color=PREDICTED, linewidth=1.4, linestyle=":")
+        axes.plot(phases, shares.T, color=SEED, linewidth=0.7, alpha=0.7)
+        axes.plot([], [], color=SEED, linewidth=0.7, label="measured: one seed each")
+        axes.plot(phases, predicted["share_mean"], color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean")
+        means = [interval(shares[:, t], 0.0, 1.0) for t in phases]
+        label = f"measured mean, {INTERVAL}"
+        axes.plot(phases, [m.mean for m in means], color=MEASURED, linewidth=2.4, label=label)
+        axes.errorbar(
+            marked,
+            [means[t].mean for t in marked],
+            yerr=np.transpose([(means[t].mean - means[t].low, means[t].high - means[t].mean) for t in marked]),
+            fmt="none",
+            ecolor=MEASURED,
+            elinewidth=1.8,
+            capsize=4,
+        )
+        axes.set_title(arm.name)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        _style(axes, "phase", "share of the strategy")
+        axes.label_outer()
+    _legend_below(figure, panels)
+    return figure
+
+
+def paired_curves(run: RunData, reference: str) -> Figure:
+    """Difference in log-odds to the unclipped arm on the same seeds, with its interval, over the predicted mean."""
+    arms = [arm.name for arm in clip_rivals(run.recipe)]
+    figure, panels = _panels(len(arms), 4.6, 3.4)
+    base = run.arms[reference].curves["log_odds"]
+    for axes, name in zip(panels, arms, strict=True):
+        mean_curve(axes, run.arms[name].curves["log_odds"] - base, MEASURED, f"measured mean, {INTERVAL}")
+        means = [np.asarray(run.prediction["arms"][n]["log_odds_mean"]) for n in (name, reference)]
+        axes.plot(means[0] - means[1], color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean")
+        axes.set_title(f"{name} − {reference}")
+        _style(axes, "phase", "difference in log-odds")
+        axes.label_outer()
+    _legend_below(figure, panels)
+    return figure
+
+
+def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Figure:
+    """Clip events by mini-batch in the clipped `arms`: measured (bars, ± one standard error) and predicted (lines)."""
+    figure, panels = _panels(len(arms), 4.6, 3.4)
+    for axes, name in zip(panels, arms, strict=True):
+        fractions = comparison["arms"][name][key]
+        x = np.arange(1, len(fractions["low"]) + 1)
+        for side, color, shift in (("low", LOW, -0.2), ("high", HIGH, 0.2)):
+            measured = 100 * np.asarray(fractions[side])
+            error = 100 * np.asarray(fractions[f"{side}_stderr"])
+            axes.bar(x + shift, measured, 0.36, yerr=error, color=color, alpha=0.65, label=f"clip-{side} measured")
+            predicted = 100 * np.asarray(fractions[f"{side}_predicted"])
+            axes.plot(x + shift, predicted, color=color, marker="o", markersize=4, label=f"clip-{side} predicted")
+            if key == "clip_fractions_all_tokens":
+                walk = 100 * np.asarray(comparison["arms"][name]["clip_fractions_without_momentum"][side])
+                axes.plot(
+                    x + shift, walk, color=color, linewidth=1.4, linestyle=":", label=f"clip-{side} without momentum"
+                )
+        axes.set_title(name)
+        axes.set_xticks(x)
+        axes.set_ylim(0, None)
+        _style(axes, "mini-batch of the phase", "% of tokens clipped")
+        axes.label_outer()
+    _legend_below(figure, panels)
+    return figure
+
+
+def health_curves(run: RunData) -> Figure:
+    """Entropy of the strategy (with its prediction), entropy of all tokens, and the accuracy of the rollouts."""
+    figure = Figure(figsize=(12.3, 3.6), layout="constrained")
+    strategy, tokens, accuracy = figure.subplots(1, 3)
+    for i, arm in enumerate(run.recipe.arm):
+        color = f"C{i}"
+        curves = run.arms[arm.name].curves
+        share = curves["share"]
+        mean_curve(strategy, entr(share) + entr(1 - share), color, arm.name, 0.0, math.log(2))
+        strategy.plot(run.prediction["arms"][arm.name]["strategy_entropy_mean"], color=color, linestyle="--")
+        mean_curve(tokens, curves["token_entropy"], color, arm.name, 0.0)
+        mean_curve(accuracy, curves["accuracy"], color, arm.name, 0.0, 1.0)
+    _style(strategy, "phase", "entropy of the strategy (nats)")
+    strategy.set_title("choice of the strategy (dashed: predicted mean)", fontsize=10)
+    _style(tokens, "phase", "entropy per token (nats)")
+    tokens.set_title("all tokens", fontsize=10)
+    _style(accuracy, "phase", "accuracy of the rollouts")
+    accuracy.set_title("skill", fontsize=10)
+    accuracy.set_ylim(0, None)
+    _legend_below(figure, [strategy, tokens, accuracy])
+    return figure
+
+
+def decomposition(comparison: dict[str, Any]) -> Figure:
+    """Change of the share in each arm = clip drift + noise, predicted beside measured, each with its value."""
+    paired = comparison["paired"]
+    figure, panels = _panels(len(paired), 4.6, 3.2)
+    parts = ("clip_drift", "noise")
+    x = np.arange(len(parts))
+    for axes, pair in zip(panels, paired, strict=True):
+        predicted = [100 * pair[f"{part}_predicted"] for part in parts]
+        mean, low, high = (100 * np.array([pair[part][key] for part in parts]) for key in ("mean", "low", "high"))
+        axes.plot(x - 0.12, predicted, "D", color=PREDICTED, label="predicted mean")
+        axes.errorbar(
+            x + 0.12,
+            mean,
+            yerr=[mean - low, high - mean],
+            fmt="o",
+            capsize=4,
+            color=MEASURED,
+            label=f"measured mean, {INTERVAL}",
+        )
+        for i in x:
+            for value, side, color in ((predicted[i], -1, PREDICTED), (mean[i], 1, MEASURED)):
+                place = {
+                    "xytext": (26 * side, 6),
+                    "textcoords": "offset points",
+                    "ha": "center",
+                    "backgroundcolor": "white",
+                }
+                axes.annotate(f"{value:+.1f}", (i + 0.12 * side, value), color=color, **place)
+        axes.axhline(0, color="black", linewidth=0.8)
+        axes.set_xlim(-0.6, len(parts) - 0.4)
+        axes.set_xticks(x, ["clip drift", "noise"])
+        axes.set_title(pair["arm"])
+        _style(axes, "", "points of share")
+        axes.label_outer()
+    _legend_below(figure, panels)
+    return figure

@@ -1,0 +1,164 @@
+"""A comparison in sentences. The numbers choose every word, so that it comes out right whichever way a run ends."""
+
+from collections.abc import Sequence
+
+from clipbias.validate.judge.scores import ArmScore, PairedDifference, ShareChange, Skill
+from clipbias.validate.judge.statistics import LEVEL, Interval
+
+FEW_SEEDS = 5
+
+
+def _listing(items: Sequence[str]) -> str:
+    """a; a and b; a, b and c."""
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else items[0]
+
+
+def _pvalue(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _points(change: Interval) -> str:
+    """A change of the share with its interval."""
+    return f"{100 * change.mean:+.1f} points [{100 * change.low:+.1f}, {100 * change.high:+.1f}]"
+
+
+def _lost_skill(names: Sequence[str], skills: dict[str, Skill]) -> str:
+    """The arms that lost their skill, in one clause; empty where none did."""
+    lost = [
+        f"{name} lost its skill (accuracy {skills[name].first.mean:.2f} → {skills[name].last.mean:.2f})"
+        for name in names
+        if skills[name].survives is False
+    ]
+    return _listing(lost) if lost else ""
+
+
+def arm_verdict(score: ArmScore) -> str:
+    n, side = score.measured.n, "above" if score.mean_z > 0 else "below"
+    count = f"{score.inside} of {n} seeds end inside the 90 % band"
+    mean = f"the mean log-odds ends {abs(score.mean_z):.1f} standard errors {side} the predicted mean"
+    spread = f"the seeds spread {score.spread_ratio:.2f} times as far as predicted ({_pvalue(score.spread_pvalue)})"
+    if score.held:
+        return f"the prediction held: {_listing([count, mean, spread])}"
+    width = "narrow" if score.spread_ratio > 1 else "wide"
+    reasons = {"band": f"only {count}", "mean": mean, "spread": f"{spread}: its band is too {width}"}
+    return f"the prediction failed: {_listing([reasons[test] for test in score.failures])}"
+
+
+def paired_verdict(pair: PairedDifference, comparisons: int, skills: dict[str, Skill]) -> str:
+    corrected = f", corrected for {comparisons} comparisons {_pvalue(pair.pvalue_holm)}" if comparisons > 1 else ""
+    number = f"{pair.log_odds.mean:+.3f}, {_pvalue(pair.pvalue)}{corrected}"
+    if pair.identical:
+        effect = "the two arms are the same to the last bit"
+    elif pair.told_from_zero:
+        direction = "raised" if pair.log_odds.mean > 0 else "lowered"
+        effect = f"clipping {direction} the log-odds of the strategy ({number})"
+    else:
+        effect = f"no effect of clipping can be told from zero ({number})"
+    claim = f"the toy predicts {pair.log_odds_predicted:+.3f}"
+    agreement = f"{claim}, which agrees" if pair.held else f"the prediction failed: {claim}"
+    lost = _lost_skill([pair.arm, pair.reference], skills)
+    return "; ".join([effect, agreement] + ([f"{lost}, so this compares with a damaged model"] if lost else []))
+
+
+def _grouped(clauses: dict[str, list[str]]) -> str:
+    """verb in a (number) and b (number), other verb in c (number); verbs that nothing did are left out."""
+    return _listing([f"{verb} in {_listing(names)}" for verb, names in clauses.items() if names])
+
+
+def score_verdict(against_nothing: Interval) -> str:
+    """Of the quantile score, where less is better."""
+    if against_nothing.high < 0:
+        return "better than “nothing happens”"
+    return "worse than “nothing happens”" if against_nothing.low > 0 else "not distinguishable from “nothing happens”"
+
+
+def _movement(strategy: str, phases: int, changes: dict[str, ShareChange]) -> str:
+    rose, fell, still = "rose", "fell", "moved in no direction that can be told from zero"
+    clauses: dict[str, list[str]] = {rose: [], fell: [], still: []}
+    for name, share in changes.items():
+        told = share.pvalue_holm < 1 - LEVEL
+        verb = still if not told else rose if share.change.mean > 0 else fell
+        clauses[verb].append(f"{name} ({_points(share.change)})")
+    seeds = next(iter(changes.values())).end.n
+    lowest, highest = min(c.lowest for c in changes.values()), max(c.highest for c in changes.values())
+    return (
+        f"Over {phases} phases the share of {strategy}, averaged over {seeds} seeds, {_grouped(clauses)}; single seeds"
+        f" ended anywhere from {100 * lowest:.0f} % to {100 * highest:.0f} %."
+    )
+
+
+def _clipping(strategy: str, pairs: list[PairedDifference], skills: dict[str, Skill]) -> str:
+    if not pairs:
+        return "No clipped arm can be paired with an unclipped one, so what clipping adds was not measured."
+    raised, lowered = f"raised the log-odds of {strategy}", f"lowered the log-odds of {strategy}"
+    unclear, none = "had no effect that can be told from zero", "changed nothing, to the last bit,"
+    clauses: dict[str, list[str]] = {raised: [], lowered: [], unclear: [], none: []}
+    for pair in pairs:
+        verb = unclear if not pair.told_from_zero else raised if pair.log_odds.mean > 0 else lowered
+        if pair.identical:
+            clauses[none].append(pair.arm)
+        else:
+            clauses[verb].append(f"{pair.arm} (share {_points(pair.clip_drift)})")
+    reference = pairs[0].reference
+    lost = _lost_skill([reference], skills)
+    damaged = f" But {lost}, so this compares with a damaged model." if lost else ""
+    return f"Seed by seed against {reference}, clipping {_grouped(clauses)}.{damaged}"
+
+
+def directly(strategy: str, tokens: int, clipped: int) -> str:
+    """How often the clip met the tokens that the question is about."""
+    counted = f"{clipped:,} of {tokens:,}"
+    if clipped:
+        return f"Of the tokens that decide for or against {strategy}, {counted} were clipped."
+    return (
+        f"No token that decides for or against {strategy} was ever clipped ({counted}), so clipping could reach the"
+        " share only by way of other tokens; what it does directly was not tested here."
+    )
+
+
+def _predicted(strategy: str, bands: dict[str, tuple[float, float]], pairs: list[PairedDifference]) -> str:
+    """bands: the shares between which 90 % of an arm's seeds were expected to end."""
+    same: dict[str, list[str]] = {}
+    for name, (low, high) in bands.items():
+        same.setdefault(f"from {100 * low:.0f} % to {100 * high:.0f} % {strategy}", []).append(name)
+    ends = _listing([f"{ends} in {_listing(names)}" for ends, names in same.items()])
+    moves = [f"{pair.log_odds_predicted:+.3f} in {pair.arm}" for pair in pairs]
+    clip = f"; clipping would move their mean log-odds by {_listing(moves)}" if moves else ""
+    return f"Predicted beforehand: noise would spread the seeds, 90 % of them {ends}{clip}."
+
+
+def _prediction(scores: dict[str, ArmScore], pairs: list[PairedDifference]) -> str:
+    outcomes = {name: score.held for name, score in scores.items()}
+    outcomes |= {f"the difference {pair.arm} − {pair.reference}": pair.held for pair in pairs}
+    held = [name for name, outcome in outcomes.items() if outcome]
+    failed = [name for name, outcome in outcomes.items() if not outcome]
+    verbs = [f"{verb} for {_listing(names)}" for verb, names in (("held", held), ("failed", failed)) if names]
+    return f"The prediction fixed beforehand {'; it '.join(verbs)}."
+
+
+def answer(
+    strategy: str,
+    phases: int,
+    scores: dict[str, ArmScore],
+    changes: dict[str, ShareChange],
+    pairs: list[PairedDifference],
+    skills: dict[str, Skill],
+    strategy_clipped: tuple[int, int] | None,
+    bands: dict[str, tuple[float, float]],
+) -> list[str]:
+    """The question, answered: where the share went, what clipping added, whether the prediction held.
+
+    strategy_clipped: how many strategy tokens the clipped arms had and how many of them were clipped, where known.
+    bands: see `_predicted`.
+    """
+    seeds = next(iter(scores.values())).measured.n
+    caution = [f"With {seeds} seeds per arm only very large effects can be seen."] if seeds < FEW_SEEDS else []
+    direct = [directly(strategy, *strategy_clipped)] if strategy_clipped and strategy_clipped[0] else []
+    return [
+        _predicted(strategy, bands, pairs),
+        _movement(strategy, phases, changes),
+        _clipping(strategy, pairs, skills),
+        *direct,
+        _prediction(scores, pairs),
+        *caution,
+    ]

@@ -1,0 +1,126 @@
+"""Training one cell of an experiment, one arm and one seed, from the untouched model to its last phase."""
+
+import hashlib
+import math
+import shutil
+import tempfile
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import torch
+
+from clipbias.common.errors import check
+from clipbias.common.files import write_parquet
+from clipbias.validate.measure.evaluation import evaluate
+from clipbias.validate.measure.survey import chosen_problems, read_survey, survey_file
+from clipbias.validate.model.probe import Reading
+from clipbias.validate.model.subject import Subject, load_subject
+from clipbias.validate.store.layout import EVALUATION, Cell
+
+from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
+from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, adam, draw_seed
+
+
+def _mean(values: list[Any]) -> float | None:
+    return float(np.mean(values)) if values else None
+
+
+def _kl(log_ratio: np.ndarray) -> float:
+    """Mean of R − 1 − log R over tokens drawn from the old policy: its KL divergence from the new one, per token."""
+    return float(np.mean(np.expm1(log_ratio) - log_ratio))
+
+
+def weights_sha256(model: torch.nn.Module) -> str:
+    """Of every parameter's name and bytes."""
+    digest = hashlib.sha256()
+    for name, value in model.named_parameters():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
+    """One row of metrics.parquet: the policy after `phase` phases and the rollouts of the phase that led to it."""
+    row: dict[str, Any] = {
+        "phase": phase,
+        "share": reading.share,
+        "log_odds": reading.log_odds,
+        "share_samples": reading.samples,
+        "first_token_entropy": reading.first_token_entropy,
+    }
+    rollouts = [s for s in record.samples if s["phase"] == phase - 1]
+    entropy = [(total, count) for t, total, count in record.entropy if t == phase - 1]
+    row["rollout_share"] = _mean([s["uses_strategy"] for s in rollouts])
+    row["accuracy"] = _mean([s["correct"] for s in rollouts])
+    row["accuracy_with_strategy"] = _mean([s["correct"] for s in rollouts if s["uses_strategy"]])
+    row["accuracy_without_strategy"] = _mean([s["correct"] for s in rollouts if not s["uses_strategy"]])
+    row["boxed"] = _mean([s["boxed"] for s in rollouts])
+    row["length"] = _mean([s["length"] for s in rollouts])
+    row["finished"] = _mean([s["finished"] for s in rollouts])
+    blocks = [block for block in record.tokens if block["phase"][0] == phase - 1]
+    old = np.concatenate([block["old_log_prob"] for block in blocks]) if blocks else None
+    row["token_prob"] = None if old is None else float(np.exp(old.astype(np.float64)).mean())
+    row["phase_kl"] = _kl(blocks[-1]["log_ratio"].astype(np.float64)) if blocks else None
+    row["token_entropy"] = sum(e for e, _ in entropy) / sum(n for _, n in entropy) if entropy else None
+    return row
+
+
+def training_set(cell: Cell, subject: Subject) -> TrainingSet:
+    problems = subject.problems[cell.arm.style]
+    if not cell.arm.surveyed:
+        return TrainingSet(problems, (None,) * len(problems))
+    survey = read_survey(survey_file(cell.root, cell.arm.style), problems)
+    places = chosen_problems(cell.arm, survey)
+    return TrainingSet(tuple(problems[i] for i in places), tuple(survey.labels[i] for i in places))
+
+
+def train_cell(cell: Cell) -> None:
+    """Train the cell, or finish it from its last checkpoint; a finished cell is left alone."""
+    if cell.done:
+        return
+    recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
+    started = datetime.now(UTC).isoformat()
+    subject = load_subject(recipe.model, recipe.probe)
+    untrained = weights_sha256(subject.model)
+    optimizer = adam(subject.model, training)
+    record = Record()
+    first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
+    phases = range(first, cell.phases)
+
+    def read(phase: int) -> Reading:
+        subject.model.eval()
+        reading = subject.probes[cell.arm.style].read(
+            subject.model, training.max_completion_length, draw_seed(cell.seed, phase)
+        )
+        broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
+        check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
+        return reading
+
+    if not rows:
+        rows.append(metrics_row(0, read(0), record) | {"started": started})
+
+    def after_phase(done: int) -> None:
+        phase = first + done
+        rows.append(metrics_row(phase, read(phase), record) | {"started": started})
+        subject.model.train()
+        if phase % recipe.checkpoint_every == 0 and phase < cell.phases:
+            save_checkpoint(cell.checkpoints, phase, subject.model, optimizer, record, rows)
+
+    if phases:
+        with tempfile.TemporaryDirectory() as scratch:
+            trainer = RecordingTrainer(
+                subject, training_set(cell, subject), training, cell.arm, cell.seed, phases, optimizer, record, scratch
+            )
+            trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
+            trainer.train()
+    weights = {"weights_before": untrained, "weights_after": weights_sha256(subject.model)}
+    metadata = cell.metadata | {"started": rows[0]["started"]} | weights
+    write_parquet(cell.part("tokens"), tokens_table(record), metadata)
+    write_parquet(cell.part("samples"), record.samples, metadata)
+    if EVALUATION in cell.kinds:
+        seed = draw_seed(cell.seed, cell.phases)
+        line, length = recipe.evaluation, training.max_completion_length
+        write_parquet(cell.part(EVALUATION), evaluate(subject, line.styles, line.samples, length, seed), metadata)
+    write_parquet(cell.part("metrics"), rows, metadata)
+    shutil.rmtree(cell.checkpoints, ignore_errors=True)

@@ -1,0 +1,209 @@
+"""TRL's GRPOTrainer, unchanged in what it computes, with every token's ratio written down as it goes by.
+
+Two private methods of TRL are overridden (its version is pinned and a test checks their signatures): one to keep the
+log-probabilities of the training forward pass, so that recording costs no second one, and one to read them beside the
+old ones. Two things are added so that arms are paired and a killed run repeats itself: the sampler is re-seeded from
+(seed, phase) before each rollout, and the prompts of a phase are drawn from (seed, phase).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import PrinterCallback, TrainerCallback
+from trl import GRPOConfig, GRPOTrainer
+
+from clipbias.validate.model.subject import Subject
+from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.validate.tasks.problems import Problem, is_boxed, read_answer
+from clipbias.validate.tasks.rewards import parse_reward, reward_function
+
+# TRL's own way of switching a side off: the bounds 1 − 1 = 0 and 1 + 1e6 are never crossed.
+_NO_LOW, _NO_HIGH = 1.0, 1e6
+
+
+@dataclass(slots=True)
+class Record:
+    """What a training run leaves behind, in rows: one per token and mini-batch, one per sample."""
+
+    tokens: list[dict[str, np.ndarray]] = field(default_factory=list)
+    samples: list[dict[str, Any]] = field(default_factory=list)
+    entropy: list[tuple[int, float, int]] = field(default_factory=list)  # (phase, sum over tokens, tokens)
+
+
+def draw_seed(seed: int, phase: int) -> int:
+    """The sampler's seed for one phase of one run."""
+    return int(np.random.SeedSequence([seed, phase]).generate_state(1, np.uint64)[0] >> 1)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSet:
+    """Problems that an arm is trained on, and the majority's label of each (None where nothing needs it)."""
+
+    problems: tuple[Problem, ...]
+    labels: tuple[Any, ...]
+
+
+def prompts_table(subject: Subject, chosen: TrainingSet, training: Training, seed: int, phases: range) -> Dataset:
+    """One row per prompt and phase, in training order; which problems a phase uses depends on (seed, phase) only.
+
+    They are drawn without replacement, unless a phase takes more than there are.
+    """
+    rows = []
+    for phase in phases:
+        rng = np.random.default_rng([seed, phase])
+        count = len(chosen.problems)
+        places = rng.choice(count, size=training.prompts_per_phase, replace=training.prompts_per_phase > count)
+        for slot, i in enumerate(places):
+            problem = chosen.problems[i]
+            known = {"problem": problem.prompt, "answer": problem.answer, "label": chosen.labels[i]}
+            rows.append({"prompt": subject.prompt(problem), "phase": phase, "slot": slot} | known)
+    return Dataset.from_list(rows)
+
+
+def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: str) -> GRPOConfig:
+    """The recipe in TRL's words. steps_per_generation = minibatches with accumulation 1: one update a mini-batch."""
+    return GRPOConfig(
+        output_dir=scratch,
+        seed=seed,
+        max_steps=phases * training.minibatches,
+        per_device_train_batch_size=training.minibatch_size,
+        gradient_accumulation_steps=1,
+        steps_per_generation=training.minibatches,
+        num_generations=training.group_size,
+        num_iterations=1,
+        max_completion_length=training.max_completion_length,
+        learning_rate=training.learning_rate,
+        lr_scheduler_type="constant",
+        max_grad_norm=training.max_grad_norm,
+        epsilon=_NO_LOW if arm.clip_low is None else arm.clip_low,
+        epsilon_high=_NO_HIGH if arm.clip_high is None else arm.clip_high,
+        beta=0.0,
+        loss_type="bnpo",
+        scale_rewards="group",
+        temperature=1.0,
+        top_p=1.0,
+        top_k=0,
+        shuffle_dataset=False,
+        use_cpu=not torch.cuda.is_available(),
+        bf16=torch.cuda.is_available(),
+        gradient_checkpointing=False,
+        dataloader_pin_memory=False,
+        save_strategy="no",
+        logging_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+def adam(model: torch.nn.Module, training: Training) -> torch.optim.AdamW:
+    return torch.optim.AdamW(
+        model.parameters(),
+        lr=training.learning_rate,
+        betas=(training.adam_beta1, training.adam_beta2),
+        weight_decay=0.0,
+    )
+
+
+class PhaseEnd(TrainerCallback):
+    """Calls `act(phases done)` after the last optimizer step of each phase."""
+
+    def __init__(self, minibatches: int, act: Callable[[int], None]) -> None:
+        self.minibatches, self.act = minibatches, act
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step % self.minibatches == 0:
+            self.act(state.global_step // self.minibatches)
+
+
+class RecordingTrainer(GRPOTrainer):
+    """GRPOTrainer on one arm and seed, from phase `phases.start` to `phases.stop`."""
+
+    def __init__(
+        self,
+        subject: Subject,
+        chosen: TrainingSet,
+        training: Training,
+        arm: Arm,
+        seed: int,
+        phases: range,
+        optimizer: torch.optim.Optimizer,
+        record: Record,
+        scratch: str,
+    ) -> None:
+        super().__init__(
+            model=subject.model,
+            args=grpo_config(training, arm, seed, len(phases), scratch),
+            reward_funcs=reward_function(parse_reward(arm.reward), seed, training.success_prob, training.group_size),
+            train_dataset=prompts_table(subject, chosen, training, seed, phases),
+            processing_class=subject.tokenizer,
+            optimizers=(optimizer, None),
+        )
+        self.remove_callback(PrinterCallback)
+        self.subject, self.arm, self.run_seed, self.phases = subject, arm, seed, phases
+        self.record = record
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        torch.manual_seed(draw_seed(self.run_seed, inputs[0]["phase"]))
+        outputs = super()._generate_and_score_completions(inputs)
+        masked = zip(outputs["completion_ids"], outputs["completion_mask"].bool(), strict=True)
+        ids = [row[keep].tolist() for row, keep in masked]
+        advantages = outputs["advantages"].tolist()
+        texts = self.processing_class.batch_decode(ids, skip_special_tokens=True)
+        for i, (row, text, tokens) in enumerate(zip(inputs, texts, ids, strict=True)):
+            self.record.samples.append(
+                {
+                    "phase": row["phase"],
+                    "slot": row["slot"],
+                    "sample": i % self.num_generations,
+                    "advantage": advantages[i],
+                    "uses_strategy": self.subject.strategy_of(text),
+                    "correct": read_answer(text) == row["answer"],
+                    "boxed": is_boxed(text),
+                    "length": len(tokens),
+                    "finished": tokens[-1] in self.eos_token_ids,
+                    "problem": row["problem"],
+                    "answer": row["answer"],
+                    "text": text,
+                }
+            )
+        return outputs
+
+    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
+        result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
+        if torch.is_grad_enabled():
+            self._training_pass = result[0].detach(), result[1].detach()
+        return result
+
+    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        loss = super()._compute_loss(model, inputs)
+        log_probs, entropies = self._training_pass
+        mask = inputs["completion_mask"].bool()
+        old = inputs.get("old_per_token_logps", log_probs)  # absent: TRL's ratio is 1 by construction
+        log_ratio = log_probs - old
+        step = self.state.global_step
+        phase = self.phases.start + step // self.args.steps_per_generation
+        row, position = mask.nonzero(as_tuple=True)
+        advantage = inputs["advantages"][row]
+        ratio = log_ratio[mask].exp()
+        clipped_high = (ratio > 1 + self.epsilon_high) & (advantage > 0)
+        clipped_low = (ratio < 1 - self.epsilon_low) & (advantage < 0)
+        count = len(row)
+        self.record.tokens.append(
+            {
+                "phase": np.full(count, phase, np.int32),
+                "minibatch": np.full(count, step % self.args.steps_per_generation, np.int16),
+                "row": row.cpu().numpy().astype(np.int32),
+                "position": position.cpu().numpy().astype(np.int32),
+                "token": inputs["completion_ids"][mask].cpu().numpy().astype(np.int32),
+                "old_log_prob": old[mask].float().cpu().numpy(),
+                "log_ratio": log_ratio[mask].float().cpu().numpy(),
+                "advantage": advantage.float().cpu().numpy(),
+                "clipped": (clipped_high.int() - clipped_low.int()).cpu().numpy().astype(np.int8),
+            }
+        )
+        self.record.entropy.append((phase, float(entropies[mask].sum()), count))
+        return loss
