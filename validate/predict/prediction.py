@@ -1,0 +1,250 @@
+"""What is claimed before a run, as types: written to prediction.json once, hashed, and read back from it ever after.
+
+The JSON is schema 1: its keys, their order and every float's digits are what the hash covers, so that `to_json` and
+`from_json` must stay each other's inverse to the byte (tested on every frozen prediction).
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+
+def _array(values: Any) -> Array:
+    return np.asarray(values, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Band:
+    """The law of single seeds' log-odds after 0…T phases.
+
+    log_odds_quantiles [T + 1, L], at the prediction's levels; log_odds_mean, log_odds_std, share_mean,
+    strategy_entropy_mean (nats) [T + 1]. start_stderr: counting error of the start, which all seeds share (0 where the
+    share was read exactly).
+    """
+
+    log_odds_quantiles: Array
+    log_odds_mean: Array
+    log_odds_std: Array
+    start_stderr: float
+    share_mean: Array
+    strategy_entropy_mean: Array
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "log_odds_quantiles": self.log_odds_quantiles.tolist(),
+            "log_odds_mean": self.log_odds_mean.tolist(),
+            "log_odds_std": self.log_odds_std.tolist(),
+            "start_stderr": self.start_stderr,
+            "share_mean": self.share_mean.tolist(),
+            "strategy_entropy_mean": self.strategy_entropy_mean.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Band":
+        return cls(
+            log_odds_quantiles=_array(found["log_odds_quantiles"]),
+            log_odds_mean=_array(found["log_odds_mean"]),
+            log_odds_std=_array(found["log_odds_std"]),
+            start_stderr=found["start_stderr"],
+            share_mean=_array(found["share_mean"]),
+            strategy_entropy_mean=_array(found["strategy_entropy_mean"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """Chance of being paid for an untrained answer with the strategy and for one without, each with its standard error
+    (binomial); overall: of any answer. A strategy that was never seen counts as paid like any answer."""
+
+    with_strategy: float
+    with_stderr: float
+    without: float
+    without_stderr: float
+    overall: float
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The mean share's change at the end by cause, which add up: what a blind reward paid as often does without a clip,
+    what looking adds, and what the bounds add to both."""
+
+    noise: float
+    selection: float
+    clip: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ClipFractions:
+    """Expected shares of tokens clipped low and high in mini-batches 1…M; [M] each."""
+
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArmClaim:
+    """Everything claimed of one arm.
+
+    band: with what the optimizer's momentum does to the toy's law; it is the one that is judged. without_momentum: the
+    same without. strategy_clipped: of the tokens that decide the strategy, by the toy; tokens_clipped: of all tokens,
+    from the pilot's log-ratios, with momentum and without. payment and parts: where the untrained model was surveyed.
+    accuracy_mean [T + 1]: on held-out problems if only the share moved, where there is an evaluation.
+    """
+
+    band: Band
+    without_momentum: Band
+    strategy_clipped: ClipFractions
+    tokens_clipped: ClipFractions
+    tokens_clipped_without_momentum: ClipFractions
+    payment: Payment | None = None
+    parts: Parts | None = None
+    accuracy_mean: Array | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        claim = self.band.to_json() | {
+            "without_momentum": self.without_momentum.to_json(),
+            "strategy_clip_low": self.strategy_clipped.low.tolist(),
+            "strategy_clip_high": self.strategy_clipped.high.tolist(),
+            "token_clip_low": self.tokens_clipped.low.tolist(),
+            "token_clip_high": self.tokens_clipped.high.tolist(),
+            "token_clip_low_without_momentum": self.tokens_clipped_without_momentum.low.tolist(),
+            "token_clip_high_without_momentum": self.tokens_clipped_without_momentum.high.tolist(),
+        }
+        if self.payment is not None:
+            claim["payment"] = asdict(self.payment)
+        if self.parts is not None:
+            claim["parts"] = asdict(self.parts)
+        if self.accuracy_mean is not None:
+            claim["accuracy_mean"] = self.accuracy_mean.tolist()
+        return claim
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "ArmClaim":
+        def clipped(name: str, suffix: str = "") -> ClipFractions:
+            low, high = (_array(found[f"{name}_clip_{side}{suffix}"]) for side in ("low", "high"))
+            return ClipFractions(low=low, high=high)
+
+        return cls(
+            band=Band.from_json(found),
+            without_momentum=Band.from_json(found["without_momentum"]),
+            strategy_clipped=clipped("strategy"),
+            tokens_clipped=clipped("token"),
+            tokens_clipped_without_momentum=clipped("token", "_without_momentum"),
+            payment=Payment(**found["payment"]) if "payment" in found else None,
+            parts=Parts(**found["parts"]) if "parts" in found else None,
+            accuracy_mean=_array(found["accuracy_mean"]) if "accuracy_mean" in found else None,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """The untrained model: its share, log-odds, and the answers that were counted (None where the share is exact)."""
+
+    share: float
+    log_odds: float
+    samples: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PilotNoise:
+    """What the unclipped pilot measured. value: standard deviation of the log-odds' change over one phase, with its
+    relative error; mean ± mean_stderr of the change; autocorrelation of neighbouring phases and what momentum predicts
+    for it; noise_floor: the largest |log ratio| in first mini-batches, where it should be 0."""
+
+    value: float
+    relative_stderr: float
+    mean: float
+    mean_stderr: float
+    autocorrelation: float
+    stderr: float
+    seeds: int
+    autocorrelation_predicted: float
+    noise_floor: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The toy's learning rate at the pilot's spread, and the mixture over the spread's own error: spreads, the rates
+    that they give, and weights that add to 1."""
+
+    learning_rate: float
+    spreads: tuple[float, ...]
+    learning_rates: tuple[float, ...]
+    weights: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UntrainedRates:
+    """Of the untrained model's answers to held-out problems in one style: shares with the strategy, right, boxed; right
+    and boxed with and without it (None where there are none); answers: how many."""
+
+    share: float
+    accuracy: float
+    boxed: float
+    accuracy_with: float | None
+    accuracy_without: float | None
+    boxed_with: float | None
+    boxed_without: float | None
+    answers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prediction:
+    """A run's claims. levels: of the bands' quantiles. untrained: by style, with the SHA-256 of what it was read from
+    by file, where there is an evaluation."""
+
+    recipe_sha256: str
+    model_sha256: dict[str, str]
+    strategy: str
+    levels: tuple[float, ...]
+    start: Start
+    pilot: PilotNoise
+    calibration: Calibration
+    arms: dict[str, ArmClaim]
+    untrained: dict[str, UntrainedRates] | None = None
+    untrained_sha256: dict[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        found: dict[str, Any] = {
+            "recipe_sha256": self.recipe_sha256,
+            "model_sha256": self.model_sha256,
+            "strategy": self.strategy,
+            "levels": list(self.levels),
+            "measured": asdict(self.start),
+            "pilot": asdict(self.pilot),
+            "calibration": {
+                "learning_rate": self.calibration.learning_rate,
+                "spreads": list(self.calibration.spreads),
+                "learning_rates": list(self.calibration.learning_rates),
+                "weights": list(self.calibration.weights),
+            },
+            "arms": {name: claim.to_json() for name, claim in self.arms.items()},
+        }
+        if self.untrained is not None:
+            found["untrained"] = {style: asdict(rates) for style, rates in self.untrained.items()}
+        if self.untrained_sha256 is not None:
+            found["untrained_sha256"] = self.untrained_sha256
+        return found
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Prediction":
+        """Raises KeyError or TypeError where a key of schema 1 is missing or unknown; `store` says it to people."""
+        untrained = found.get("untrained")
+        return cls(
+            recipe_sha256=found["recipe_sha256"],
+            model_sha256=found["model_sha256"],
+            strategy=found["strategy"],
+            levels=tuple(found["levels"]),
+            start=Start(**found["measured"]),
+            pilot=PilotNoise(**found["pilot"]),
+            calibration=Calibration(
+                **{k: v if k == "learning_rate" else tuple(v) for k, v in found["calibration"].items()}
+            ),
+            arms={name: ArmClaim.from_json(claim) for name, claim in found["arms"].items()},
+            untrained=None if untrained is None else {s: UntrainedRates(**rates) for s, rates in untrained.items()},
+            untrained_sha256=found.get("untrained_sha256"),
+        )
