@@ -77,7 +77,7 @@ def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_fi
     assert subject.probes["plain"].read(subject.model, 4, seed=0).samples == 4
 
 
-@pytest.mark.parametrize("module", ["from_gguf", "organism.pretrain"])
+@pytest.mark.parametrize("module", ["model.gguf", "organism.pretrain"])
 def test_no_folder_is_written_over_and_no_junk_is_read(module: str, tmp_path: Path) -> None:
     kept, junk = tmp_path / "kept", tmp_path / "junk"
     kept.mkdir()

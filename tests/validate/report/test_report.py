@@ -13,7 +13,7 @@ import pytest
 from clipbias.validate.judge.compare import compare
 from clipbias.validate.judge.scores import score_arm
 from clipbias.validate.recipe.arm import Arm
-from clipbias.validate.report.run_page import run_page as report
+from clipbias.validate.report import run_page as report
 from clipbias.validate.store.run_record import ArmData, RunData, read_run
 
 SEEDS = 12
