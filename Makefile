@@ -16,6 +16,8 @@ test: lint types
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/pymarkdown scan --recurse *.md docs recipes
+	$(BIN)/python -m pytest --quiet tests/test_docs.py
 
 # The folders are subpackages of `clipbias` by pyproject's package-dir; mypy needs to see them under that name.
 types: .venv/installed
