@@ -2,9 +2,18 @@
 
 import importlib
 import io
+import logging
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
 
 import click
+
+from clipbias.common.errors import InputError
+from clipbias.common.progress import shown_by
+
+from .progress import bar
 
 COMMANDS = {"theory": "theory", "simulate": "simulate", "validate": "validate"}  # name: module and attribute
 
@@ -46,16 +55,63 @@ def _one_line(error: click.ClickException) -> str:
     return " ".join(error.format_message().split())
 
 
+def _complaint(error: InputError, arguments: Sequence[str]) -> str:
+    """In the words of the command that was asked for, which knows the library's fields as its options."""
+    command: click.Command | None = clipbias
+    context = click.Context(clipbias)
+    for word in arguments:  # no group has an option with a value, so the first words are the command's name
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(context, word)
+    field = "probs" if error.field == "prob" else error.field  # the library's word for the first entry of --probs
+    for param in command.params if command is not None else ():
+        if param.name == field:
+            return f"{_name(param)} {error.rule}"
+    return str(error)
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(f"Error: {message}", err=True)
+    sys.exit(2)
+
+
+class _Messages(logging.Handler):
+    """What the library says while it works goes to stderr as it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+@contextmanager
+def _shown() -> Iterator[None]:
+    """The library's messages and bars, which nobody sees otherwise."""
+    logger, handler = logging.getLogger("clipbias"), _Messages(logging.INFO)
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        with shown_by(bar):
+            yield
+    finally:
+        logger.removeHandler(handler)
+
+
 def main() -> None:
-    """Run the command line: wrong input is one line on stderr and exit status 2."""
+    """Run the command line: wrong input is one line on stderr and exit status 2; a bug keeps its traceback."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without ± still gets its numbers
+    arguments = sys.argv[1:]
     try:
-        status = clipbias.main(prog_name="clipbias", standalone_mode=False)
+        with _shown():
+            status = clipbias.main(arguments, prog_name="clipbias", standalone_mode=False)
     except click.ClickException as error:
-        click.echo(f"Error: {_one_line(error)}", err=True)
-        sys.exit(2)
+        _fail(_one_line(error))
+    except InputError as error:
+        _fail(_complaint(error, arguments))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}")
     except click.Abort:
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)

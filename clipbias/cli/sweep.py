@@ -4,20 +4,18 @@ import functools
 import importlib.util
 import math
 import re
-import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
+from clipbias.common.errors import InputError
+
 from . import options
 from .kinds import Choice, Number, PlotFile
 from .options import draw, show
 
-BAR_AFTER_SECONDS = 2.0
 MOST_CURVES = 12
 
 
@@ -48,21 +46,6 @@ class Region(Condition):
     meaning = "a number"
 
 
-@contextmanager
-def _user_errors() -> Iterator[None]:
-    """What the user gave is one line; a bug keeps its traceback."""
-    from clipbias.simulate.sweeps.design import SweepError
-
-    try:
-        yield
-    except SweepError as error:
-        raise click.ClickException(str(error)) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        raise click.ClickException(f"{error.filename}: {error.strerror}") from None
-
-
 @click.command()
 @click.argument("grid", metavar="GRID.toml", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder of the results.")
@@ -84,25 +67,24 @@ def sweep(grid: Path, out: Path, executor: str, address: str | None, workers: in
     Example: clipbias simulate sweep recipes/sweeps/clip-higher.toml --out runs/clip-higher
     """
     if workers is not None and workers < 1:
-        raise click.ClickException(f"--workers must be at least 1, got {workers}")
+        raise InputError("workers", "at least 1", workers)
     if address is not None and executor != "ray":
-        raise click.ClickException(f"--address must be without a value, or --executor ray, got {address}")
+        raise InputError("address", "without a value, or --executor ray", address)
     if executor == "ray" and importlib.util.find_spec("ray") is None:
-        raise click.ClickException("--executor must be local unless Ray is installed: pip install 'clipbias[cluster]'")
-    with _user_errors():
-        from clipbias.simulate.sweeps.dataset import DATA
-        from clipbias.simulate.sweeps.executors import on_processes, on_ray
-        from clipbias.simulate.sweeps.sweep import run_sweep
+        raise InputError("executor", "local unless Ray is installed: pip install 'clipbias[cluster]'")
+    from clipbias.common.files import read_text
+    from clipbias.simulate.sweeps.dataset import DATA
+    from clipbias.simulate.sweeps.executors import on_processes, on_ray
+    from clipbias.simulate.sweeps.sweep import run_sweep
 
-        chosen: Any = functools.partial(on_processes, workers=workers)
-        if executor == "ray":
-            chosen = functools.partial(on_ray, workers=workers, address=address)
-        try:
-            with _progress() as report:
-                summary = run_sweep(_text(grid), out, chosen, report)
-        except KeyboardInterrupt:
-            click.echo(f"stopped; the same command goes on with what {out} has", err=True)
-            raise click.Abort from None
+    chosen: Any = functools.partial(on_processes, workers=workers)
+    if executor == "ray":
+        chosen = functools.partial(on_ray, workers=workers, address=address)
+    try:
+        summary = run_sweep(read_text(grid), out, chosen)
+    except KeyboardInterrupt:
+        click.echo(f"stopped; the same command goes on with what {out} has", err=True)
+        raise click.Abort from None
     value = {
         "data": str(out / DATA),
         "points": summary.points,
@@ -111,40 +93,6 @@ def sweep(grid: Path, out: Path, executor: str, address: str | None, workers: in
         "damaged": summary.damaged,
     }
     show(value, as_json, "Sweep")
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise click.ClickException(f"GRID.toml must be UTF-8 text, got {path}") from None
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
-    """Points done and time left, on stderr once the work has taken two seconds; nothing where it is not a terminal."""
-    if not sys.stderr.isatty():
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
-
-    columns = ("points", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    bar = Progress(*columns, console=Console(stderr=True), transient=True)
-    began, task = time.monotonic(), None
-
-    def report(done: int, total: int) -> None:
-        nonlocal task
-        if task is None:
-            task = bar.add_task("", total=total, completed=done - 1)
-        if time.monotonic() - began > BAR_AFTER_SECONDS:
-            bar.start()
-        bar.update(task, completed=done)
-
-    try:
-        yield report
-    finally:
-        bar.stop()
 
 
 @click.command()
@@ -188,44 +136,43 @@ def plot(
         --hatch "entropy_mean<0.1" --out clip-higher.png
     """
     if y is not None and by is not None:
-        raise click.ClickException(f"--by must be without --y, got {by}")
-    for name, given in (("--hatch", hatch), ("--ratio-std", ratio_std)):
+        raise InputError("by", "without --y", by)
+    for name, given in (("hatch", hatch), ("ratio_std", ratio_std)):
         if given is not None and y is None:
-            raise click.ClickException(f"{name} must be with --y")
+            raise InputError(name, "with --y")
     if ratio_std is not None and not ((x, y) == ("clip_low", "clip_high") and 0 <= ratio_std <= 10):
-        raise click.ClickException(f"--ratio-std must be in [0, 10], with clip_low and clip_high, got {ratio_std:g}")
+        raise InputError("ratio_std", "in [0, 10], with clip_low and clip_high", ratio_std)
     if rest_std is not None and not (ratio_std is not None and 0 <= rest_std <= math.sqrt(2) * ratio_std):
-        raise click.ClickException(f"--rest-std must be in [0, √2 ratio-std], with --ratio-std, got {rest_std:g}")
-    with _user_errors():
-        import numpy as np
+        raise InputError("rest_std", "in [0, √2 ratio-std], with --ratio-std", rest_std)
+    import numpy as np
 
-        from clipbias.simulate.sweeps import columns, dataset
+    from clipbias.simulate.sweeps import columns, dataset
 
-        table = dataset.load(folder)
-        for name, _, wanted in where:
-            table = columns.where(table, name, wanted, "--where")
-        named = [(name, option) for name, option in ((x, "--x"), (y, "--y"), (by, "--by")) if name is not None]
-        for name, option in named:
-            if name.partition(":")[0] not in columns.SETTINGS:
-                raise click.ClickException(f"{option} must be one of {', '.join(columns.SETTINGS)}, got {name}")
-        on_axes = named[:2] if y is not None else named[:1]
-        for axis, option in named:
-            if option != "--by" and columns.column(table, axis, option).words is not None:
-                raise click.ClickException(f"{option} must be a setting that is a number, got {axis}")
-        off = np.any([np.isnan(columns.column(table, *axis).values) for axis in on_axes], axis=0)
-        if off.all():
-            raise click.ClickException(f"--x must be a setting that is a number somewhere, got {x}")
-        if off.any():
-            click.echo(f"left out: {off.sum()} points where a setting on an axis is none", err=True)
-            table = table.filter(~off)
-        axes = [columns.column(table, *axis) for axis in named]
-        columns.check_distinct(table, axes, "--where")
-        quantity = columns.column(table, value, "--value")
-        if by is not None and len(np.unique(axes[1].values)) > MOST_CURVES:
-            raise click.ClickException(f"--by must have at most {MOST_CURVES} values, got {by}")
-        if quantity.words is not None:
-            raise click.ClickException(f"--value must be a quantity, got {value}")
-        region = None if hatch is None else (columns.column(table, hatch[0], "--hatch"), *hatch[1:])
+    table = dataset.load(folder)
+    for name, _, wanted in where:
+        table = columns.where(table, name, wanted, "where")
+    named = [(name, field) for name, field in ((x, "x"), (y, "y"), (by, "by")) if name is not None]
+    for name, field in named:
+        if name.partition(":")[0] not in columns.SETTINGS:
+            raise InputError(field, f"one of {', '.join(columns.SETTINGS)}", name)
+    on_axes = named[:2] if y is not None else named[:1]
+    for axis, field in named:
+        if field != "by" and columns.column(table, axis, field).words is not None:
+            raise InputError(field, "a setting that is a number", axis)
+    off = np.any([np.isnan(columns.column(table, *axis).values) for axis in on_axes], axis=0)
+    if off.all():
+        raise InputError("x", "a setting that is a number somewhere", x)
+    if off.any():
+        click.echo(f"left out: {off.sum()} points where a setting on an axis is none", err=True)
+        table = table.filter(~off)
+    axes = [columns.column(table, *axis) for axis in named]
+    columns.check_distinct(table, axes, "where")
+    quantity = columns.column(table, value, "value")
+    if by is not None and len(np.unique(axes[1].values)) > MOST_CURVES:
+        raise InputError("by", f"a setting with at most {MOST_CURVES} values", by)
+    if quantity.words is not None:
+        raise InputError("value", "a quantity", value)
+    region = None if hatch is None else (columns.column(table, hatch[0], "hatch"), *hatch[1:])
 
     def figure() -> Any:
         from clipbias.figures import sweep as figures

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from clipbias.common.tables import one_line_errors
-
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER_TO_WRITE = click.Path(file_okay=False, path_type=Path)
 
 
 def _say(as_json: bool, value: dict[str, object], text: str) -> None:
@@ -20,19 +20,18 @@ def validate() -> None:
 
 
 @validate.command()
-@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Run folder to create.")
+@click.argument("recipe", type=FILE)
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Run folder to create.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def run(recipe: Path, out: Path, as_json: bool) -> None:
     """Measure, predict, train every arm of RECIPE. A folder made from the same recipe is taken up where it stopped.
 
     Example: clipbias validate run recipes/organism.toml --out runs/organism
     """
-    with one_line_errors():
-        from clipbias.validate.protocol import run as protocol
+    from clipbias.validate.protocol import run as protocol
 
-        protocol.start(recipe, out)
-        protocol.resume(out)
+    protocol.start(recipe, out)
+    protocol.resume(out)
     _finished(out, as_json)
 
 
@@ -44,10 +43,9 @@ def resume(folder: Path, as_json: bool) -> None:
 
     Example: clipbias validate resume runs/organism
     """
-    with one_line_errors():
-        from clipbias.validate.protocol import run as protocol
+    from clipbias.validate.protocol import run as protocol
 
-        protocol.resume(folder)
+    protocol.resume(folder)
     _finished(folder, as_json)
 
 
@@ -78,31 +76,29 @@ def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     Example: clipbias validate report runs/organism --out report.html
     """
-    with one_line_errors():
-        from clipbias.common.errors import check
-        from clipbias.validate.report.run_page import write_report
+    from clipbias.common.errors import check
+    from clipbias.validate.report.run_page import write_report
 
-        check(out.suffix == ".html", "--out", "a file name that ends in .html", str(out))
-
-        written = write_report(list(folders), out)
+    check(out.suffix == ".html", "out", "a file name that ends in .html", str(out))
+    written = write_report(list(folders), out)
     verdicts = [f"{entry['name']}: {verdict}" for entry in written["runs"] for verdict in entry["verdicts"]]
     _say(as_json, written, "\n".join([*verdicts, f"wrote {out} and {out.with_suffix('.json')}"]))
 
 
 @validate.command()
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Results and report.")
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Results and report.")
 @click.option(
     "--runs",
     default="runs/suite",
     show_default=True,
-    type=click.Path(file_okay=False, path_type=Path),
+    type=FOLDER_TO_WRITE,
     help="Where the runs themselves are kept (a few GB).",
 )
 @click.option(
     "--plan",
     default="recipes/suite.toml",
     show_default=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=FILE,
     help="Which recipes run on which organisms.",
 )
 @click.option("--spec", "specs", multiple=True, help="Organism to use instead of the plan's: a name or a spec (.toml).")
@@ -121,14 +117,45 @@ def suite(
     Example: clipbias validate suite --out docs/results
     Example: clipbias validate suite --spec mine.toml --only rewards --out runs/mine --runs runs/mine-runs
     """
-    with one_line_errors():
-        from clipbias.validate.protocol.plan import read_plan
-        from clipbias.validate.protocol.suite import run_suite
+    from clipbias.validate.protocol.plan import read_plan
+    from clipbias.validate.protocol.suite import run_suite
 
-        written = run_suite(read_plan(plan, specs, only, quick), out, runs)
+    written = run_suite(read_plan(plan, specs, only, quick), out, runs)
     lines = [
         f"{answer['letter']}  {answer['question']}  "
         + ", ".join(f"{n} {verdict}" for verdict, n in answer["counts"].items())
         for answer in written["answers"]
     ]
     _say(as_json, written, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))
+
+
+@validate.command()
+@click.argument("spec", type=FILE)
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder to write: new, or empty.")
+@click.option("--json", "as_json", is_flag=True, help="Print what organism.json holds and nothing else.")
+def organism(spec: Path, out: Path, as_json: bool) -> None:
+    """Pretrain the organism that SPEC describes (minutes); recipes train it by its folder, model.path.
+
+    Nothing is written where its answers are not what the spec says.
+
+    Example: clipbias validate organism validate/organism/default/spec.toml --out my-organism
+    """
+    from clipbias.validate.protocol.organism import build
+
+    record = build(spec, out)
+    _say(as_json, record, f"{out}: {record['parameters']} parameters, SHA-256 {record['sha256']}")
+
+
+@validate.command()
+@click.argument("file", type=FILE)
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder to write: new, or empty.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def convert(file: Path, out: Path, as_json: bool) -> None:
+    """Convert the GGUF FILE of a causal language model to a folder that recipes can train by model.path.
+
+    Example: clipbias validate convert SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2
+    """
+    from clipbias.validate.model import gguf
+
+    gguf.convert(file, out)
+    _say(as_json, {"model": str(out)}, f"wrote {out}")

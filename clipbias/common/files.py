@@ -16,11 +16,22 @@ import pyarrow.parquet as pq
 from .errors import InputError, check
 
 
+def _draft(path: Path) -> Path:
+    """This process's own; hidden from readers of a data set."""
+    return path.with_name(f".{path.name}.{os.getpid()}.draft")
+
+
+def drop_drafts(folder: Path) -> None:
+    """Delete what processes that were killed left half written; only for who holds the folder."""
+    for draft in folder.glob(".*.draft"):
+        draft.unlink()
+
+
 @contextmanager
-def _replaced(path: Path) -> Iterator[Path]:
+def replaced(path: Path) -> Iterator[Path]:
     """Yield a sibling to write to; it takes `path`'s place only if the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft(path)
     try:
         yield draft
         os.replace(draft, path)
@@ -29,7 +40,7 @@ def _replaced(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    with _replaced(path) as draft:
+    with replaced(path) as draft:
         draft.write_text(text, encoding="utf-8")
 
 
@@ -41,7 +52,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} must be UTF-8 text: {error}") from None
+        raise InputError(str(path), f"UTF-8 text: {error}") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -49,16 +60,16 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(read_text(path))
     except json.JSONDecodeError as error:
-        raise InputError(f"{path} must be valid JSON: {error}") from None
+        raise InputError(str(path), f"valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise InputError(f"{path} must hold a JSON object, got {type(value).__name__}")
+        raise InputError(str(path), "a JSON object", type(value).__name__)
     return value
 
 
 def write_parquet(path: Path, rows: list[dict[str, Any]] | pa.Table, metadata: dict[str, str]) -> None:
     """Write rows with `metadata` (the hash of the prediction, say) in the file's schema."""
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows)
-    with _replaced(path) as draft:
+    with replaced(path) as draft:
         pq.write_table(table.replace_schema_metadata(metadata), draft, compression="zstd")
 
 
@@ -68,19 +79,25 @@ def read_parquet(path: Path) -> tuple[pa.Table, dict[str, str]]:
         with pq.ParquetFile(path) as file:
             table = file.read()
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path} must be a whole Parquet file: {str(error).splitlines()[0]}") from None
+        raise InputError(str(path), f"a whole Parquet file: {str(error).splitlines()[0]}") from None
     return table, {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; the lock dies with its holder, however that ends."""
-    with (folder / ".lock").open("w") as file:
+def locked(folder: Path, field: str = "dir") -> Iterator[None]:
+    """Hold the folder for this process; the lock dies with its holder, however that ends, and leaves no file.
+
+    field: what the user called the folder.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise InputError(f"dir must not be in use by another process, got {str(folder)!r}") from None
+            raise InputError(field, "a folder that is not in use by another process", str(folder)) from None
         yield
+    finally:
+        os.close(handle)
 
 
 def check_new_folder(path: Path) -> None:
@@ -92,7 +109,7 @@ def check_new_folder(path: Path) -> None:
 @contextmanager
 def written_folder(path: Path) -> Iterator[Path]:
     """Yield a new folder beside `path` that becomes `path`, replacing any old one, if the block ends well."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = _draft(path)
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:

@@ -2,12 +2,9 @@
 
 import dataclasses
 import math
-import sys
 import tomllib
 import types
 import typing
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, TypeVar, get_args, get_origin
 
 from .errors import InputError, check
@@ -16,26 +13,12 @@ T = TypeVar("T")
 _WORDS = {int: "a whole number", float: "a number", str: "a text"}
 
 
-@contextmanager
-def one_line_errors() -> Iterator[None]:
-    """A complaint about what the user gave is one line and exit status 2; a bug keeps its traceback."""
-    try:
-        yield
-    except InputError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"Error: {error.filename}: {error.strerror}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
 def parse_toml(text: str, what: str) -> dict[str, Any]:
+    """The tables of a TOML text; `what` names the text in a complaint."""
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{what} must be valid TOML: {error}") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(what, f"valid TOML: {error}") from None
 
 
 def read_dataclass(cls: type[T], table: dict[str, Any], path: str = "") -> T:
@@ -43,7 +26,7 @@ def read_dataclass(cls: type[T], table: dict[str, Any], path: str = "") -> T:
     fields = {f.name: f for f in dataclasses.fields(cls)}  # type: ignore[arg-type]
     for name in table:
         if name not in fields:
-            raise InputError(f"{path}{name} is an unknown key, it must be one of {', '.join(fields)}")
+            raise InputError(f"{path}{name}", f"one of the known keys {', '.join(fields)}")
     hints = typing.get_type_hints(cls)
     values = {}
     for name, field in fields.items():
@@ -52,7 +35,7 @@ def read_dataclass(cls: type[T], table: dict[str, Any], path: str = "") -> T:
         else:
             required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
             if required:
-                raise InputError(f"{path}{name} is required, and missing")
+                raise InputError(f"{path}{name}", "given")
     return cls(**values)
 
 

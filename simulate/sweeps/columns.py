@@ -7,9 +7,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clipbias.common.errors import InputError
 from clipbias.simulate.estimate import Array
 
-from .design import SweepError
 from .point import Point
 
 SETTINGS = tuple(field.name for field in fields(Point))
@@ -30,12 +30,12 @@ class Column:
         return "none" if np.isnan(value) else f"{value:g}" if self.words is None else self.words[int(value)]
 
 
-def column(table: pa.Table, name: str, option: str) -> Column:
-    """A column, or by NAME:ENTRY (from 1) an entry of one with lists; SweepError naming `option` if there is none."""
+def column(table: pa.Table, name: str, field: str) -> Column:
+    """A column, or by NAME:ENTRY (from 1) an entry of one with lists; InputError naming `field` if there is none."""
     base, _, entry = name.partition(":")
     if base not in table.column_names:
         known = (known for known in table.column_names if not known.endswith("_stderr"))
-        raise SweepError(f"{option} must be one of {', '.join(known)}, got {name}")
+        raise InputError(field, f"one of {', '.join(known)}", name)
     if pa.types.is_string(table[base].type):
         texts = table[base].to_pylist()
         words = tuple(sorted({text for text in texts if text is not None}))
@@ -43,41 +43,41 @@ def column(table: pa.Table, name: str, option: str) -> Column:
     if pa.types.is_boolean(table[base].type):
         return Column(name, np.array(table[base].to_pylist(), dtype=np.float64), None, ("false", "true"))
     stderr = f"{base}_stderr"
-    errors = _numbers(table[stderr], name, entry, option) if stderr in table.column_names else None
-    return Column(name, _numbers(table[base], name, entry, option), errors)
+    errors = _numbers(table[stderr], name, entry, field) if stderr in table.column_names else None
+    return Column(name, _numbers(table[base], name, entry, field), errors)
 
 
-def _numbers(values: pa.ChunkedArray, name: str, entry: str, option: str) -> Array:
+def _numbers(values: pa.ChunkedArray, name: str, entry: str, field: str) -> Array:
     if pa.types.is_list(values.type):
         shortest = pc.min(pc.list_value_length(values)).as_py()
         if not entry.isdecimal() or not 1 <= int(entry) <= shortest:
             base = name.partition(":")[0]
-            raise SweepError(f"{option} must have an entry here, {base}:1 to {base}:{shortest}, got {name}")
+            raise InputError(field, f"one entry of the list, {base}:1 to {base}:{shortest}", name)
         values = pc.list_element(values, int(entry) - 1)
     elif entry:
-        raise SweepError(f"{option} must be without an entry here, got {name}")
+        raise InputError(field, "without an entry here", name)
     return np.array([np.nan if value is None else float(value) for value in values.to_pylist()])
 
 
-def where(table: pa.Table, name: str, text: str, option: str) -> pa.Table:
+def where(table: pa.Table, name: str, text: str, field: str) -> pa.Table:
     """The points at which the setting is what `text` says: a number, none, true or false, or a word."""
     if name.partition(":")[0] not in SETTINGS:
-        raise SweepError(f"{option} must name a setting, one of {', '.join(SETTINGS)}, got {name}")
-    found = column(table, name, option)
+        raise InputError(field, f"about a setting, one of {', '.join(SETTINGS)}", name)
+    found = column(table, name, field)
     words = {"none": np.nan} | {word: float(i) for i, word in enumerate(found.words or ())}
     try:
         value = words[text] if text in words else float(text) if found.words is None else np.inf
     except ValueError:
-        raise SweepError(f"{option} must give {name} a number or none, got {text}") from None
+        raise InputError(field, f"a number or none for {name}", text) from None
     kept = table.filter(pa.array(np.isclose(found.values, value, rtol=1e-9, atol=0.0, equal_nan=True)))
     if kept.num_rows == 0:
         there = ", ".join(found.says(v) for v in np.unique(found.values)[:20])
-        raise SweepError(f"{option} must leave a point; {name} has the values {there}")
+        raise InputError(field, f"one of the values that {name} has, {there}", text)
     return kept
 
 
-def check_distinct(table: pa.Table, axes: Sequence[Column], option: str) -> None:
-    """Raise SweepError where two points share a place on the axes."""
+def check_distinct(table: pa.Table, axes: Sequence[Column], field: str) -> None:
+    """Raise InputError where two points share a place on the axes."""
     places = np.stack([np.nan_to_num(axis.values, nan=np.inf) for axis in axes])
     if np.unique(places, axis=1).shape[1] == table.num_rows:
         return
@@ -85,6 +85,4 @@ def check_distinct(table: pa.Table, axes: Sequence[Column], option: str) -> None
     others = [
         name for name in SETTINGS if name not in shown and len({str(value) for value in table[name].to_pylist()}) > 1
     ]
-    raise SweepError(
-        f"{option} must be given for what else varies, since points lie on each other: {', '.join(others)}"
-    )
+    raise InputError(field, f"given for what else varies, since points lie on each other: {', '.join(others)}")

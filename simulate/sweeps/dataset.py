@@ -5,14 +5,11 @@ its standard error beside it. Files are written whole or not at all, by the one 
 them says when, where or by what it was computed: two folders of one sweep are equal byte by byte.
 """
 
-import fcntl
 import hashlib
 import importlib.metadata
 import json
-import os
 import typing
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -22,10 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
+from clipbias.common.errors import InputError
+from clipbias.common.files import drop_drafts, read_json, read_parquet, replaced, write_json, write_text
 from clipbias.simulate.compiled.tabular import SimulationResult
 from clipbias.simulate.estimate import Estimate
 
-from .design import SweepError
 from .point import DEFAULTS, Point
 
 Row = dict[str, Any]
@@ -52,9 +50,9 @@ def row(point: Point, result: SimulationResult) -> Row:
     return values
 
 
-def _seal(values: Row) -> bytes:
+def _seal(values: Row) -> str:
     """SHA-256 of a row. (Parquet's own checksums leave headers and names unguarded.)"""
-    return hashlib.sha256(json.dumps(values, default=repr).encode()).hexdigest().encode()
+    return hashlib.sha256(json.dumps(values, default=repr).encode()).hexdigest()
 
 
 def point_file(folder: Path, point: Point) -> Path:
@@ -79,28 +77,26 @@ def write_point(folder: Path, point: Point, values: Row) -> None:
 def is_whole(folder: Path, point: Point) -> bool:
     """Whether the point's file is the point's, as it was written."""
     try:
-        with pq.ParquetFile(point_file(folder, point)) as file:
-            table = file.read()
+        table, metadata = read_parquet(point_file(folder, point))
         (values,) = table.to_pylist()
-    except (OSError, ValueError, pa.ArrowException):
+    except ValueError:
         return False
-    sealed = (table.schema.metadata or {}).get(b"sha256") == _seal(values)
-    return sealed and values.get("stream") == point.stream
+    return metadata.get("sha256") == _seal(values) and values.get("stream") == point.stream
 
 
 def load(folder: Path) -> pa.Table:
-    """All finished points; raises SweepError where there are none.
+    """All finished points; raises InputError where there are none.
 
     A setting that clipbias did not have yet when a point was computed is at its default.
     """
     files = sorted((folder / DATA).glob("*.parquet"))
     if not files:
-        raise SweepError(f"dir must be the folder of a sweep with a finished point, got {str(folder)!r}")
+        raise InputError("dir", "the folder of a sweep with a finished point", str(folder))
     try:
         schema = pa.unify_schemas([pq.read_schema(file).remove_metadata() for file in files])
         table = ds.dataset(files, schema=schema, format="parquet").to_table()
     except (OSError, ValueError, pa.ArrowException) as error:
-        raise SweepError(f"{folder / DATA} must hold whole Parquet files: {str(error).splitlines()[0]}") from None
+        raise InputError(str(folder / DATA), f"made of whole Parquet files: {str(error).splitlines()[0]}") from None
     hints = typing.get_type_hints(Point)
     for name, default in DEFAULTS.items():
         if name not in table.column_names:
@@ -110,67 +106,35 @@ def load(folder: Path) -> pa.Table:
     return table
 
 
-@contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Create the folder and hold it for this process; the lock dies with its holder, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise SweepError(f"out must not be in use by another process, got {str(folder)!r}") from None
-    finally:
-        os.close(handle)
-
-
 def prepare(folder: Path, text: str, points: Sequence[Point]) -> None:
     """Make `folder` that of the sweep file `text`, which may name more points than the folder has, but not fewer.
 
-    Raises SweepError where something would be lost or mixed up.
+    Raises InputError where something would be lost or mixed up.
     """
     data, manifest = folder / DATA, folder / MANIFEST
-    for draft in [*folder.glob(".*.draft"), *data.glob(".*.draft")]:
-        draft.unlink()  # of a process that was killed
+    drop_drafts(folder)
+    drop_drafts(data)
     strangers = {path.name for path in folder.iterdir()} - {DATA, DESIGN, MANIFEST}
     if strangers:
-        raise SweepError(f"out must be a new folder or that of a sweep, got {str(folder)!r} with {min(strangers)}")
+        raise InputError("out", f"a new folder or that of a sweep, without {min(strangers)}", str(folder))
     data.mkdir(exist_ok=True)
     stray = {path.name for path in data.iterdir()} - {point_file(folder, point).name for point in points}
     if stray:
-        raise SweepError(
-            f"out must be a new folder or one whose points are all in this sweep, got {str(folder)!r}, which has"
-            f" {len(stray)} others"
-        )
+        allowed = f"a new folder or one whose points are all in this sweep, not {len(stray)} others"
+        raise InputError("out", allowed, str(folder))
     versions = {name: importlib.metadata.version(name) for name in PACKAGES}
     if any(data.iterdir()):
         _check_versions(manifest, versions)
-    with replaced(folder / DESIGN) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_text(folder / DESIGN, text)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    value = {"points": len(points), "sweep_sha256": digest, "versions": versions}
-    with replaced(manifest) as draft:
-        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    write_json(manifest, {"points": len(points), "sweep_sha256": digest, "versions": versions})
 
 
 def _check_versions(manifest: Path, versions: dict[str, str]) -> None:
-    try:
-        began = json.loads(manifest.read_text(encoding="utf-8"))["versions"]
-    except (OSError, ValueError, LookupError, TypeError):
-        raise SweepError(f"out must be a new folder or that of a sweep; {manifest} cannot be read") from None
+    began = read_json(manifest).get("versions")
+    if not isinstance(began, dict):
+        raise InputError(str(manifest), "that of a sweep, with its versions")
     for name, version in versions.items():
         if began.get(name) != version:
-            raise SweepError(
-                f"{name} must be {began.get(name)}, with which the sweep was started, to go on with it; got {version}"
-            )
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[Path]:
-    """Yield a sibling to write to; it takes `path`'s place only if the block ends well."""
-    draft = path.with_name(f".{path.name}.draft")  # hidden from readers of the data set
-    try:
-        yield draft
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+            allowed = f"{began.get(name)}, with which the sweep was started, to go on with it"
+            raise InputError(name, allowed, version)

@@ -3,7 +3,6 @@
 import itertools
 import math
 import sys
-import tomllib
 import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from clipbias.common.errors import InputError, check
+from clipbias.common.tables import parse_toml
 from clipbias.theory.notation import from_text, to_text
 
 from .point import DEFAULTS, NAMED, Point
@@ -19,83 +20,71 @@ LARGEST = 100_000  # points of a sweep
 DIGITS = 12  # of a value between the ends of a range: the 0.2 of a range is then the 0.2 of a list
 
 
-class SweepError(ValueError):
-    """What the user gave (a sweep file, a folder) cannot be used; the message says what and why, in one line."""
-
-
 _HINTS = typing.get_type_hints(Point)
 
 
 def read_design(text: str) -> list[Point]:
-    """The points of a sweep file, in its order; raises SweepError naming the field that is wrong."""
-    try:
-        tables = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise SweepError(f"the sweep file must be valid TOML: {error}") from None
+    """The points of a sweep file, in its order; raises InputError naming the field that is wrong."""
+    tables = parse_toml(text, "the sweep file")
     kinds = [kind for kind in ("grid", "random") if kind in tables]
     for name, table in tables.items():
-        _check(name in ("base", "grid", "random"), name, "in a table, one of base, grid and random", name)
-        _check(isinstance(table, dict), name, "a table", table)
-    _check(len(kinds) == 1, "the sweep file", "one with either [grid] or [random]", " and ".join(kinds) or "neither")
+        check(name in ("base", "grid", "random"), name, "in a table, one of base, grid and random", name)
+        check(isinstance(table, dict), name, "a table", table)
+    check(len(kinds) == 1, "the sweep file", "one with either [grid] or [random]", " and ".join(kinds) or "neither")
     kind = kinds[0]
     base, varied = tables.get("base", {}), dict(tables[kind])
     drawn = {name: varied.pop(name, None) for name in ("points", "seed")} if kind == "random" else {}
     for table, names in (("base", base), (kind, varied)):
         for name in names:
             if name not in _HINTS:
-                raise SweepError(f"{table}.{name} is an unknown setting, it must be one of {', '.join(_HINTS)}")
-    _check(len(varied) > 0, kind, "a table with at least one setting to vary", "none")
+                raise InputError(f"{table}.{name}", f"one of the known settings {', '.join(_HINTS)}")
+    check(len(varied) > 0, kind, "a table with at least one setting to vary", "none")
     fixed = {name: _value(name, entry, f"base.{name}") for name, entry in base.items()}
     if "surrogate" in base or "surrogate" in varied:
         for name in ("clip_low", "clip_high"):
-            _check(name not in base and name not in varied, name, "left out beside surrogate", "both")
+            check(name not in base and name not in varied, name, "left out beside surrogate", "both")
             fixed[name] = None
     for name in _HINTS:
-        _check(name not in base or name not in varied, name, f"in only one of [base] and [{kind}]", "both")
+        check(name not in base or name not in varied, name, f"in only one of [base] and [{kind}]", "both")
         if name not in fixed and name not in varied and name not in DEFAULTS:
-            raise SweepError(f"base.{name} is required, and missing")
+            raise InputError(f"base.{name}", "given")
     settings = _grid(varied) if kind == "grid" else _random(varied, **drawn)
     points = [_point(fixed | own, kind, own) for own in settings]
     kinds_of_chance = {isinstance(point.success_prob, tuple) for point in points}
-    _check(len(kinds_of_chance) == 1, "success_prob", "a number at every point, or a list at every point", "both")
+    check(len(kinds_of_chance) == 1, "success_prob", "a number at every point, or a list at every point", "both")
     repeated = len(points) - len(set(points))
-    _check(repeated == 0, kind, "a design without repeated points", f"{repeated} repeated")
+    check(repeated == 0, kind, "a design without repeated points", f"{repeated} repeated")
     return points
-
-
-def _check(holds: bool, field: str, allowed: str, value: object) -> None:
-    if not holds:
-        raise SweepError(f"{field} must be {allowed}, got {value}")
 
 
 def _point(settings: dict[str, Any], kind: str, varied: dict[str, Any]) -> Point:
     try:
         return Point(**settings)
     except ValueError as error:
-        name = str(error).split(" ", 1)[0]
-        raise SweepError(f"{kind if name in varied else 'base'}.{error}") from None
+        field, _, allowed = str(error).partition(" must be ")
+        raise InputError(f"{kind if field in varied else 'base'}.{field}", allowed) from None
 
 
 def _value(name: str, raw: Any, path: str) -> Any:
     """`raw` as the setting `name`."""
     hint = _HINTS[name]
     if typing.get_origin(hint) is Literal:
-        _check(raw in typing.get_args(hint), path, f"one of {', '.join(typing.get_args(hint))}", raw)
+        check(raw in typing.get_args(hint), path, f"one of {', '.join(typing.get_args(hint))}", raw)
         return raw
     if hint == float | None and raw == "none":
         return None
     if name == "probs":
         listed = isinstance(raw, list) and all(_is_number(p) for p in raw)
-        _check(listed or _is_number(raw), path, "a list of numbers, or of two outcomes the first one's", raw)
+        check(listed or _is_number(raw), path, "a list of numbers, or of two outcomes the first one's", raw)
         return tuple(float(p) for p in raw) if listed else (float(raw), round(1.0 - raw, DIGITS))
     if name == "success_prob" and isinstance(raw, list):
-        _check(all(_is_number(p) for p in raw), path, "a number, or a list of numbers", raw)
+        check(all(_is_number(p) for p in raw), path, "a number, or a list of numbers", raw)
         return tuple(float(p) for p in raw)
     for plain, allowed in ((bool, "true or false"), (int, "a whole number"), (str, "text")):
         if hint in (plain, plain | None):
-            _check(type(raw) is plain, path, allowed, raw)
+            check(type(raw) is plain, path, allowed, raw)
             return _written(raw, NAMED[name], path) if name in NAMED else raw
-    _check(_is_number(raw), path, "a finite number or none" if hint == float | None else "a finite number", raw)
+    check(_is_number(raw), path, "a finite number or none" if hint == float | None else "a finite number", raw)
     return float(raw)
 
 
@@ -104,7 +93,7 @@ def _written(text: str, kinds: Mapping[str, Any], path: str) -> str:
     try:
         return to_text(from_text(text, kinds), kinds)
     except ValueError as error:
-        raise SweepError(f"{path} must be one of {', '.join(kinds)}, got {text} ({error})") from None
+        raise InputError(path, f"one of {', '.join(kinds)} ({error})", text) from None
 
 
 def _is_number(raw: Any) -> bool:
@@ -139,23 +128,23 @@ class _Range:
 
 
 def _range(name: str, table: dict[str, Any], path: str, keys: tuple[str, ...]) -> _Range:
-    _check(not isinstance(DEFAULTS.get(name), bool | str) and name != "surrogate", path, "a list", table)
+    check(not isinstance(DEFAULTS.get(name), bool | str) and name != "surrogate", path, "a list", table)
     for key in table:
-        _check(key in (*keys, "scale"), path, f"a list, or a range of {', '.join(keys)} and scale", key)
+        check(key in (*keys, "scale"), path, f"a list, or a range of {', '.join(keys)} and scale", key)
     for key in ("from", "to"):
-        _check(key in table, path, f"a list, or a range of {', '.join(keys)} and scale", f"none of the name {key}")
-        _check(_is_number(table[key]), f"{path}.{key}", "a finite number", table[key])
+        check(key in table, path, f"a list, or a range of {', '.join(keys)} and scale", f"none of the name {key}")
+        check(_is_number(table[key]), f"{path}.{key}", "a finite number", table[key])
         whole = _HINTS[name] is not int or isinstance(table[key], int)
-        _check(whole, f"{path}.{key}", "a whole number", table[key])
+        check(whole, f"{path}.{key}", "a whole number", table[key])
     low, high, scale = table["from"], table["to"], table.get("scale", "linear")
-    _check(low < high, f"{path}.to", f"above from ({low})", high)
-    _check(scale in ("linear", "log"), f"{path}.scale", "one of linear, log", scale)
-    _check(scale == "linear" or low > 0, f"{path}.from", "positive on a log scale", low)
+    check(low < high, f"{path}.to", f"above from ({low})", high)
+    check(scale in ("linear", "log"), f"{path}.scale", "one of linear, log", scale)
+    check(scale == "linear" or low > 0, f"{path}.from", "positive on a log scale", low)
     return _Range(name, low, high, scale == "log")
 
 
 def _listed(name: str, entry: Any, path: str) -> list[Any]:
-    _check(isinstance(entry, list) and len(entry) > 0, path, "a list, or a range with from and to", entry)
+    check(isinstance(entry, list) and len(entry) > 0, path, "a list, or a range with from and to", entry)
     return [_value(name, item, f"{path}[{i}]") for i, item in enumerate(entry)]
 
 
@@ -166,21 +155,21 @@ def _grid(varied: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if isinstance(entry, dict):
             span, count = _range(name, entry, path, ("from", "to", "num")), entry.get("num")
             allowed = isinstance(count, int) and 2 <= count <= LARGEST
-            _check(allowed, f"{path}.num", f"a whole number in [2, {LARGEST}]", count)
+            check(allowed, f"{path}.num", f"a whole number in [2, {LARGEST}]", count)
             axes.append([span.at(i / (entry["num"] - 1)) for i in range(entry["num"])])
         else:
             axes.append(_listed(name, entry, path))
     count = math.prod(map(len, axes))
-    _check(count <= LARGEST, "grid", f"of at most {LARGEST} points", count)
+    check(count <= LARGEST, "grid", f"of at most {LARGEST} points", count)
     return (dict(zip(varied, values, strict=True)) for values in itertools.product(*axes))
 
 
 def _random(varied: dict[str, Any], points: Any, seed: Any) -> Iterator[dict[str, Any]]:
     """Point i is drawn from (seed, i): a longer sweep begins with the points of a shorter one."""
     whole = isinstance(points, int) and not isinstance(points, bool)
-    _check(whole and 1 <= points <= LARGEST, "random.points", f"a whole number in [1, {LARGEST}]", points)
+    check(whole and 1 <= points <= LARGEST, "random.points", f"a whole number in [1, {LARGEST}]", points)
     whole = isinstance(seed, int) and not isinstance(seed, bool)
-    _check(whole and seed >= 0, "random.seed", "a whole number, at least 0", seed)
+    check(whole and seed >= 0, "random.seed", "a whole number, at least 0", seed)
     axes = {
         name: _range(name, varied[name], f"random.{name}", ("from", "to"))
         if isinstance(varied[name], dict)

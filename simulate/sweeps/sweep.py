@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from .dataset import Row, held, is_whole, point_file, prepare, write_point
+from clipbias.common.files import locked
+from clipbias.common.progress import steps
+
+from .dataset import Row, is_whole, point_file, prepare, write_point
 from .design import read_design
 from .point import Point
 
@@ -23,26 +26,23 @@ class Summary:
     damaged: int
 
 
-def run_sweep(
-    text: str, folder: Path, executor: Executor, progress: Callable[[int, int], None] | None = None
-) -> Summary:
+def run_sweep(text: str, folder: Path, executor: Executor) -> Summary:
     """Do what is left of the sweep file `text` in `folder`.
 
-    progress is called with the numbers of points done and in all. Raises `design.SweepError` on what the user gave,
-    before anything is computed but for a learning rate that overflows.
+    Raises InputError on what the user gave, before anything is computed but for a learning rate that overflows.
     """
     points = read_design(text)
-    with held(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, "out"):
         prepare(folder, text, points)
         begun = [point for point in points if point_file(folder, point).is_file()]
         found = {point for point in begun if is_whole(folder, point)}
         left = [point for point in points if point not in found]
         computed = 0
         if left:
-            with closing(executor(left)) as results:
+            with steps("points", len(left)) as done, closing(executor(left)) as results:
                 for point, row in results:
                     write_point(folder, point, row)
                     computed += 1
-                    if progress is not None:
-                        progress(len(found) + computed, len(points))
+                    done(computed)
     return Summary(len(points), len(found), computed, len(begun) - len(found))

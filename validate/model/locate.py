@@ -1,36 +1,15 @@
-"""Which model a recipe trains, and where it lies: an organism's weights are made from its spec where there are none."""
+"""Where the model that a recipe trains lies, and what it can be asked."""
 
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from clipbias.common.errors import check
 from clipbias.common.files import sha256
 from clipbias.validate.organism.spec import SHIPPED, SPECS, load_spec
 from clipbias.validate.organism.text import training_problems
+from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.tasks.problems import WORD_PROBLEMS, WORD_STYLES
 
 ORGANISMS = Path("runs") / "organisms"  # of the working folder: one folder for each spec that was pretrained
-
-
-@dataclass(frozen=True, slots=True)
-class ModelLine:
-    """What is trained: an organism by its name or the file of its spec, or the folder of any causal language model.
-
-    instruction follows every word problem put to a model that is no organism; it should leave the strategy open.
-    """
-
-    organism: str | None = None
-    path: str | None = None
-    instruction: str = "Put the final answer in \\boxed{}."
-
-    def __post_init__(self) -> None:
-        check(
-            (self.organism is None) != (self.path is None),
-            "model",
-            "either organism or path",
-            "both" if self.organism is not None else "neither",
-        )
 
 
 def spec_file(organism: str) -> Path:
@@ -70,14 +49,3 @@ def problem_count(line: ModelLine) -> int:
     """Problems that the model can be trained on."""
     spec = _spec_of(line)
     return len(training_problems(load_spec(spec))) if spec.is_file() else WORD_PROBLEMS
-
-
-def make_model(line: ModelLine) -> None:
-    """Pretrain the organism that the line names, unless that was done before (minutes)."""
-    folder = model_folder(line)
-    if line.organism is None or (folder / "config.json").is_file():
-        return
-    from clipbias.validate.organism.pretrain import build  # torch is loaded only where something is trained
-
-    print(f"pretraining {line.organism} into {folder}", file=sys.stderr)
-    build(spec_file(line.organism), folder, progress=sys.stderr.isatty())

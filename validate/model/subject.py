@@ -14,10 +14,11 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from clipbias.common.errors import InputError
 from clipbias.validate.organism.spec import load_spec
 from clipbias.validate.organism.text import held_out_problems, training_problems
+from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.tasks.problems import WORD_PROBLEMS, WORD_STYLES, Problem, word_problems
 
-from .locate import ModelLine, model_folder
+from .locate import model_folder
 from .probe import FirstTokenProbe, Probe, SampledProbe
 
 # Signs of program code in an answer; plain alternatives on a bounded prefix, since model output is untrusted.

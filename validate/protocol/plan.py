@@ -1,6 +1,6 @@
 """Which recipes run on which organisms: recipes/suite.toml, and what a user asks for instead."""
 
-import sys
+import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +10,8 @@ from clipbias.common.tables import parse_toml, read_dataclass
 from clipbias.validate.model.locate import spec_file
 from clipbias.validate.organism.spec import OrganismSpec, load_spec
 from clipbias.validate.recipe.recipe import Recipe, load_recipe
+
+logger = logging.getLogger(__name__)
 
 QUICK_SEEDS, QUICK_PHASES, QUICK_SAMPLES = 2, 4, 8
 
@@ -62,7 +64,7 @@ def fitted(recipe: Recipe, spec: OrganismSpec) -> Recipe | None:
     )
     dropped = [arm.name for arm in recipe.arm if arm not in arms]
     if dropped:
-        print(f"{recipe.name}: {spec.name} has no style or hard problems for {', '.join(dropped)}", file=sys.stderr)
+        logger.info("%s: %s has no style or hard problems for %s", recipe.name, spec.name, ", ".join(dropped))
     if not arms:
         return None
     asked = recipe.evaluation

@@ -3,7 +3,7 @@
 A run is a folder. Each stage looks at what is there and does the rest, so `resume` is the same function as `run`.
 """
 
-import sys
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from clipbias.common.errors import InputError, check
 from clipbias.common.files import locked, read_json, read_text, sha256, write_json, write_text
 from clipbias.validate.measure.pilot_spread import spread_of
-from clipbias.validate.model.locate import make_model, model_folder, problem_count, styles_of
+from clipbias.validate.model.locate import model_folder, problem_count, styles_of
 from clipbias.validate.predict.predict import predict
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
@@ -27,6 +27,10 @@ from clipbias.validate.store.manifest import (
     update_manifest,
 )
 from clipbias.validate.train.workers import train_all
+
+from .organism import make_model
+
+logger = logging.getLogger(__name__)
 
 _WRITTEN_AT_THE_START = {"recipe.toml", "manifest.json", ".lock"}
 
@@ -73,7 +77,7 @@ def resume(folder: Path) -> None:
             digest = sha256(path)
             seeds = arm_seeds(digest, recipe.seeds)
             update_manifest(folder, status="training", prediction_sha256=digest, prediction_written=now(), seeds=seeds)
-            print(f"{path} written, SHA-256 {digest}; training starts now", file=sys.stderr)
+            logger.info("%s written, SHA-256 %s; training starts now", path, digest)
         cells = arm_cells(folder, recipe, checked_prediction(folder))
         check_cells(folder, manifest)
         if manifest["status"] == "complete" and all(cell.done for cell in cells):

@@ -1,22 +1,21 @@
 """Run what is not frozen yet, one experiment after another, and write the report of all that is."""
 
-import multiprocessing
-import os
+import logging
 import shutil
-import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_text, write_text
-from clipbias.validate.model.locate import make_model, model_folder
 from clipbias.validate.recipe.recipe import recipe_text
 from clipbias.validate.report.suite_page import write_page
 from clipbias.validate.store.frozen import freeze, read_frozen
 
+from .organism import make_models
 from .plan import Experiment
 from .run import resume, start
+
+logger = logging.getLogger(__name__)
 
 
 def frozen_folder(out: Path, experiment: Experiment) -> Path:
@@ -26,14 +25,15 @@ def frozen_folder(out: Path, experiment: Experiment) -> Path:
 def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str, Any]:
     """Frozen results and the report of all that are there go to `out`, the runs themselves to `runs`. Both may hold
     earlier work: an experiment that is frozen is not run again, one that was stopped goes on."""
-    _make_models([e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()])
+    left = [e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()]
+    make_models([experiment.recipe.model for experiment in left])
     for experiment in experiments:
         frozen, text = frozen_folder(out, experiment), recipe_text(experiment.recipe)
         if (frozen / "manifest.json").is_file():
             if read_text(frozen / "recipe.toml") != text:
                 raise InputError(f"out must hold results of these recipes; {frozen} is of another")
             continue
-        print(f"{experiment.name}: {experiment.recipe.question}", file=sys.stderr)
+        logger.info("%s: %s", experiment.name, experiment.recipe.question)
         folder, recipe_file = runs / experiment.name, runs / "recipes" / f"{experiment.name}.toml"
         write_text(recipe_file, text)
         start(recipe_file, folder)
@@ -42,16 +42,6 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str,
         _share_surveys(folder / "survey", runs / "surveys" / experiment.organism)
         freeze(folder, frozen)
     return write_page([read_frozen(file.parent) for file in sorted(out.glob("*/manifest.json"))], out)
-
-
-def _make_models(experiments: list[Experiment]) -> None:
-    """Pretrain the organisms that are missing side by side: each takes one core for minutes."""
-    lines = {model_folder(e.recipe.model): e.recipe.model for e in experiments}
-    missing = [line for folder, line in lines.items() if not (folder / "config.json").is_file()]
-    if missing:
-        workers = min(len(missing), len(os.sched_getaffinity(0)))
-        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-            list(pool.map(make_model, missing))
 
 
 def _share_surveys(source: Path, target: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from clipbias.common.errors import check
 from clipbias.common.files import read_text
 from clipbias.common.tables import parse_toml, read_dataclass
-from clipbias.validate.model.locate import ModelLine
 
 from .arm import LARGEST, PLAIN, Arm, Training
+from .model_line import ModelLine
 
 
 @dataclass(frozen=True, slots=True)

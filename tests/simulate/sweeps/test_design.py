@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipbias.simulate.sweeps.design import SweepError, read_design
+from clipbias.common.errors import InputError
+from clipbias.simulate.sweeps.design import read_design
 from clipbias.simulate.sweeps.point import Point
 from clipbias.simulate.update_rule import Adam, Sgd, Training
 from clipbias.theory.surrogate import Cispo, PpoClip
@@ -169,26 +170,32 @@ def test_one_setting_written_in_two_ways_has_one_stream() -> None:
 
 
 def test_a_chance_for_each_outcome_is_one_at_every_point_or_at_none() -> None:
-    with pytest.raises(SweepError, match="success_prob must be a number at every point, or a list at every point"):
+    with pytest.raises(InputError, match="success_prob must be a number at every point, or a list at every point"):
         points(GRID + "\nsuccess_prob = [0.5, [0.6, 0.3]]", BASE.replace("success_prob = 0.5", ""))
 
 
 GRID = "[grid]\nclip_low = [0.2]\nclip_high = [0.2]"
 WRONG = [
     ("[grid", "the sweep file must be valid TOML"),
-    ("", "the sweep file must be one with either [grid] or [random], got neither"),
-    (f"{GRID}\n[random]\npoints = 1", "the sweep file must be one with either [grid] or [random], got grid and random"),
+    ("", "the sweep file must be one with either [grid] or [random], got 'neither'"),
+    (
+        f"{GRID}\n[random]\npoints = 1",
+        "the sweep file must be one with either [grid] or [random], got 'grid and random'",
+    ),
     ("[grid]", "grid must be a table with at least one setting to vary"),
-    (f"{GRID}\n[rest]", "rest must be in a table, one of base, grid and random, got rest"),
-    (f"{GRID}\nclip_hihg = [1]", "grid.clip_hihg is an unknown setting, it must be one of probs, learning_rate"),
-    (f"{GRID}\nlearning_rate = [1]", "learning_rate must be in only one of [base] and [grid], got both"),
-    ("[grid]\nclip_low = [0.2]", "base.clip_high is required, and missing"),
+    (f"{GRID}\n[rest]", "rest must be in a table, one of base, grid and random, got 'rest'"),
+    (f"{GRID}\nclip_hihg = [1]", "grid.clip_hihg must be one of the known settings probs, learning_rate"),
+    (f"{GRID}\nlearning_rate = [1]", "learning_rate must be in only one of [base] and [grid], got 'both'"),
+    ("[grid]\nclip_low = [0.2]", "base.clip_high must be given"),
     ("[grid]\nclip_low = [0.2, 1.5]\nclip_high = [0.2]", "grid.clip_low must be in (0, 1] or none, got 1.5"),
     ("[grid]\nclip_low = [0.2]\nclip_high = [-1]", "grid.clip_high must be positive and finite, or none, got -1.0"),
-    ("[grid]\nclip_low = [0.2]\nclip_high = ['off']", "grid.clip_high[0] must be a finite number or none, got off"),
+    ("[grid]\nclip_low = [0.2]\nclip_high = ['off']", "grid.clip_high[0] must be a finite number or none, got 'off'"),
     ("[grid]\nclip_low = 0.2\nclip_high = [0.2]", "grid.clip_low must be a list, or a range with from and to, got 0.2"),
-    ("[grid]\nclip_low = [0.2, 0.2]\nclip_high = [1]", "grid must be a design without repeated points, got 1 repeated"),
-    (f"{GRID}\nscale = ['max']", "grid.scale[0] must be one of std, std-unbiased, none, got max"),
+    (
+        "[grid]\nclip_low = [0.2, 0.2]\nclip_high = [1]",
+        "grid must be a design without repeated points, got '1 repeated'",
+    ),
+    (f"{GRID}\nscale = ['max']", "grid.scale[0] must be one of std, std-unbiased, none, got 'max'"),
     (f"{GRID}\nscale = {{ from = 1, to = 2, num = 2 }}", "grid.scale must be a list, got {"),
     (f"{GRID}\nphases = [1.5]", "grid.phases[0] must be a whole number, got 1.5"),
     (f"{GRID}\nphases = [true]", "grid.phases[0] must be a whole number, got True"),
@@ -196,20 +203,23 @@ WRONG = [
     (f"{GRID}\nreplicates = [1]", "grid.replicates must be in [2, 1000000000], got 1"),
     (f"{GRID}\nsplit = [1]", "grid.split[0] must be true or false, got 1"),
     (f"{GRID}\nsplit = {{ from = 1, to = 2, num = 2 }}", "grid.split must be a list, got {"),
-    (f"{GRID}\noptimizer = ['rmsprop']", "grid.optimizer[0] must be one of sgd, adam, got rmsprop (rmsprop"),
+    (f"{GRID}\noptimizer = ['rmsprop']", "grid.optimizer[0] must be one of sgd, adam (rmsprop"),
     (
         f"{GRID}\noptimizer = ['adam:beta1=2']",
-        "grid.optimizer[0] must be one of sgd, adam, got adam:beta1=2 (beta1 must",
+        "grid.optimizer[0] must be one of sgd, adam (beta1 must",
     ),
     (f"{GRID}\nepochs = [0]", "grid.epochs must be in [1, 10000], got 0"),
     (f"{GRID}\nmax_grad_norm = [0]", "grid.max_grad_norm must be positive and finite, or none, got 0.0"),
-    (f"{GRID}\noptimizer = ['sgd', 'sgd:momentum=0']", "grid must be a design without repeated points, got 1 repeated"),
-    (f"{GRID}\noptimizer = ['adam:epsilon=1_5']", "(epsilon must be a number or none, got 1_5)"),
+    (
+        f"{GRID}\noptimizer = ['sgd', 'sgd:momentum=0']",
+        "grid must be a design without repeated points, got '1 repeated'",
+    ),
+    (f"{GRID}\noptimizer = ['adam:epsilon=1_5']", "(epsilon must be a number or none, got 1_5"),
     (f"{GRID}\nlearning_rate = [1{'0' * 400}]", "learning_rate must be in only one of"),
     (f"{GRID}\nkl_coefficient = [1{'0' * 400}]", "grid.kl_coefficient[0] must be a finite number, got 1000"),
     (f"{GRID}\nseed = [{10**30}]", "grid.seed must be in [0, 9223372036854775807]"),
     ("a = " + "[" * 5000, "the sweep file must be valid TOML"),
-    (f"{GRID}\nsurrogate = ['cispo:cap=5']", "clip_low must be left out beside surrogate, got both"),
+    (f"{GRID}\nsurrogate = ['cispo:cap=5']", "clip_low must be left out beside surrogate, got 'both'"),
     (
         "[grid]\nsurrogate = ['cispo:cap=0.5']",
         "grid.surrogate[0] must be one of ppo, cispo, sapo",
@@ -243,7 +253,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("design", "message"), WRONG)
 def test_wrong_input_is_refused_with_the_field_and_its_range(design: str, message: str) -> None:
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(InputError) as caught:
         points(design)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -253,11 +263,11 @@ def test_wrong_input_is_refused_with_the_field_and_its_range(design: str, messag
     ("line", "message"),
     [
         ("probs = [0.9, 0.2]", "base.probs must be at least two numbers in (0, 1) that add to 1"),
-        ("probs = 'a'", "base.probs must be a list of numbers, or of two outcomes the first one's, got a"),
+        ("probs = 'a'", "base.probs must be a list of numbers, or of two outcomes the first one's, got 'a'"),
         ("probs = 1.5", "base.probs must be at least two numbers in (0, 1) that add to 1"),
         ("learning_rate = inf", "base.learning_rate must be a finite number, got inf"),
         ("learning_rate = -1", "base.learning_rate must be at least 0 and finite, got -1.0"),
-        ("seed = 'x'", "base.seed must be a whole number, got x"),
+        ("seed = 'x'", "base.seed must be a whole number, got 'x'"),
         ("group_size = 1", "base.group_size must be at least 2, got 1"),
         ("success_prob = 2", "base.success_prob must be in [0, 1], got 2.0"),
         ("success_prob = [0.5, 2]", "base.success_prob must be in [0, 1], got (0.5, 2.0)"),
@@ -268,6 +278,6 @@ def test_wrong_input_is_refused_with_the_field_and_its_range(design: str, messag
 def test_wrong_settings_of_all_points(line: str, message: str) -> None:
     name = line.split(" ")[0]
     rest = {k: v for k, v in tomllib.loads(BASE)["base"].items() if k != name}
-    with pytest.raises(SweepError) as caught:
+    with pytest.raises(InputError) as caught:
         read_design("\n".join(["[base]", *(f"{k} = {v}" for k, v in rest.items()), line, GRID]))
     assert message in str(caught.value)

@@ -1,6 +1,8 @@
 """A sweep's folder: what is in it, and what happens when it is taken up again."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
 
+from clipbias.common.errors import InputError
+from clipbias.common.files import locked
+from clipbias.common.progress import shown_by
 from clipbias.simulate.compiled.tabular import simulate
 from clipbias.simulate.sweeps.columns import where
-from clipbias.simulate.sweeps.dataset import DATA, _seal, held, is_whole, load, point_file
-from clipbias.simulate.sweeps.design import SweepError, read_design
+from clipbias.simulate.sweeps.dataset import DATA, _seal, is_whole, load, point_file
+from clipbias.simulate.sweeps.design import read_design
 from clipbias.simulate.sweeps.sweep import Summary, run_sweep
 
 
@@ -56,9 +61,15 @@ def test_finished_points_are_not_computed_again(sweep_text: str, here, tmp_path:
         run_sweep(sweep_text, tmp_path / "a", stops)
     here.asked.clear()
     seen: list[tuple[int, int]] = []
-    assert run_sweep(sweep_text, tmp_path / "a", here, lambda *done: seen.append(done)) == Summary(6, 2, 4, 0)
+
+    @contextmanager
+    def bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
+        yield lambda done: seen.append((done, total))
+
+    with shown_by(bar):
+        assert run_sweep(sweep_text, tmp_path / "a", here) == Summary(6, 2, 4, 0)
     assert len(here.asked) == 4
-    assert seen == [(3, 6), (4, 6), (5, 6), (6, 6)]
+    assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
     run_sweep(sweep_text, tmp_path / "b", here)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
@@ -101,7 +112,7 @@ def test_a_sweep_may_get_more_points_but_not_lose_any(sweep_text: str, here, tmp
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     before = contents(tmp_path / "a")
     for text in (sweep_text, more.replace("learning_rate = 1.0", "learning_rate = 2.0")):
-        with pytest.raises(SweepError, match=r"^out must be a new folder or one whose points are all in this sweep"):
+        with pytest.raises(InputError, match=r"^out must be a new folder or one whose points are all in this sweep"):
             run_sweep(text, tmp_path / "a", here)
     assert contents(tmp_path / "a") == before
 
@@ -110,24 +121,27 @@ def test_folders_that_are_refused(sweep_text: str, here, tmp_path: Path) -> None
     other = tmp_path / "other"
     other.mkdir()
     (other / "thesis.tex").write_text("")
-    with pytest.raises(SweepError, match=r"^out must be a new folder or that of a sweep, got .* with thesis.tex"):
+    with pytest.raises(InputError, match=r"^out must be a new folder or that of a sweep, without thesis.tex"):
         run_sweep(sweep_text, other, here)
     assert contents(other) == {"thesis.tex": b""}
     run_sweep(sweep_text, tmp_path / "a", here)
-    with held(tmp_path / "a"), pytest.raises(SweepError, match=r"^out must not be in use by another process"):
+    with (
+        locked(tmp_path / "a"),
+        pytest.raises(InputError, match=r"^out must be a folder that is not in use by another process"),
+    ):
         run_sweep(sweep_text, tmp_path / "a", here)
     manifest = tmp_path / "a" / "manifest.json"
     found = json.loads(manifest.read_text())
     manifest.write_text(json.dumps(found | {"versions": found["versions"] | {"numba": "0.1"}}))
-    with pytest.raises(SweepError, match=r"^numba must be 0.1, with which the sweep was started"):
+    with pytest.raises(InputError, match=r"^numba must be 0.1, with which the sweep was started"):
         run_sweep(sweep_text, tmp_path / "a", here)
     manifest.write_text("[")
-    with pytest.raises(SweepError, match=r"manifest.json cannot be read$"):
+    with pytest.raises(InputError, match=r"manifest.json must be valid JSON"):
         run_sweep(sweep_text, tmp_path / "a", here)
 
 
 def test_nothing_is_computed_or_written_where_one_point_is_wrong(sweep_text: str, here, tmp_path: Path) -> None:
-    with pytest.raises(SweepError, match=r"^grid.clip_high must be positive and finite, or none, got -1.0"):
+    with pytest.raises(InputError, match=r"^grid.clip_high must be positive and finite, or none, got -1.0"):
         run_sweep(sweep_text.replace("0.28", "-1"), tmp_path / "a", here)
     assert here.asked == []
     assert not (tmp_path / "a").exists()

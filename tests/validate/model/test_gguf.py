@@ -8,11 +8,11 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from clipbias.validate.model.gguf import main
+from clipbias.validate.model.gguf import convert
 from clipbias.validate.model.subject import load_subject
-from clipbias.validate.recipe.recipe import ModelLine, ProbeLine
+from clipbias.validate.recipe.model_line import ModelLine
+from clipbias.validate.recipe.recipe import ProbeLine
 
 WIDTH, HEADS, INNER = 16, 2, 24
 TEMPLATE = "{% for m in messages %}<s>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<s>{% endif %}"
@@ -66,8 +66,7 @@ def gguf_file(tmp_path: Path) -> Path:
 
 def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
-    done = CliRunner().invoke(main, [str(gguf_file), "--out", str(out)], catch_exceptions=False)
-    assert done.exit_code == 0
+    convert(gguf_file, out)
     subject = load_subject(ModelLine(path=str(out)), ProbeLine(prompts=2, samples=2))
     assert (subject.tokenizer.eos_token, subject.tokenizer.pad_token) == ("</s>", "</s>")
     assert subject.model.config.eos_token_id == subject.model.generation_config.eos_token_id == 1
@@ -77,15 +76,15 @@ def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_fi
     assert subject.probes["plain"].read(subject.model, 4, seed=0).samples == 4
 
 
-@pytest.mark.parametrize("module", ["model.gguf", "organism.pretrain"])
-def test_no_folder_is_written_over_and_no_junk_is_read(module: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["convert", "organism"])
+def test_no_folder_is_written_over_and_no_junk_is_read(command: str, tmp_path: Path) -> None:
     kept, junk = tmp_path / "kept", tmp_path / "junk"
     kept.mkdir()
     (kept / "thesis.txt").write_text("years of work")
     junk.write_text("not what it should be")
-    command = [sys.executable, "-m", f"clipbias.validate.{module}", str(junk), "--out"]
-    for out, words in ((kept, "out must be a new or empty folder"), (tmp_path / "new", "must be")):
-        done = subprocess.run([*command, str(out)], capture_output=True, text=True)
+    program = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate", command, str(junk)]
+    for out, words in ((kept, "--out must be a new or empty folder"), (tmp_path / "new", "must be")):
+        done = subprocess.run([*program, "--out", str(out)], capture_output=True, text=True)
         assert done.returncode == 2
         assert words in done.stderr
         assert done.stderr.count("\n") == 1

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from clipbias.validate.model.locate import ModelLine
 from clipbias.validate.model.probe import SampledProbe
 from clipbias.validate.model.sampling import encode_prompts
 from clipbias.validate.model.subject import load_subject
 from clipbias.validate.organism.spec import SHIPPED
+from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine, read_recipe
 from clipbias.validate.store.layout import Cell
 from clipbias.validate.train.cell import train_cell

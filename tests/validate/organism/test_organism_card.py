@@ -15,9 +15,11 @@ from scipy.stats import binom
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_json, sha256
-from clipbias.validate.organism import pretrain as pretraining
-from clipbias.validate.organism.pretrain import build, check_card, pretrain, sampling_deviation
+from clipbias.validate.measure import organism_card
+from clipbias.validate.measure.organism_card import check_card, sampling_deviation
+from clipbias.validate.organism.pretrain import pretrain
 from clipbias.validate.organism.spec import SPECS, load_spec
+from clipbias.validate.protocol.organism import build
 
 SPEC = """
 name = "small"
@@ -100,14 +102,8 @@ def test_a_card_as_the_spec_says_passes_and_one_that_is_not_names_the_quantity(n
 
 
 def test_an_organism_that_is_not_what_its_spec_says_is_not_written(spec_file: Path, tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "clipbias.validate.organism.pretrain",
-        str(spec_file),
-        "--out",
-        str(tmp_path / "o"),
-    ]
+    program = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate", "organism"]
+    command = [*program, str(spec_file), "--out", str(tmp_path / "o")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("Error: share of ")
@@ -118,10 +114,11 @@ def test_an_organism_that_is_not_what_its_spec_says_is_not_written(spec_file: Pa
 def test_what_is_written_is_measured_and_repeats_itself(
     spec_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pretraining, "IMPERFECT", dict.fromkeys(pretraining.IMPERFECT, 1.0))  # 20 steps teach nothing
+    lenient = dict.fromkeys(organism_card.IMPERFECT, 1.0)  # 20 steps teach nothing
+    monkeypatch.setattr(organism_card, "IMPERFECT", lenient)
     threads, state = torch.get_num_threads(), torch.get_rng_state()
     for out in ("first", "second"):
-        build(spec_file, tmp_path / out, progress=False)
+        build(spec_file, tmp_path / out)
     assert torch.get_num_threads() == threads
     assert torch.get_rng_state().equal(state)
     first, second = (read_json(tmp_path / out / "organism.json") for out in ("first", "second"))
@@ -134,7 +131,7 @@ def test_what_is_written_is_measured_and_repeats_itself(
     problems = {"training": 14, "held_out": 4}
     assert parts == {(s, p): 8 * n for s in ("plain", "lorem") for p, n in problems.items()}
     with pytest.raises(InputError, match="out must be a new or empty folder"):
-        build(spec_file, tmp_path / "first", progress=False)
+        build(spec_file, tmp_path / "first")
 
 
 def test_the_card_counts_what_the_organism_answers(spec_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +150,8 @@ def test_the_card_counts_what_the_organism_answers(spec_file: Path, monkeypatch:
             )
         return rows
 
-    monkeypatch.setattr(pretraining, "sample_answers", prescribed)
-    for parts in pretraining.measure(model, tokenizer, spec).values():
+    monkeypatch.setattr(organism_card, "sample_answers", prescribed)
+    for parts in organism_card.measure(model, tokenizer, spec).values():
         for part in parts.values():
             total = part["answers"]
             assert part["strategies"] == {

@@ -170,7 +170,7 @@ def test_a_strategy_is_known_by_its_first_character() -> None:
         (("strategy", 0, "template"), "p{answer!r}", "strategy.template must be text whose only fields are"),
         (("strategy", 0, "template"), "p{answer.real}", "strategy.template must be text whose only fields are"),
         (("pretraining", "threads"), 0, r"pretraining.threads must be in \[1, 64\]"),
-        (("styles",), [], "styles is an unknown key"),
+        (("styles",), [], "styles must be one of the known keys"),
     ],
 )
 def test_every_complaint_names_the_field(place: tuple[str | int, ...], value: Any, words: str) -> None:

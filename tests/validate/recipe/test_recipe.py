@@ -19,9 +19,9 @@ def test_reads_none_as_an_open_side(recipe_text: str) -> None:
         (
             "group_size = 4",
             "group_sise = 4",
-            "training.group_sise is an unknown key, it must be one of prompts_per_phase, group_size",
+            "training.group_sise must be one of the known keys prompts_per_phase, group_size",
         ),
-        ("group_size = 4", "", "training.group_size is required, and missing"),
+        ("group_size = 4", "", "training.group_size must be given"),
         ("burn_in = 1", "burn_in = 3", r"pilot.burn_in must be in \[0, 3\)"),
         ('name = "no-clip"', 'name = "clip"', "arm must be tables with distinct names"),
         ('name = "no-clip"', 'name = "../x"', "arm.name must be made of a-z"),

@@ -8,9 +8,9 @@ import pytest
 import torch
 from trl import GRPOTrainer
 
-from clipbias.validate.model.locate import ModelLine
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet, adam
 

@@ -1,0 +1,121 @@
+"""Work side by side in processes of this machine: started anew, deaf to Ctrl-C, gone when their parent is gone."""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing import resource_tracker
+from typing import TypeVar
+
+from .errors import InputError
+
+T, R = TypeVar("T"), TypeVar("R")
+
+
+class WorkerKilledError(InputError):
+    """The system ended a worker, as Linux does with the process that has most memory where none is left."""
+
+    def __init__(self, workers: int) -> None:
+        fewer = "fewer" if workers > 1 else "possible: close other programs, or take a smaller model or mini-batch"
+        super().__init__("workers", f"{fewer}: one of {workers} was killed, most likely for want of memory")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restored, self.args
+
+
+def _restored(*args: object) -> WorkerKilledError:
+    error = WorkerKilledError(1)
+    error.args = args
+    return error
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _nothing() -> None:
+    pass
+
+
+def side_by_side(
+    work: Callable[[T], R], items: Sequence[T], workers: int, prepare: Callable[[], None] = _nothing
+) -> Generator[tuple[T, R], None, None]:
+    """Yield every item with `work(item)` as it is finished, in any order; closing the generator stops the rest.
+
+    prepare: called once in each worker before any work. Raises what `work` raised, and WorkerKilledError where the
+    system ended a worker.
+    """
+    others = set(multiprocessing.active_children())
+    workers = min(workers, len(items))
+    pool = ProcessPoolExecutor(
+        workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(os.getpid(), prepare)
+    )
+    try:
+        with _interrupts_held():
+            futures = {pool.submit(work, item): item for item in items}
+            started = set(multiprocessing.active_children()) - others
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    except BrokenProcessPool:
+        pool.shutdown()  # its processes have ended, and their exit codes are known
+        if any(process.exitcode == -signal.SIGKILL for process in started):
+            raise WorkerKilledError(workers) from None
+        raise
+    finally:
+        started = set(multiprocessing.active_children()) - others
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.join()  # one that is still starting would complain of a pool that is gone
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def in_order(work: Callable[[T], R], items: Sequence[T], workers: int) -> list[R]:
+    """`work(item)` of all items, in their order."""
+    done = {place: result for (place, _), result in side_by_side(partial(_second, work), [*enumerate(items)], workers)}
+    return [done[place] for place in range(len(items))]
+
+
+def _second(work: Callable[[T], R], numbered: tuple[int, T]) -> R:
+    return work(numbered[1])
+
+
+def _start(parent: int, prepare: Callable[[], None]) -> None:
+    """Leave when the parent is gone, however it went."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+    prepare()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """What starts meanwhile never heeds Ctrl-C, which reaches every process of a terminal; this one heeds it after.
+
+    The mask is what children inherit; a signal that another thread of this process takes is put off by the handler.
+    """
+    resource_tracker.ensure_running()  # its start would let them through
+    if threading.current_thread() is not threading.main_thread():  # only that one is interrupted
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
