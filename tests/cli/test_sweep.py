@@ -199,10 +199,7 @@ WRONG = [
     ("plot {out} --x clip_low --y clip_high --value prob_shift --out {png}", "--value must be one entry of the list"),
     ("plot {out} --x clip_low --by clip_high --y clip_high --value entropy_shift --out {png}", "--by must be without"),
     ("plot {out} --x clip_low --where clip_high:0.2 --value entropy_shift --out {png}", "--where must be a name, one"),
-    (
-        "plot {out} --x clip_low --where clip_high=0.3 --value entropy_shift --out {png}",
-        "--where must be one of the values",
-    ),
+    ("plot {out} --x clip_low --where clip_high=0.3 --value entropy_shift --out {png}", "--where must be one of the"),
     ("plot {out} --x clip_low --y clip_high --hatch entropy_mean=1 --value entropy_shift --out {png}", "--hatch must"),
     ("plot {out} --x clip_low --hatch entropy_mean<1 --value entropy_shift --out {png}", "--hatch must be with --y"),
     (

@@ -1,3 +1,5 @@
+"""A recipe is read from TOML, and complaints name the field and what it allows."""
+
 import pytest
 
 from clipbias.validate.recipe.recipe import read_recipe
