@@ -19,14 +19,15 @@ from scipy.optimize import brentq
 from clipbias.simulate.compiled.tabular import SimulationResult, simulate
 from clipbias.simulate.update_rule import Adam, Training
 from clipbias.theory.setup import PhaseConfig
-from clipbias.validate.store.frozen import Frozen, read_frozen
+from clipbias.validate.store.frozen import read_frozen
+from clipbias.validate.store.run_record import RunRecord
 
 REPLICATES = 2000
 WARM, LAST = 3, 8  # phases between which the spread grows as in a pilot after its burn-in
 
 
 def adam_toy(
-    run: Frozen, prob: float, rate: float, arm: str, chances: float | tuple[float, float], phases: int
+    run: RunRecord, prob: float, rate: float, arm: str, chances: float | tuple[float, float], phases: int
 ) -> SimulationResult:
     """The arm's own groups, mini-batches and clip."""
     named = next(a for a in run.recipe.arm if a.name == arm)
@@ -38,34 +39,34 @@ def adam_toy(
     return simulate(config, (prob, 1 - prob), phases, REPLICATES, 1, training)
 
 
-def adam_rate(run: Frozen, prob: float) -> float:
+def adam_rate(run: RunRecord, prob: float) -> float:
     """The learning rate at which a phase of random rewards spreads the log-odds as in the pilot."""
 
     def excess(log_rate: float) -> float:
         early, late = (adam_toy(run, prob, math.exp(log_rate), "random", 0.5, t) for t in (WARM, LAST))
         variance = float(late.log_odds_std.mean**2 - early.log_odds_std.mean**2) / (LAST - WARM)
-        return math.log(max(variance, 1e-12)) / 2 - math.log(run.prediction["pilot"]["value"])
+        return math.log(max(variance, 1e-12)) / 2 - math.log(run.prediction.pilot.value)
 
     return math.exp(brentq(excess, math.log(1e-4), math.log(0.5), xtol=0.02))
 
 
-def compare(run: Frozen) -> list[dict[str, float | str]]:
+def compare(run: RunRecord) -> list[dict[str, float | str]]:
     """Change of the mean log-odds over the whole training, for every arm whose reward pays the strategies unequally."""
-    prob = run.prediction["measured"]["share"]
+    prob = run.prediction.start.share
     rate, rows = adam_rate(run, prob), []
     for arm in run.recipe.arm:
-        claim, found = run.prediction["arms"][arm.name], run.arms[arm.name].curves["log_odds"]
-        paid = claim["payment"]["with_strategy"], claim["payment"]["without"]
-        if arm.blind or paid[0] == paid[1]:
+        claim, found = run.prediction.arms[arm.name], run.arms[arm.name].curves["log_odds"]
+        if arm.blind or claim.payment is None or claim.payment.with_strategy == claim.payment.without:
             continue
+        paid = claim.payment.with_strategy, claim.payment.without
         law = adam_toy(run, prob, rate, arm.name, paid, found.shape[1] - 1)
         rows.append(
             {
                 "run": run.name,
                 "arm": arm.name,
-                "plain": claim["log_odds_mean"][-1] - claim["log_odds_mean"][0],
-                "plain_std": claim["log_odds_std"][-1],
-                "adam": float(law.log_odds_mean.mean) - claim["log_odds_mean"][0],
+                "plain": float(claim.band.log_odds_mean[-1] - claim.band.log_odds_mean[0]),
+                "plain_std": float(claim.band.log_odds_std[-1]),
+                "adam": float(law.log_odds_mean.mean - claim.band.log_odds_mean[0]),
                 "adam_std": float(law.log_odds_std.mean),
                 "measured": float((found[:, -1] - found[:, 0]).mean()),
                 "measured_std": float(found[:, -1].std(ddof=1)),

@@ -16,6 +16,17 @@ def mixture_accuracy(shares: ArrayLike, accuracies: ArrayLike) -> float:
     return float(weights @ values)
 
 
+def moved_accuracy(accuracy: float, shares: ArrayLike, contrast: float) -> Array:
+    """a_t = a_0 + (share_t − share_0)·contrast (T11): the mixture of two strategies where nothing but the share moves.
+
+    accuracy: a_0, measured; shares [T + 1] of the first strategy, in [0, 1]; contrast: its accuracy less the other's.
+    Exact, and the same as `mixture_accuracy` where a_0 is the mixture at share_0. That it need not be is why it is
+    written so: shares may be read on other problems than accuracies.
+    """
+    moved = np.asarray(shares, dtype=np.float64)
+    return np.asarray(accuracy + (moved - moved[0]) * contrast, dtype=np.float64)
+
+
 def _shares(shares: ArrayLike) -> Array:
     """A strategy that nobody uses has a share of 0, unlike an outcome of a softmax policy (`check_probs`)."""
     weights = np.asarray(shares, dtype=np.float64)

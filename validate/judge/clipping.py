@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbias.validate.predict.token_law import TENTHS
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from .finding import Finding, Verdict, difference_pvalue, judge, number, points, seeds_note
 from .statistics import Interval, holm, interval
@@ -30,7 +30,7 @@ class ArmDifference:
     reference_kl: Interval
 
 
-def differences(run: Frozen, reference: str) -> list[ArmDifference]:
+def differences(run: RunRecord, reference: str) -> list[ArmDifference]:
     """Of all other arms; both p-values corrected for their number (Holm)."""
     names = [arm.name for arm in run.recipe.arm if arm.name != reference]
 
@@ -38,7 +38,7 @@ def differences(run: Frozen, reference: str) -> list[ArmDifference]:
         return run.arms[name].curves[column][:, -1]
 
     def claim(name: str) -> float:
-        return float(run.prediction["arms"][name]["log_odds_mean"][-1])
+        return float(run.prediction.arms[name].band.log_odds_mean[-1])
 
     def kl(name: str) -> Interval:
         return interval(np.nanmean(run.arms[name].curves["phase_kl"][:, 1:], axis=1), 0.0)
@@ -63,7 +63,7 @@ def differences(run: Frozen, reference: str) -> list[ArmDifference]:
     ]
 
 
-def difference_findings(run: Frozen, reference: str) -> list[Finding]:
+def difference_findings(run: RunRecord, reference: str) -> list[Finding]:
     return [
         Finding(
             experiment="c",
@@ -79,7 +79,7 @@ def difference_findings(run: Frozen, reference: str) -> list[Finding]:
     ]
 
 
-def probability_findings(run: Frozen, arm: str, reference: str | None) -> list[Finding]:
+def probability_findings(run: RunRecord, arm: str, reference: str | None) -> list[Finding]:
     """The paper's observation, put to the sampled tokens of the rollouts: under random rewards their probability rises
     with the clip, and by more than without (reference). Last phase less first; seeds paired."""
 
@@ -122,7 +122,7 @@ class TokenTest:
     push_expected: NDArray[np.float64]
 
 
-def token_test(run: Frozen, arm: str) -> TokenTest:
+def token_test(run: RunRecord, arm: str) -> TokenTest:
     training = next(a for a in run.recipe.arm if a.name == arm).training(run.recipe.training)
     shape = (len(run.seeds), TENTHS, training.minibatches)
     rows = run.rows("tenths", arm=arm).sort_by([(n, "ascending") for n in ("seed", "tenth", "minibatch")])
@@ -163,7 +163,7 @@ def _ratio(part: float, whole: float) -> tuple[float, str]:
     return (float("nan"), "beyond comparison with") if whole == 0 else (part / whole, f"{part / whole:.2f} times")
 
 
-def token_findings(run: Frozen, arm: str) -> list[Finding]:
+def token_findings(run: RunRecord, arm: str) -> list[Finding]:
     """Over mini-batches 3…M together. Fractions hold within two standard errors and a tenth, for the independence of
     sign and ratio that the claim takes for granted; the push holds if every sign is right and its size within twice."""
     test, found = token_test(run, arm), []

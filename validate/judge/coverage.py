@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from .gains import Gain
 from .scores import STILL
@@ -28,20 +28,20 @@ class Coverage:
     by_tenth: tuple[float | None, ...]
 
 
-def coverage(runs: list[Frozen]) -> Coverage | None:
+def coverage(runs: list[RunRecord]) -> Coverage | None:
     """None where no arm is predicted to move."""
     inside: list[list[np.ndarray]] = [[] for _ in NESTED]
     ends: list[list[np.ndarray]] = [[] for _ in NESTED]
     tenths: list[list[np.ndarray]] = [[] for _ in range(10)]
     arms = 0
     for run in runs:
-        levels = run.prediction["levels"]
+        levels = run.prediction.levels
         for name, data in run.arms.items():
-            claim = run.prediction["arms"][name]
-            if claim["log_odds_std"][-1] < STILL:
+            claim = run.prediction.arms[name].band
+            if claim.log_odds_std[-1] < STILL:
                 continue
             arms += 1
-            quantiles, found = np.asarray(claim["log_odds_quantiles"]), data.curves["log_odds"]
+            quantiles, found = claim.log_odds_quantiles, data.curves["log_odds"]
             for band, (low, high) in enumerate(NESTED):
                 bounds = quantiles[:, levels.index(low)], quantiles[:, levels.index(high)]
                 hit = ((found >= bounds[0]) & (found <= bounds[1]))[:, 1:]

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbias.validate.store.frozen import UNTRAINED, Frozen
+from clipbias.validate.predict.prediction import Parts
+from clipbias.validate.store.frozen import UNTRAINED
+from clipbias.validate.store.run_record import RunRecord
 
 from .finding import FEW_SEEDS, Finding, difference_pvalue, judge, points, seeds_note
 from .scores import ArmScore, score_arm
@@ -25,7 +27,7 @@ class Rates:
     answers: int
 
 
-def rates(run: Frozen, arm: str, seed: int, style: str) -> Rates:
+def rates(run: RunRecord, arm: str, seed: int, style: str) -> Rates:
     rows = run.rows("answers", arm=arm, seed=seed, style=style)
     count = rows["count_all"].to_numpy()
     total = int(count.sum())
@@ -33,11 +35,11 @@ def rates(run: Frozen, arm: str, seed: int, style: str) -> Rates:
     return Rates(*means, total)
 
 
-def untrained(run: Frozen, style: str) -> Rates:
+def untrained(run: RunRecord, style: str) -> Rates:
     return rates(run, "untrained", UNTRAINED, style)
 
 
-def tested(run: Frozen, arm: str, style: str, what: str) -> NDArray[np.float64]:
+def tested(run: RunRecord, arm: str, style: str, what: str) -> NDArray[np.float64]:
     """A rate of the trained models by seed."""
     return np.array([getattr(rates(run, arm, seed, style), what) for seed in run.seeds])
 
@@ -55,7 +57,7 @@ class Gain:
     share_predicted: float
     share: Interval
     share_values: NDArray[np.float64]
-    parts: dict[str, float]
+    parts: Parts | None
     accuracy_start: float
     accuracy_predicted: float
     accuracy: Interval
@@ -63,11 +65,16 @@ class Gain:
     accuracy_stderr: float  # of the untrained model's accuracy
 
 
-def gains(run: Frozen) -> list[Gain]:
-    levels, relative = run.prediction["levels"], run.prediction["pilot"]["relative_stderr"]
+def _change(means: NDArray[np.float64] | None) -> float:
+    """Over the whole training; NaN where nothing is claimed."""
+    return float("nan") if means is None else float(means[-1] - means[0])
+
+
+def gains(run: RunRecord) -> list[Gain]:
+    levels, relative = run.prediction.levels, run.prediction.pilot.relative_stderr
     found = []
     for arm in run.recipe.arm:
-        claim, curves = run.prediction["arms"][arm.name], run.arms[arm.name].curves
+        claim, curves = run.prediction.arms[arm.name], run.arms[arm.name].curves
         share = curves["share"][:, -1] - curves["share"][:, 0]
         before = untrained(run, arm.style)
         accuracy = tested(run, arm.name, arm.style, "accuracy") - before.accuracy
@@ -76,14 +83,14 @@ def gains(run: Frozen) -> list[Gain]:
                 run=run.name,
                 organism=run.organism,
                 arm=arm.name,
-                score=score_arm(arm.name, curves["log_odds"], claim, levels, relative),
-                share_start=claim["share_mean"][0],
-                share_predicted=claim["share_mean"][-1] - claim["share_mean"][0],
+                score=score_arm(arm.name, curves["log_odds"], claim.band, levels, relative),
+                share_start=float(claim.band.share_mean[0]),
+                share_predicted=float(claim.band.share_mean[-1] - claim.band.share_mean[0]),
                 share=interval(share, -1.0, 1.0),
                 share_values=share,
-                parts=claim.get("parts", {}),
+                parts=claim.parts,
                 accuracy_start=before.accuracy,
-                accuracy_predicted=claim["accuracy_mean"][-1] - claim["accuracy_mean"][0],
+                accuracy_predicted=_change(claim.accuracy_mean),
                 accuracy=interval(accuracy, -1.0, 1.0),
                 accuracy_values=accuracy,
                 accuracy_stderr=float(np.sqrt(before.accuracy * (1 - before.accuracy) / before.answers)),
@@ -143,7 +150,7 @@ def band_findings(experiment: str, found: list[Gain]) -> list[Finding]:
     ]
 
 
-def standstill(run: Frozen, arm: str) -> Finding:
+def standstill(run: RunRecord, arm: str) -> Finding:
     """With γ = 0 nobody is ever paid, every advantage is 0, and no weight may change."""
     rows = run.rows("weights", arm=arm)
     same = [a == b for a, b in zip(rows["weights_before"].to_pylist(), rows["weights_after"].to_pylist(), strict=True)]

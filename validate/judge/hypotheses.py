@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from .clipping import LEAST
 from .finding import Finding, difference_pvalue, judge, number, points, seeds_note
@@ -12,17 +12,17 @@ INCORRECT, FORMAT = "incorrect", "format"
 LEAST_ADVANTAGE = 0.02  # of an advantage, whose spread is 1, and of a share
 
 
-def incorrect_findings(run: Frozen) -> list[Finding]:
+def incorrect_findings(run: RunRecord) -> list[Finding]:
     """Does a wrong label act by lying near the truth, or like a format reward? Two settings of γ by strategy, both
     written before the run: what the wrong labels pay the untrained model, and what a box would. The one whose end of
     the log-odds is nearer is supported; the measured share's own change says which way it went."""
     end, share = run.arms[INCORRECT].curves["log_odds"][:, -1], run.arms[INCORRECT].curves["share"]
     claims = {
-        "incorrect rewards act as if paid as the wrong labels pay": run.prediction["arms"][INCORRECT]["log_odds_mean"],
-        "incorrect rewards act as if paid as a format reward pays": run.prediction["arms"][FORMAT]["log_odds_mean"],
+        "incorrect rewards act as if paid as the wrong labels pay": run.prediction.arms[INCORRECT].band.log_odds_mean,
+        "incorrect rewards act as if paid as a format reward pays": run.prediction.arms[FORMAT].band.log_odds_mean,
     }
-    start = claims["incorrect rewards act as if paid as the wrong labels pay"][0]
-    ends = {name: means[-1] for name, means in claims.items()} | {"incorrect rewards do nothing": start}
+    start = float(claims["incorrect rewards act as if paid as the wrong labels pay"][0])
+    ends = {name: float(means[-1]) for name, means in claims.items()} | {"incorrect rewards do nothing": start}
     summary, moved = interval(end), interval(share[:, -1] - share[:, 0], -1.0, 1.0)
     nearest = min(ends, key=lambda name: abs(ends[name] - summary.mean))
     return [
@@ -40,7 +40,7 @@ def incorrect_findings(run: Frozen) -> list[Finding]:
     ]
 
 
-def credit_findings(run: Frozen, arm: str) -> list[Finding]:
+def credit_findings(run: RunRecord, arm: str) -> list[Finding]:
     """The intuitive hypothesis: most rewarded answers are right, so random rewards teach what is right. Theory (T9):
     group centring makes the mean advantage of right answers 0, since most punished answers are right as well."""
     by_seed = []

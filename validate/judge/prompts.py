@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from clipbias.validate.organism.spec import OrganismSpec
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from .finding import Finding
 from .gains import Rates, untrained
@@ -42,7 +42,7 @@ def _binomial_pvalue(found: float, answers: int, claim: float) -> float:
     return math.erfc(excess / math.sqrt(2.0))
 
 
-def style_findings(run: Frozen, spec: OrganismSpec, styles: tuple[str, ...]) -> list[Finding]:
+def style_findings(run: RunRecord, spec: OrganismSpec, styles: tuple[str, ...]) -> list[Finding]:
     rows: list[tuple[str, str, str, float, float, Rates]] = []
     for style in styles:
         claim, found = claims(spec, style), untrained(run, style)

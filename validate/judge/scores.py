@@ -5,14 +5,15 @@ Intervals are Student's t over seeds at 95 %; bands are the predicted 5–95 % o
 
 import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbias.validate.predict.prediction import Band
+from clipbias.validate.predict.prediction import ClipFractions as Claimed
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.recipe import Recipe
-from clipbias.validate.store.run_record import ArmData, ClipCounts, RunData
+from clipbias.validate.store.run_record import ArmRecord, ClipCounts, RunRecord
 
 from .statistics import (
     LEVEL,
@@ -70,19 +71,19 @@ class ArmScore:
 
 
 def score_arm(
-    arm: str, log_odds: NDArray[np.float64], predicted: dict[str, Any], levels: list[float], relative_stderr: float
+    arm: str, log_odds: NDArray[np.float64], predicted: Band, levels: tuple[float, ...], relative_stderr: float
 ) -> ArmScore:
     """log_odds [seeds, phases + 1]; relative_stderr: of the pilot's spread, an error that all seeds share."""
-    quantiles = np.asarray(predicted["log_odds_quantiles"])
+    quantiles = predicted.log_odds_quantiles
     low, high = quantiles[:, levels.index(0.05)], quantiles[:, levels.index(0.95)]
     inside = (log_odds >= low) & (log_odds <= high)
     end, std = interval(log_odds[:, -1]), float(log_odds[:, -1].std(ddof=1))
-    means, claimed_std = predicted["log_odds_mean"], predicted["log_odds_std"][-1]
+    means, claimed_std = predicted.log_odds_mean.tolist(), float(predicted.log_odds_std[-1])
     if claimed_std < STILL:
         return _score_of_stillness(arm, log_odds, means)
     count, ratio = int(inside[:, -1].sum()), std / claimed_std
-    reach = (high[-1] - low[-1]) / 2 / math.hypot(claimed_std, predicted["start_stderr"])
-    stderr = math.hypot(claimed_std / math.sqrt(end.n), predicted["start_stderr"])
+    reach = (high[-1] - low[-1]) / 2 / math.hypot(claimed_std, predicted.start_stderr)
+    stderr = math.hypot(claimed_std / math.sqrt(end.n), predicted.start_stderr)
     claimed_move, move = means[-1] - means[0], end.mean - means[0]
     return ArmScore(
         arm=arm,
@@ -137,12 +138,12 @@ class ShareChange:
     highest: float
 
 
-def share_changes(run: RunData) -> dict[str, ShareChange]:
+def share_changes(run: RunRecord) -> dict[str, ShareChange]:
     shares = {name: arm.curves["share"] for name, arm in run.arms.items()}
     adjusted = holm([mean_pvalue(share[:, -1] - share[:, 0]) for share in shares.values()])
     return {
         name: ShareChange(
-            predicted=run.prediction["arms"][name]["share_mean"][-1],
+            predicted=float(run.prediction.arms[name].band.share_mean[-1]),
             end=interval(share[:, -1], 0.0, 1.0),
             change=interval(share[:, -1] - share[:, 0], -1.0, 1.0),
             pvalue_holm=pvalue,
@@ -203,23 +204,26 @@ class PairedDifference:
         return self.predicted_pvalue_holm >= 1 - LEVEL
 
 
-def paired_differences(run: RunData) -> list[PairedDifference]:
+def paired_differences(run: RunRecord) -> list[PairedDifference]:
     """Every clipped arm against the unclipped one; empty where there is none."""
     base = reference_arm(run.recipe)
     if base is None:
         return []
-    predicted, start = run.prediction["arms"], run.prediction["measured"]["share"]
+    predicted, start = run.prediction.arms, run.prediction.start.share
 
     def end(name: str, column: str) -> NDArray[np.float64]:
         return run.arms[name].curves[column][:, -1]
 
+    def last(name: str) -> float:
+        return float(predicted[name].band.log_odds_mean[-1])
+
     names = [arm.name for arm in clip_rivals(run.recipe)]
-    claims = [predicted[name]["log_odds_mean"][-1] - predicted[base.name]["log_odds_mean"][-1] for name in names]
+    claims = [last(name) - last(base.name) for name in names]
     differences = [end(name, "log_odds") - end(base.name, "log_odds") for name in names]
     zero = [mean_pvalue(difference) for difference in differences]
     claimed = [mean_pvalue(d, claim, TOY_ERROR) for d, claim in zip(differences, claims, strict=True)]
     columns = zip(names, claims, differences, zero, holm(zero), claimed, holm(claimed), strict=True)
-    base_share = predicted[base.name]["share_mean"][-1]
+    base_share = float(predicted[base.name].band.share_mean[-1])
     return [
         PairedDifference(
             arm=name,
@@ -231,7 +235,7 @@ def paired_differences(run: RunData) -> list[PairedDifference]:
             predicted_pvalue=predicted_pvalue,
             predicted_pvalue_holm=predicted_pvalue_holm,
             clip_drift=interval(end(name, "share") - end(base.name, "share"), -1.0, 1.0),
-            clip_drift_predicted=predicted[name]["share_mean"][-1] - base_share,
+            clip_drift_predicted=float(predicted[name].band.share_mean[-1]) - base_share,
             noise=interval(end(base.name, "share") - run.arms[base.name].curves["share"][:, 0], -1.0, 1.0),
             noise_predicted=base_share - start,
         )
@@ -255,19 +259,19 @@ class ClipFractions:
     expected: float
 
 
-def clip_fractions(counts: ClipCounts, low_predicted: list[float], high_predicted: list[float]) -> ClipFractions:
+def clip_fractions(counts: ClipCounts, claimed: Claimed) -> ClipFractions:
     def summary(part: NDArray[np.float64]) -> tuple[list[float], list[float]]:
         fraction = part / np.maximum(counts.tokens, 1)
         return fraction.mean(axis=0).tolist(), (fraction.std(axis=0, ddof=1) / math.sqrt(len(fraction))).tolist()
 
     return ClipFractions(
         *summary(counts.low),
-        low_predicted,
+        claimed.low.tolist(),
         *summary(counts.high),
-        high_predicted,
+        claimed.high.tolist(),
         tokens=int(counts.tokens.sum()),
         clipped=int(counts.low.sum() + counts.high.sum()),
-        expected=float(counts.tokens.sum(axis=0) @ (np.asarray(low_predicted) + high_predicted)),
+        expected=float(counts.tokens.sum(axis=0) @ (claimed.low + claimed.high)),
     )
 
 
@@ -283,8 +287,8 @@ class Skill:
     survives: bool | None
 
 
-def skill(data: ArmData, reference: ArmData | None) -> Skill:
-    def late(arm: ArmData) -> NDArray[np.float64]:
+def skill(data: ArmRecord, reference: ArmRecord | None) -> Skill:
+    def late(arm: ArmRecord) -> NDArray[np.float64]:
         return np.asarray(np.nanmean(arm.curves["accuracy"][:, -5:], axis=1))
 
     first, last = interval(data.curves["accuracy"][:, 1], 0.0, 1.0), interval(late(data), 0.0, 1.0)

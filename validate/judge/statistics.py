@@ -6,12 +6,14 @@ E[σ_z²] = σ². Averages over z are Gauss–Hermite sums.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import bdtr, chdtr, ndtr, stdtr, stdtrit
+
+from clipbias.validate.predict.prediction import Band
 
 LEVEL = 0.95
 _Z, _WEIGHT = np.polynomial.hermite_e.hermegauss(64)
@@ -84,7 +86,9 @@ def holm(pvalues: list[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def quantile_score(log_odds: NDArray[np.float64], quantiles: Any, levels: list[float]) -> NDArray[np.float64]:
+def quantile_score(
+    log_odds: NDArray[np.float64], quantiles: NDArray[np.float64], levels: Sequence[float]
+) -> NDArray[np.float64]:
     """Pinball loss of each seed, (1/(T·L)) Σ_t Σ_τ (y_t − q_τt)(τ − 1{y_t < q_τt}) over phases 1…T and L levels τ.
 
     Lower is better, and a true prediction scores best on average: a band pays for being too wide as for being too
@@ -110,12 +114,14 @@ class QuantileScores:
     against_nothing: Interval
 
 
-def quantile_scores(log_odds: NDArray[np.float64], predicted: dict[str, Any], levels: list[float]) -> QuantileScores:
-    quantiles = np.asarray(predicted["log_odds_quantiles"])
+def quantile_scores(
+    log_odds: NDArray[np.float64], predicted: Band, walk: Band, levels: Sequence[float]
+) -> QuantileScores:
+    quantiles = predicted.log_odds_quantiles
     claim = quantile_score(log_odds, quantiles, levels)
-    walk = quantile_score(log_odds, predicted["without_momentum"]["log_odds_quantiles"], levels)
-    nothing = quantile_score(log_odds, np.full_like(quantiles, predicted["log_odds_mean"][0]), levels)
-    return QuantileScores(*[interval(values) for values in (claim, walk, nothing, claim - walk, claim - nothing)])
+    without = quantile_score(log_odds, walk.log_odds_quantiles, levels)
+    nothing = quantile_score(log_odds, np.full_like(quantiles, predicted.log_odds_mean[0]), levels)
+    return QuantileScores(*[interval(values) for values in (claim, without, nothing, claim - without, claim - nothing)])
 
 
 def correlations(ends: list[NDArray[np.float64]]) -> list[float] | None:

@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clipbias.validate.recipe.arm import PLAIN
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from .finding import Finding, difference_pvalue, judge, number, points, seeds_note
 from .gains import untrained
@@ -34,7 +34,7 @@ class Switches:
     predicted: NDArray[np.float64]
 
 
-def switches(run: Frozen, arm: str) -> Switches:
+def switches(run: RunRecord, arm: str) -> Switches:
     table = run.rows("switches", arm=arm, style=PLAIN)
     counts = np.zeros((len(run.seeds), len(KINDS), 3))
     for row in table.to_pylist():
@@ -43,13 +43,13 @@ def switches(run: Frozen, arm: str) -> Switches:
         counts[run.seeds.index(row["seed"]), kind] = found
     total = counts[:, :, 0].sum(axis=1, keepdims=True)
     whole = counts.sum(axis=0)
-    share = run.prediction["arms"][arm]["share_mean"]
+    share = run.prediction.arms[arm].band.share_mean
     with_, without = (_accuracy(run, uses) for uses in (True, False))
     start = untrained(run, PLAIN).share
     end = start + share[-1] - share[0]
     up, down = (1 - start) * end * (with_ - without), start * (1 - end) * (without - with_)
     return Switches(
-        strategy=run.prediction["strategy"],
+        strategy=run.prediction.strategy,
         pairs=whole[:, 0],
         before=whole[:, 1] / np.maximum(whole[:, 0], 1),
         after=whole[:, 2] / np.maximum(whole[:, 0], 1),
@@ -58,7 +58,7 @@ def switches(run: Frozen, arm: str) -> Switches:
     )
 
 
-def _accuracy(run: Frozen, uses: bool) -> float:
+def _accuracy(run: RunRecord, uses: bool) -> float:
     """Of the untrained model's held-out answers with the strategy or without (0 where there are none)."""
     rows = run.rows("answers", arm="untrained", style=PLAIN, uses_strategy=uses)
     count = rows["count_all"].to_numpy()
@@ -70,7 +70,7 @@ def contribution(found: Switches, kind: int) -> Interval:
     return interval(found.gain[:, kind])
 
 
-def switching_findings(run: Frozen, arm: str) -> list[Finding]:
+def switching_findings(run: RunRecord, arm: str) -> list[Finding]:
     """Does switching explain the gain? Predicted: each kind's part by the mixture; those who stay gain nothing."""
     found = switches(run, arm)
     lines = []
@@ -91,7 +91,7 @@ def switching_findings(run: Frozen, arm: str) -> list[Finding]:
     return lines
 
 
-def slope_finding(run: Frozen, arm: str) -> Finding:
+def slope_finding(run: RunRecord, arm: str) -> Finding:
     """Slope of the rollouts' accuracy on the share of rollouts with the strategy over the phases, by seed (least
     squares), against the difference of the untrained model's two accuracies, which is what the mixture predicts."""
     curves, slopes = run.arms[arm].curves, []

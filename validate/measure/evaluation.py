@@ -2,9 +2,6 @@
 
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from clipbias.validate.model.sampling import sample_answers
 from clipbias.validate.model.subject import Subject
 from clipbias.validate.tasks.problems import is_boxed, read_answer
@@ -33,24 +30,3 @@ def evaluate(
                     }
                 )
     return rows
-
-
-def rates(table: pa.Table, style: str) -> dict[str, float]:
-    """Shares of a style's answers: with the strategy, right, boxed; and right and boxed with and without it (NaN where
-    there are none)."""
-    rows = table.filter(pa.compute.equal(table["style"], style))
-    with_strategy, correct, boxed = (rows[name].to_numpy() for name in ("uses_strategy", "correct", "boxed"))
-
-    def mean(of: Any) -> float:
-        return float(np.mean(of)) if len(of) else float("nan")
-
-    return {
-        "share": mean(with_strategy),
-        "accuracy": mean(correct),
-        "boxed": mean(boxed),
-        "accuracy_with": mean(correct[with_strategy]),
-        "accuracy_without": mean(correct[~with_strategy]),
-        "boxed_with": mean(boxed[with_strategy]),
-        "boxed_without": mean(boxed[~with_strategy]),
-        "answers": len(correct),
-    }

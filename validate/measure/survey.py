@@ -1,9 +1,8 @@
-"""What the untrained model answers: labels by majority vote, and what each reward would pay each strategy.
+"""What the untrained model answers to the training problems, and what follows from it: labels, training sets.
 
 The texts are kept, everything else is read from them: `survey/STYLE.parquet` in the run folder, one row an answer.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ from clipbias.common.files import read_parquet, write_parquet
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.tasks.majority import majority_labels
 from clipbias.validate.tasks.problems import Problem, read_answer
-from clipbias.validate.tasks.rewards import parse_reward, score
 
 SEED = 2506_10947  # of the sampler: the survey is part of the instrument
 
@@ -72,34 +70,3 @@ def chosen_problems(arm: Arm, survey: Survey) -> tuple[int, ...]:
         check(len(wrong) > 0, f"problems of arm {arm.name}", "all: no majority label is wrong", arm.problems)
         return wrong
     return tuple(range(len(survey.problems)))
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """Chance of being paid for an untrained answer with the strategy and for one without, each with its standard error
-    (binomial); overall: of any answer. A strategy that was never seen counts as paid like any answer."""
-
-    with_strategy: float
-    with_stderr: float
-    without: float
-    without_stderr: float
-    overall: float
-
-
-def payment(reward: str, survey: Survey, places: tuple[int, ...], strategy_of: Callable[[str], bool]) -> Payment:
-    """What a reward pays over the survey's answers to the problems at `places`."""
-    expression = parse_reward(reward)
-    paid: dict[bool, list[bool]] = {True: [], False: []}
-    for i in places:
-        problem, label = survey.problems[i], survey.labels[i]
-        for text in survey.answers[i]:
-            paid[strategy_of(text)].append(score(expression, text, problem.answer, label))
-    overall = float(np.mean(paid[True] + paid[False]))
-
-    def rate(found: list[bool]) -> tuple[float, float]:
-        if not found:
-            return overall, 0.5
-        mean = float(np.mean(found))
-        return mean, float(np.sqrt(mean * (1 - mean) / len(found)))
-
-    return Payment(*rate(paid[True]), *rate(paid[False]), overall)

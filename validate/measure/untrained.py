@@ -4,22 +4,22 @@ Both are taken once and kept in the run folder; a survey that is there already, 
 as it is.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
 from clipbias.common.files import read_parquet, sha256, write_parquet
+from clipbias.validate.model.locate import model_hashes
 from clipbias.validate.model.sampling import sample_answers
 from clipbias.validate.model.subject import Subject
 from clipbias.validate.recipe.recipe import Recipe
-from clipbias.validate.store.layout import untrained_file
-from clipbias.validate.store.manifest import model_hashes
 
-from .evaluation import evaluate, rates
-from .survey import SEED, Payment, chosen_problems, has_survey, payment, read_survey, survey_file, write_survey
+from .answer_rates import UntrainedRates, rates, untrained_file
+from .evaluation import evaluate
+from .payment import Payment, payment
+from .survey import SEED, chosen_problems, has_survey, read_survey, survey_file, write_survey
 
 MORE_SAMPLES = 8  # as many answers to a held-out problem before training as after it in one seed, times this
 
@@ -65,27 +65,26 @@ def survey_payments(folder: Path, recipe: Recipe, subject: Subject) -> dict[str,
     return found
 
 
-def with_accuracy(folder: Path, recipe: Recipe, subject: Subject, claims: dict[str, Any]) -> dict[str, Any]:
-    """The claims; for every arm the accuracy on held-out problems by phase if only the strategy's share moved (T11),
-    a_t = a_0 + (share_t − share_0)·(accuracy with the strategy − accuracy without); the untrained model's rates; and
-    the hashes of what they were read from."""
+@dataclass(frozen=True, slots=True)
+class Untrained:
+    """rates: by style of prompt; sha256: of the files that what is known of the untrained model was read from."""
+
+    rates: dict[str, UntrainedRates]
+    sha256: dict[str, str]
+
+
+def untrained_rates(folder: Path, recipe: Recipe, subject: Subject) -> Untrained | None:
+    """How the untrained model does on held-out problems; None where the recipe asks for no evaluation."""
     if recipe.evaluation is None:
-        return claims
+        return None
     line, length = recipe.evaluation, recipe.training.max_completion_length
     path = untrained_file(folder)
     if not path.is_file():
         styles = tuple(dict.fromkeys([*line.styles, *(arm.style for arm in recipe.arm)]))
         write_parquet(path, evaluate(subject, styles, MORE_SAMPLES * line.samples, length, SEED), {})
     table = read_parquet(path)[0]
-    before = {style: rates(table, style) for style in dict.fromkeys(table["style"].to_pylist())}
-    for arm in recipe.arm:
-        claim, known = claims["arms"][arm.name], before[arm.style]
-        contrast = known["accuracy_with"] - known["accuracy_without"]
-        moved = np.asarray(claim["share_mean"]) - claim["share_mean"][0]
-        known_contrast = contrast if np.isfinite(contrast) else 0.0  # a strategy that was never seen explains nothing
-        claim["accuracy_mean"] = (known["accuracy"] + moved * known_contrast).tolist()
     surveys = sorted((folder / "survey").glob("*.parquet"))
-    return claims | {
-        "untrained": {s: {k: v if np.isfinite(v) else None for k, v in r.items()} for s, r in before.items()},
-        "untrained_sha256": {str(file.relative_to(folder)): sha256(file) for file in [path, *surveys]},
-    }
+    return Untrained(
+        rates={style: rates(table, style) for style in dict.fromkeys(table["style"].to_pylist())},
+        sha256={str(file.relative_to(folder)): sha256(file) for file in [path, *surveys]},
+    )

@@ -34,6 +34,11 @@ def model_folder(line: ModelLine) -> Path:
     return folder
 
 
+def model_hashes(model: Path) -> dict[str, str]:
+    """SHA-256 of every file of the model's folder: weights, configuration, tokenizer, chat template, spec."""
+    return {path.name: sha256(path) for path in sorted(model.iterdir()) if path.is_file() and path.name[0] != "."}
+
+
 def _spec_of(line: ModelLine) -> Path:
     """The spec of an organism, whether it has been pretrained or not; of another model a file that is not there."""
     return model_folder(line) / "spec.toml" if line.organism is None else spec_file(line.organism)

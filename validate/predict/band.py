@@ -1,22 +1,17 @@
-"""The calibrated toy and its claims about an arm: where the log-odds will be after every phase.
-
-The pilot's spread is uncertain, with relative error δ (`spread`), so every law is a mixture over log s ~ N(log ŝ, δ²).
-"""
+"""Where the log-odds will be after every phase: the toy's laws, with what momentum and counting add to them."""
 
 import math
-import warnings
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, expit, ndtri
 
 from clipbias.theory.formulas.momentum import lasting_persistence, persistence_from_rest
-from clipbias.theory.laws.evolve import EvolveResult, evolve
-from clipbias.theory.surrogate import PpoClip
-from clipbias.validate.measure.pilot_spread import counting_variance
-from clipbias.validate.recipe.arm import Training
+from clipbias.theory.laws.evolve import EvolveResult
+from clipbias.validate.measure.start import counting_variance
+
+from .prediction import Band
+from .toy import Toy
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _GRID = np.linspace(-16.0, 16.0, 3201)  # log-odds on which mixtures are formed
@@ -31,36 +26,7 @@ def _mixture(results: list[EvolveResult], weights: NDArray[np.float64], phase: i
     return mixed
 
 
-def logistic(x: float) -> float:
-    return 1.0 / (1.0 + math.exp(-x))
-
-
-@dataclass(frozen=True, slots=True)
-class Toy:
-    """The calibrated toy: start, mixture of learning rates, phases, and the answers that each reading counts (None
-    where readings are exact)."""
-
-    log_odds: float
-    samples: int | None
-    rates: list[float]
-    weights: NDArray[np.float64]
-    phases: int
-
-    def laws(
-        self, training: Training, clip: PpoClip, success_prob: tuple[float, float] | None = None
-    ) -> list[EvolveResult]:
-        """One law for each learning rate; success_prob: of an answer with the strategy and of one without."""
-        prob = logistic(self.log_odds)
-        with warnings.catch_warnings():
-            # 4 % of the spread, at the mixture's large rates: a pilot does not know the spread that well
-            warnings.filterwarnings("ignore", "one step moves the log-odds", RuntimeWarning)
-            return [evolve(prob, training.toy(rate, clip, success_prob), self.phases) for rate in self.rates]
-
-    def mixed(self, values: list[Any]) -> NDArray[np.float64]:
-        return np.tensordot(self.weights, np.asarray(values, dtype=np.float64), axes=1)
-
-
-def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: int) -> dict[str, Any]:
+def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: int) -> Band:
     """Quantiles, mean and standard deviation of the log-odds, and mean share and entropy, after 0…T phases.
 
     With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ⁰_t(x − x̄): noise keeps
@@ -73,8 +39,10 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
     second = toy.mixed([[law.mean**2 + law.std**2 for law in r.laws] for r in results])
     std = np.sqrt(np.maximum(second - mean**2, 0.0))
     lasting = lasting_persistence(momentum, minibatches)
-    quantiles, share, entropy, means, stds = [], [], [], [], []
-    for phase in range(toy.phases + 1):
+    shape = toy.phases + 1
+    quantiles, means, stds = np.empty((shape, len(LEVELS))), np.empty(shape), np.empty(shape)
+    share, entropy = np.empty(shape), np.empty(shape)
+    for phase in range(shape):
         kappa = persistence_from_rest(momentum, minibatches, max(phase, 1))
         centre = toy.log_odds + lasting * (mean[phase] - toy.log_odds)
         points = np.full(len(LEVELS), toy.log_odds)
@@ -85,17 +53,16 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
         points = middle + np.sign(ndtri(LEVELS)) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(2 * counted))
         grids = [centre + kappa * (r.laws[phase].grid - mean[phase]) for r in results]
         pairs = list(zip(grids, results, strict=True))
-        share.append(float(toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])))
-        entropies = [r.laws[phase].mass @ (entr(expit(x)) + entr(expit(-x))) for x, r in pairs]
-        entropy.append(float(toy.mixed(entropies)))
-        quantiles.append(points.tolist())
-        means.append(float(centre))
-        stds.append(math.hypot(kappa * std[phase], math.sqrt(counted)))
-    return {
-        "log_odds_quantiles": quantiles,
-        "log_odds_mean": means,
-        "log_odds_std": stds,
-        "start_stderr": math.sqrt(float(counting_variance(toy.log_odds, toy.samples))),
-        "share_mean": share,
-        "strategy_entropy_mean": entropy,
-    }
+        share[phase] = toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])
+        entropy[phase] = toy.mixed([r.laws[phase].mass @ (entr(expit(x)) + entr(expit(-x))) for x, r in pairs])
+        quantiles[phase] = points
+        means[phase] = centre
+        stds[phase] = math.hypot(kappa * std[phase], math.sqrt(counted))
+    return Band(
+        log_odds_quantiles=quantiles,
+        log_odds_mean=means,
+        log_odds_std=stds,
+        start_stderr=math.sqrt(float(counting_variance(toy.log_odds, toy.samples))),
+        share_mean=share,
+        strategy_entropy_mean=entropy,
+    )

@@ -10,6 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbias.validate.measure.answer_rates import UntrainedRates
+from clipbias.validate.measure.payment import Payment
+from clipbias.validate.measure.pilot_noise import PilotNoise
+from clipbias.validate.measure.start import Start
+
+SCHEMA = 1  # of the JSON; a file that does not say is of schema 1
+
 Array = NDArray[np.float64]
 
 
@@ -53,18 +60,6 @@ class Band:
             share_mean=_array(found["share_mean"]),
             strategy_entropy_mean=_array(found["strategy_entropy_mean"]),
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Payment:
-    """Chance of being paid for an untrained answer with the strategy and for one without, each with its standard error
-    (binomial); overall: of any answer. A strategy that was never seen counts as paid like any answer."""
-
-    with_strategy: float
-    with_stderr: float
-    without: float
-    without_stderr: float
-    overall: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,32 +136,6 @@ class ArmClaim:
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """The untrained model: its share, log-odds, and the answers that were counted (None where the share is exact)."""
-
-    share: float
-    log_odds: float
-    samples: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class PilotNoise:
-    """What the unclipped pilot measured. value: standard deviation of the log-odds' change over one phase, with its
-    relative error; mean ± mean_stderr of the change; autocorrelation of neighbouring phases and what momentum predicts
-    for it; noise_floor: the largest |log ratio| in first mini-batches, where it should be 0."""
-
-    value: float
-    relative_stderr: float
-    mean: float
-    mean_stderr: float
-    autocorrelation: float
-    stderr: float
-    seeds: int
-    autocorrelation_predicted: float
-    noise_floor: float
-
-
-@dataclass(frozen=True, slots=True)
 class Calibration:
     """The toy's learning rate at the pilot's spread, and the mixture over the spread's own error: spreads, the rates
     that they give, and weights that add to 1."""
@@ -175,21 +144,6 @@ class Calibration:
     spreads: tuple[float, ...]
     learning_rates: tuple[float, ...]
     weights: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class UntrainedRates:
-    """Of the untrained model's answers to held-out problems in one style: shares with the strategy, right, boxed; right
-    and boxed with and without it (None where there are none); answers: how many."""
-
-    share: float
-    accuracy: float
-    boxed: float
-    accuracy_with: float | None
-    accuracy_without: float | None
-    boxed_with: float | None
-    boxed_without: float | None
-    answers: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -4,28 +4,25 @@ A run is a folder. Each stage looks at what is there and does the rest, so `resu
 """
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow.compute as pc
 
 from clipbias.common.errors import InputError, check
-from clipbias.common.files import locked, read_json, read_text, sha256, write_json, write_text
-from clipbias.validate.measure.pilot_spread import spread_of
+from clipbias.common.files import locked, read_text, write_text
+from clipbias.validate.measure.pilot_noise import pilot_noise
+from clipbias.validate.measure.start import Start
 from clipbias.validate.model.locate import model_folder, problem_count, styles_of
-from clipbias.validate.predict.predict import predict
+from clipbias.validate.predict.predict import Measured, predict
+from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
 from clipbias.validate.store.layout import arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
-from clipbias.validate.store.manifest import (
-    check_cells,
-    check_unchanged,
-    checked_prediction,
-    new_manifest,
-    now,
-    read_manifest,
-    update_manifest,
-)
+from clipbias.validate.store.manifest import new_manifest, now, read_manifest, write_manifest
+from clipbias.validate.store.prediction_file import write_prediction
+from clipbias.validate.store.verify import check_files, check_unchanged, checked_prediction
 from clipbias.validate.train.workers import train_all
 
 from .organism import make_model
@@ -49,7 +46,7 @@ def start(recipe_file: Path, folder: Path) -> None:
         raise InputError(f"out must be a new folder or one made from this recipe, got {str(folder)!r}")
     folder.mkdir(parents=True, exist_ok=True)
     write_text(kept, text)
-    write_json(folder / "manifest.json", new_manifest(folder, model))
+    write_manifest(folder, new_manifest(folder, model))
 
 
 def _check_fits(recipe: Recipe) -> None:
@@ -69,33 +66,44 @@ def resume(folder: Path) -> None:
     """Do what is left of a run."""
     read_manifest(folder)
     with locked(folder):
-        manifest, recipe, path = read_manifest(folder), load_recipe(folder / "recipe.toml"), folder / "prediction.json"
-        if "prediction_sha256" not in manifest:
+        manifest, recipe = read_manifest(folder), load_recipe(folder / "recipe.toml")
+        if manifest.prediction_sha256 is None:
             check_unchanged(manifest, model_folder(recipe.model))
             train_all(pilot_cells(folder, recipe), "pilot")
-            write_json(path, make_prediction(folder, recipe))
-            digest = sha256(path)
-            seeds = arm_seeds(digest, recipe.seeds)
-            update_manifest(folder, status="training", prediction_sha256=digest, prediction_written=now(), seeds=seeds)
-            logger.info("%s written, SHA-256 %s; training starts now", path, digest)
-        cells = arm_cells(folder, recipe, checked_prediction(folder))
-        check_cells(folder, manifest)
-        if manifest["status"] == "complete" and all(cell.done for cell in cells):
+            digest = write_prediction(folder, make_prediction(folder, recipe))
+            manifest = replace(
+                manifest,
+                status="training",
+                prediction_sha256=digest,
+                prediction_written=now(),
+                seeds=tuple(arm_seeds(digest, recipe.seeds)),
+            )
+            write_manifest(folder, manifest)
+            logger.info("%s written, SHA-256 %s; training starts now", folder / "prediction.json", digest)
+        checked_prediction(folder, manifest)
+        cells = arm_cells(folder, recipe, manifest.prediction_sha256 or "")
+        check_files(folder, manifest.cells_sha256 or {})
+        if manifest.status == "complete" and all(cell.done for cell in cells):
             return
         check_unchanged(manifest, model_folder(recipe.model))
         train_all(cells, "arms")
-        update_manifest(folder, status="complete", completed=now(), cells_sha256=cell_hashes(folder, cells))
+        hashes = cell_hashes(folder, cells)
+        write_manifest(folder, replace(manifest, status="complete", completed=now(), cells_sha256=hashes))
 
 
-def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
+def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     """Measure the untrained model and the pilot's noise, and predict every arm."""
-    from clipbias.validate.measure.untrained import survey_payments, with_accuracy
+    from clipbias.validate.measure.untrained import survey_payments, untrained_rates
     from clipbias.validate.model.subject import load_subject  # torch is loaded only once there is a model to measure
 
-    subject, length = load_subject(recipe.model, recipe.probe), recipe.training.max_completion_length
+    manifest, training = read_manifest(folder), recipe.training
+    subject = load_subject(recipe.model, recipe.probe)
     model = subject.model.eval()
     styles = dict.fromkeys([PLAIN, *(arm.style for arm in recipe.arm)])
-    readings = {style: subject.probes[style].read(model, length, seed=0) for style in styles}
+    starts = {}
+    for style in styles:
+        reading = subject.probes[style].read(model, training.max_completion_length, seed=0)
+        starts[style] = Start(reading.share, reading.log_odds, reading.samples)
     burn_in, cells = recipe.pilot.burn_in, pilot_cells(folder, recipe)
     metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
     log_odds = metrics["log_odds"].to_numpy().reshape(recipe.pilot.seeds, recipe.pilot.phases + 1)
@@ -103,23 +111,23 @@ def make_prediction(folder: Path, recipe: Recipe) -> dict[str, object]:
     tokens = tokens.filter(pc.greater_equal(tokens["phase"], burn_in))
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
-    manifest = read_json(folder / "manifest.json")
-    claims = predict(
-        recipe,
-        readings,
-        spread_of(
+    payments, untrained = survey_payments(folder, recipe, subject), untrained_rates(folder, recipe, subject)
+    measured = Measured(
+        recipe_sha256=manifest.recipe_sha256,
+        model_sha256={k: v for k, v in manifest.model_sha256.items() if k.endswith(".safetensors")},
+        strategy=subject.strategy,
+        starts=starts,
+        noise=pilot_noise(
             log_odds[:, burn_in:],
-            recipe.training.adam_beta1,
-            recipe.training.minibatches,
+            training.adam_beta1,
+            training.minibatches,
             burn_in,
-            readings[PLAIN].samples,
+            starts[PLAIN].samples,
+            noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
         ),
-        ratio[minibatch == min(1, recipe.training.minibatches - 1)],
-        noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
-        payments=survey_payments(folder, recipe, subject),
+        log_ratio=ratio[minibatch == min(1, training.minibatches - 1)],
+        payments=payments,
+        untrained=None if untrained is None else untrained.rates,
+        untrained_sha256=None if untrained is None else untrained.sha256,
     )
-    return {
-        "recipe_sha256": manifest["recipe_sha256"],
-        "model_sha256": {k: v for k, v in manifest["model_sha256"].items() if k.endswith(".safetensors")},
-        "strategy": subject.strategy,
-    } | with_accuracy(folder, recipe, subject, claims)
+    return predict(recipe, measured)

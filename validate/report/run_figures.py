@@ -10,7 +10,7 @@ from scipy.special import entr, expit
 
 from clipbias.validate.judge.scores import clip_rivals
 from clipbias.validate.judge.statistics import LEVEL, interval
-from clipbias.validate.store.run_record import RunData
+from clipbias.validate.store.run_record import RunRecord
 
 PREDICTED, BAND, MEASURED, SEED = "#4b3a8f", "#ddd8ee", "#c0282d", "#8a8a8a"
 LOW, HIGH = "#4c72b0", "#dd8452"
@@ -61,22 +61,24 @@ def mean_curve(
     axes.fill_between(x, [c.low for c in columns], [c.high for c in columns], color=color, alpha=0.18, linewidth=0)
 
 
-def share_curves(run: RunData) -> Figure:
+def share_curves(run: RunRecord) -> Figure:
     """Every seed of every arm over the band that was fixed beforehand."""
     figure, panels = _panels(len(run.recipe.arm), 4.1, 3.9)
     for axes, arm in zip(panels, run.recipe.arm, strict=True):
-        predicted, shares = run.prediction["arms"][arm.name], run.arms[arm.name].curves["share"]
+        predicted, shares = run.prediction.arms[arm.name], run.arms[arm.name].curves["share"]
         last = shares.shape[1] - 1
         phases = np.arange(last + 1)
         marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
-        band = expit(np.asarray(predicted["log_odds_quantiles"]))
-        walk = expit(np.asarray(predicted["without_momentum"]["log_odds_quantiles"]))
+        band = expit(predicted.band.log_odds_quantiles)
+        walk = expit(predicted.without_momentum.log_odds_quantiles)
         axes.fill_between(phases, band[:, 0], band[:, -1], color=BAND, linewidth=0, label="predicted: 90 % of seeds")
         axes.plot(phases, walk[:, 0], color=PREDICTED, linewidth=1.4, linestyle=":", label="the same without momentum")
         axes.plot(phases, walk[:, -1], color=PREDICTED, linewidth=1.4, linestyle=":")
         axes.plot(phases, shares.T, color=SEED, linewidth=0.7, alpha=0.7)
         axes.plot([], [], color=SEED, linewidth=0.7, label="measured: one seed each")
-        axes.plot(phases, predicted["share_mean"], color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean")
+        axes.plot(
+            phases, predicted.band.share_mean, color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean"
+        )
         means = [interval(shares[:, t], 0.0, 1.0) for t in phases]
         label = f"measured mean, {INTERVAL}"
         axes.plot(phases, [m.mean for m in means], color=MEASURED, linewidth=2.4, label=label)
@@ -97,14 +99,14 @@ def share_curves(run: RunData) -> Figure:
     return figure
 
 
-def paired_curves(run: RunData, reference: str) -> Figure:
+def paired_curves(run: RunRecord, reference: str) -> Figure:
     """Difference in log-odds to the unclipped arm on the same seeds, with its interval, over the predicted mean."""
     arms = [arm.name for arm in clip_rivals(run.recipe)]
     figure, panels = _panels(len(arms), 4.6, 3.4)
     base = run.arms[reference].curves["log_odds"]
     for axes, name in zip(panels, arms, strict=True):
         mean_curve(axes, run.arms[name].curves["log_odds"] - base, MEASURED, f"measured mean, {INTERVAL}")
-        means = [np.asarray(run.prediction["arms"][n]["log_odds_mean"]) for n in (name, reference)]
+        means = [run.prediction.arms[n].band.log_odds_mean for n in (name, reference)]
         axes.plot(means[0] - means[1], color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean")
         axes.set_title(f"{name} − {reference}")
         _style(axes, "phase", "difference in log-odds")
@@ -139,7 +141,7 @@ def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Fig
     return figure
 
 
-def health_curves(run: RunData) -> Figure:
+def health_curves(run: RunRecord) -> Figure:
     """Entropy of the strategy (with its prediction), entropy of all tokens, and the accuracy of the rollouts."""
     figure = Figure(figsize=(12.3, 3.6), layout="constrained")
     strategy, tokens, accuracy = figure.subplots(1, 3)
@@ -148,7 +150,7 @@ def health_curves(run: RunData) -> Figure:
         curves = run.arms[arm.name].curves
         share = curves["share"]
         mean_curve(strategy, entr(share) + entr(1 - share), color, arm.name, 0.0, math.log(2))
-        strategy.plot(run.prediction["arms"][arm.name]["strategy_entropy_mean"], color=color, linestyle="--")
+        strategy.plot(run.prediction.arms[arm.name].band.strategy_entropy_mean, color=color, linestyle="--")
         mean_curve(tokens, curves["token_entropy"], color, arm.name, 0.0)
         mean_curve(accuracy, curves["accuracy"], color, arm.name, 0.0, 1.0)
     _style(strategy, "phase", "entropy of the strategy (nats)")

@@ -1,5 +1,6 @@
 """report.html (self-contained) and report.json from run folders. Everything here is offline and deterministic."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from clipbias.validate.judge.compare import compare
 from clipbias.validate.judge.scores import reference_arm
 from clipbias.validate.judge.statistics import LEVEL
 from clipbias.validate.recipe.arm import Arm
-from clipbias.validate.store.run_record import RunData, read_run
+from clipbias.validate.store.run_record import RunRecord, Sample, read_run
 
 from . import run_figures as plots
 from .html import png, render
@@ -26,7 +27,7 @@ def clip_rule(arm: Arm) -> str:
     return " and ".join(sides) or "nothing"
 
 
-def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
+def _figures(run: RunRecord, comparison: dict[str, Any]) -> dict[str, str | None]:
     """Every figure that has something to show; the template says in words what the others would."""
     reference = reference_arm(run.recipe)
     clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
@@ -48,13 +49,13 @@ def _figures(run: RunData, comparison: dict[str, Any]) -> dict[str, str | None]:
     }
 
 
-def _shown(sample: dict[str, Any]) -> dict[str, Any]:
+def _shown(sample: Sample) -> Sample:
     """The model's text without characters that are not seen: controls, and marks that turn the reading direction."""
-    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in sample["text"])
-    return sample | {"text": text}
+    text = "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in sample.text)
+    return replace(sample, text=text)
 
 
-def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
+def _page(run: RunRecord, comparison: dict[str, Any]) -> dict[str, Any]:
     """What the template needs beside the comparison."""
     reference, model = reference_arm(run.recipe), run.recipe.model
     return comparison | {
@@ -68,7 +69,7 @@ def _page(run: RunData, comparison: dict[str, Any]) -> dict[str, Any]:
         "rewards": {arm.name: arm.reward for arm in run.recipe.arm},
         "reference": reference.name if reference else None,
         "samples": {name: [_shown(sample) for sample in arm.samples] for name, arm in run.arms.items()},
-        "noise_floor": max(float(arm.largest_log_ratio[0]) for arm in run.arms.values()),
+        "noise_floor": max(float(run.tokens(name).largest_log_ratio[0]) for name in run.arms),
         "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
     }
 

@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from clipbias.validate.judge.clipping import ArmDifference, TokenTest
 from clipbias.validate.judge.coverage import Coverage
 from clipbias.validate.judge.gains import Gain
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from .run_figures import BAND, HIGH, INTERVAL, LOW, MEASURED, PREDICTED, mean_curve
 
@@ -63,7 +63,7 @@ def difference_panel(found: list[ArmDifference], reference: str) -> Figure:
     return figure
 
 
-def training_curves(run: Frozen, arms: tuple[str, ...]) -> Figure:
+def training_curves(run: RunRecord, arms: tuple[str, ...]) -> Figure:
     """Share of the strategy, mean probability of the sampled tokens, and accuracy of the rollouts over training."""
     figure = Figure(figsize=(12.3, 3.7), layout="constrained")
     panels = figure.subplots(1, 3)

@@ -22,7 +22,7 @@ from clipbias.validate.judge.hypotheses import FORMAT, INCORRECT, credit_finding
 from clipbias.validate.judge.prompts import UNTRAINED, style_findings
 from clipbias.validate.judge.statistics import LEVEL
 from clipbias.validate.judge.switching import slope_finding, switching_findings
-from clipbias.validate.store.frozen import Frozen
+from clipbias.validate.store.run_record import RunRecord
 
 from . import suite_figures as figures
 from .html import png, render
@@ -64,7 +64,7 @@ class Answer:
     counts: dict[str, int]
 
 
-def _letter(run: Frozen, arm: str) -> str:
+def _letter(run: RunRecord, arm: str) -> str:
     kind = run.name.removesuffix(f"-{run.organism}")
     if kind != "rewards":
         return {"gamma": "b", "clip": "c", "again": "c", "matched": "c", "bounds": "c", "prompts": "k"}.get(kind, "a")
@@ -73,7 +73,7 @@ def _letter(run: Frozen, arm: str) -> str:
     return "g" if arm == "no-repetition" and run.organism == "repetition" else "a"
 
 
-def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
+def _experiment(run: RunRecord, found: list[Gain]) -> list[Finding]:
     """Everything that one run says; what that is follows from the arms that it has."""
     names, lines = [gain.arm for gain in found], []
     for letter in dict.fromkeys(_letter(run, name) for name in names):
@@ -93,7 +93,7 @@ def _experiment(run: Frozen, found: list[Gain]) -> list[Finding]:
     return lines
 
 
-def _untrained(runs: list[Frozen]) -> list[Finding]:
+def _untrained(runs: list[RunRecord]) -> list[Finding]:
     """What the way of asking does to each organism, which all of its runs measured alike."""
     asked = [run for run in runs if run.spec and run.recipe.evaluation and len(run.recipe.evaluation.styles) > 1]
     return [
@@ -109,7 +109,7 @@ def _reference(names: list[str]) -> str | None:
     return next((name for name in UNCLIPPED if name in names), None)
 
 
-def _coin_arms(run: Frozen) -> list[str]:
+def _coin_arms(run: RunRecord) -> list[str]:
     """Arms that are paid by a fair coin, clipped on both sides, in the shared shape and style."""
     plain = [a for a in run.recipe.arm if a.blind and a.clip_low and a.clip_high and a.style == "plain"]
     return [a.name for a in plain if a.training(run.recipe.training) == run.recipe.training]
@@ -177,7 +177,7 @@ def _side_by_side(shown: list[Finding]) -> tuple[list[str], list[tuple[str, list
     return heads, [(subject, [cells.get((subject, name)) for name in heads]) for subject in subjects]
 
 
-def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
+def _figures(run: RunRecord, found: list[Gain]) -> list[tuple[str, str]]:
     """(caption, figure) of one experiment."""
     names = [gain.arm for gain in found]
     shown = [("Change of the share and of accuracy, predicted and measured", png(figures.gain_panels(found)))]
@@ -193,9 +193,9 @@ def _figures(run: Frozen, found: list[Gain]) -> list[tuple[str, str]]:
     return shown
 
 
-def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
+def write_page(runs: list[RunRecord], out: Path) -> dict[str, Any]:
     """Write report.html and report.json into `out`; returns what the JSON holds."""
-    hashes = [run.manifest["prediction_sha256"] for run in runs]
+    hashes = [run.manifest.prediction_sha256 for run in runs]
     if len(set(hashes)) < len(hashes):
         raise InputError("out must hold each run once; two of its folders have the same prediction")
     found = {run.name: gains(run) for run in runs}
@@ -215,8 +215,8 @@ def write_page(runs: list[Frozen], out: Path) -> dict[str, Any]:
         "errors": asdict(error),
         "runs": {
             run.name: {
-                "prediction_sha256": run.manifest["prediction_sha256"],
-                "prediction_written": run.manifest["prediction_written"],
+                "prediction_sha256": run.manifest.prediction_sha256,
+                "prediction_written": run.manifest.prediction_written,
                 "seeds": list(run.seeds),
                 "arms": {gain.arm: _row(gain) for gain in found[run.name]},
             }
@@ -245,7 +245,7 @@ def _row(gain: Gain) -> dict[str, Any]:
         "share_start": gain.share_start,
         "share_predicted": gain.share_predicted,
         "share": asdict(gain.share),
-        "parts": gain.parts,
+        "parts": asdict(gain.parts) if gain.parts else {},
         "accuracy_start": gain.accuracy_start,
         "accuracy_predicted": gain.accuracy_predicted,
         "accuracy": asdict(gain.accuracy),

@@ -53,11 +53,6 @@ class Cell:
         return {"prediction_sha256": self.prediction, "arm": self.arm.name, "seed": str(self.seed)}
 
 
-def untrained_file(folder: Path) -> Path:
-    """The untrained model's answers to the held-out problems."""
-    return folder / "untrained" / "evaluation.parquet"
-
-
 def arm_seeds(prediction: str, count: int) -> list[int]:
     """`count` distinct seeds that the SHA-256 of the prediction decides.
 

@@ -4,13 +4,16 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from dataclasses import MISSING, asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_json, sha256, write_json
+from clipbias.validate.model.locate import model_hashes
 
+NAME = "manifest.json"
 PACKAGES = (
     "clipbias",
     "torch",
@@ -22,6 +25,61 @@ PACKAGES = (
     "numpy",
     "scipy",
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hardware:
+    machine: str
+    system: str
+    cores: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """status: measuring, training or complete. git: the commit of the source tree, with -dirty where it had changes.
+
+    None until there is something to say: prediction_sha256, prediction_written and seeds from the prediction on;
+    completed and cells_sha256 (of every cell's files) from the end on; frozen_sha256 (of its tables) in the frozen
+    form, which has no cells.
+    """
+
+    created: str
+    status: str
+    recipe_sha256: str
+    model_sha256: dict[str, str]
+    git: str | None
+    python: str
+    versions: dict[str, str]
+    hardware: Hardware
+    prediction_sha256: str | None = None
+    prediction_written: str | None = None
+    seeds: tuple[int, ...] | None = None
+    completed: str | None = None
+    cells_sha256: dict[str, str] | None = None
+    frozen_sha256: dict[str, str] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """In the order of the fields, those that are not there yet left out."""
+        late = {field.name for field in fields(self) if field.default is None}
+        found = {name: value for name, value in asdict(self).items() if value is not None or name not in late}
+        return found | ({} if self.seeds is None else {"seeds": list(self.seeds)})
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any], where: Path) -> "Manifest":
+        """Raises InputError that names the file, `where`, and what is wrong with it."""
+        known = {field.name: field for field in fields(cls)}
+        missing = [name for name, field in known.items() if field.default is MISSING and name not in found]
+        if missing:
+            raise InputError(f"{where} must have the keys {', '.join(missing)}")
+        for name in found:
+            if name not in known:
+                raise InputError(f"{where} must have no key {name}")
+        seeds = found.get("seeds")
+        try:
+            given = found | {"hardware": Hardware(**found["hardware"])}
+            return cls(**given | ({} if seeds is None else {"seeds": tuple(seeds)}))
+        except TypeError as error:
+            raise InputError(f"{where} must be a run's manifest: {error}") from None
 
 
 def now() -> str:
@@ -43,81 +101,34 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def model_hashes(model: Path) -> dict[str, str]:
-    """SHA-256 of every file of the model's folder: weights, configuration, tokenizer, chat template, spec."""
-    return {path.name: sha256(path) for path in sorted(model.iterdir()) if path.is_file() and path.name[0] != "."}
+def new_manifest(folder: Path, model: Path) -> Manifest:
+    return Manifest(
+        created=now(),
+        status="measuring",
+        recipe_sha256=sha256(folder / "recipe.toml"),
+        model_sha256=model_hashes(model),
+        git=_git_state(),
+        python=platform.python_version(),
+        versions=versions(),
+        hardware=Hardware(
+            machine=platform.machine(),
+            system=platform.system(),
+            cores=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        ),
+    )
 
 
-def check_unchanged(manifest: dict[str, Any], model: Path) -> None:
-    """Raise InputError unless a run goes on with the model and the package versions that it was started with."""
-    found = model_hashes(model)
-    for name in sorted(found.keys() | manifest["model_sha256"].keys()):
-        if found.get(name) != manifest["model_sha256"].get(name):
-            raise InputError(f"model must be the one that the run was started with; {model / name} is another")
-    for name, version in versions().items():
-        began = manifest["versions"].get(name)
-        if version != began:
-            raise InputError(f"{name} must be {began}, with which the run was started, to go on with it; got {version}")
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    write_json(folder / NAME, manifest.to_json())
 
 
-def new_manifest(folder: Path, model: Path) -> dict[str, Any]:
-    return {
-        "created": now(),
-        "status": "measuring",
-        "recipe_sha256": sha256(folder / "recipe.toml"),
-        "model_sha256": model_hashes(model),
-        "git": _git_state(),
-        "python": platform.python_version(),
-        "versions": versions(),
-        "hardware": {
-            "machine": platform.machine(),
-            "system": platform.system(),
-            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        },
-    }
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path) -> Manifest:
     """The manifest of a run whose recipe is still the one it was made from."""
-    path, recipe = folder / "manifest.json", folder / "recipe.toml"
+    path, recipe = folder / NAME, folder / "recipe.toml"
     for file in (path, recipe):
         if not file.is_file():
             raise InputError(f"dir must be a run folder with a {file.name}, got {str(folder)!r}")
-    manifest = read_json(path)
-    for key in ("status", "recipe_sha256", "model_sha256", "versions"):
-        if key not in manifest:
-            raise InputError(f"{path} must have the key {key}")
-    if manifest["recipe_sha256"] != sha256(recipe):
+    manifest = Manifest.from_json(read_json(path), path)
+    if manifest.recipe_sha256 != sha256(recipe):
         raise InputError(f"dir must hold the recipe it was made from; {recipe} was edited")
     return manifest
-
-
-def checked_prediction(folder: Path) -> str:
-    """The SHA-256 of prediction.json, if it is the one that was written down before the arms were started."""
-    path, manifest = folder / "prediction.json", read_manifest(folder)
-    if "prediction_sha256" not in manifest or "prediction_written" not in manifest:
-        raise InputError(f"dir must hold a run with a prediction, got {str(folder)!r} (status: {manifest['status']})")
-    if not path.is_file():
-        raise InputError(f"dir must hold the prediction it was started with; {path} is missing")
-    digest, written = sha256(path), str(manifest["prediction_sha256"])
-    if digest != written:
-        raise InputError(
-            f"dir must hold the prediction it was started with; {path} was edited: its SHA-256 is {digest[:12]}…, the"
-            f" one written down before the run {written[:12]}…"
-        )
-    if read_json(path).get("recipe_sha256") != manifest["recipe_sha256"]:
-        raise InputError(f"dir must hold the recipe that was predicted; {folder / 'recipe.toml'} is another")
-    return digest
-
-
-def check_cells(folder: Path, manifest: dict[str, Any]) -> None:
-    """Raise InputError if a cell is not as it was when the run was completed; one that is gone can be trained again."""
-    for name, digest in manifest.get("cells_sha256", {}).items():
-        file = folder / name
-        if file.is_file() and sha256(file) != digest:
-            raise InputError(f"dir must hold the cells that were trained; {file} was changed afterwards")
-
-
-def update_manifest(folder: Path, **changes: Any) -> None:
-    path = folder / "manifest.json"
-    write_json(path, read_json(path) | changes)

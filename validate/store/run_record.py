@@ -1,10 +1,8 @@
-"""A finished run, read back from its folder after checking that its prediction came first and that it is whole."""
+"""A finished run, or its frozen form, read back after checking that its prediction came first and that it is whole."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +10,18 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from clipbias.common.errors import InputError
-from clipbias.common.files import read_json, read_parquet
+from clipbias.common.files import read_parquet
+from clipbias.validate.organism.spec import OrganismSpec
+from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.recipe.recipe import Recipe, load_recipe
 
 from .layout import Cell, arm_cells, read_cells
-from .manifest import check_cells, checked_prediction, read_manifest
+from .manifest import Manifest, read_manifest
+from .verify import check_complete, check_files, check_order, checked_prediction
 
+Array = NDArray[np.float64]
 UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be clipped and dilute every clip fraction
+SHOWN = 3  # completions of the last phase
 
 COLUMNS = (
     "log_odds", "share", "first_token_entropy", "token_entropy", "rollout_share", "accuracy",
@@ -26,54 +29,88 @@ COLUMNS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ClipCounts:
     """Per seed and mini-batch, over all phases: [seeds, M] counts of tokens, and of those clipped low and high."""
 
-    tokens: NDArray[np.float64]
-    low: NDArray[np.float64]
-    high: NDArray[np.float64]
+    tokens: Array
+    low: Array
+    high: Array
 
 
-@dataclass(frozen=True, slots=True)
-class ArmData:
-    """Measured curves [seeds, phases + 1] by column name (NaN where not measured), and clip events."""
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TokenRecord:
+    """Of all tokens and of each answer's first, which decides an organism's strategy. largest_log_ratio [M]: over
+    seeds, phases and tokens. undecided_tokens: share of all tokens whose old probability is below 0.9;
+    undecided_clipped: share of those that are clipped, over all mini-batches."""
 
-    curves: dict[str, NDArray[np.float64]]
     all_tokens: ClipCounts
     strategy_token: ClipCounts
-    largest_log_ratio: NDArray[np.float64]  # [M] over seeds, phases and tokens
-    undecided_tokens: float  # share of all tokens whose old probability is below 0.9
-    undecided_clipped: float  # share of those that are clipped, over all mini-batches
-    samples: list[dict[str, Any]]  # a few completions of the last phase
+    largest_log_ratio: Array
+    undecided_tokens: float
+    undecided_clipped: float
 
 
-@dataclass(frozen=True, slots=True)
-class RunData:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A completion of the last phase: what was asked, what is right, and what was said."""
+
+    problem: str
+    answer: int | str
+    text: str
+    uses_strategy: bool
+    correct: bool
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArmRecord:
+    """curves [seeds, phases + 1] by column of COLUMNS, NaN where nothing was measured. tokens and samples: None and
+    empty in the frozen form, which has the tables of `RunRecord` instead."""
+
+    curves: dict[str, Array]
+    tokens: TokenRecord | None = None
+    samples: tuple[Sample, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RunRecord:
+    """name: of its folder. seeds: ascending. spec: of an organism, and tables: `frozen.TABLES` but the curves; both in
+    the frozen form only."""
+
+    name: str
     folder: Path
     recipe: Recipe
-    manifest: dict[str, Any]
-    prediction: dict[str, Any]
-    seeds: tuple[int, ...]  # ascending
-    arms: dict[str, ArmData]
+    manifest: Manifest
+    prediction: Prediction
+    seeds: tuple[int, ...]
+    arms: dict[str, ArmRecord]
+    spec: OrganismSpec | None = None
+    tables: dict[str, pa.Table] = field(default_factory=dict)
+
+    @property
+    def organism(self) -> str:
+        return Path(self.recipe.model.organism or self.recipe.model.path or "").stem
+
+    def tokens(self, arm: str) -> TokenRecord:
+        found = self.arms[arm].tokens
+        if found is None:
+            raise InputError(f"dir must hold a run with its cells, not its frozen form, got {str(self.folder)!r}")
+        return found
+
+    def rows(self, table: str, **values: str | int | bool) -> pa.Table:
+        """The rows of a table in which the named columns have these values."""
+        found = self.tables[table]
+        for name, value in values.items():
+            found = found.filter(pc.equal(found[name], value))
+        return found
 
 
-def _time(written: str, where: Path) -> datetime:
-    try:
-        return datetime.fromisoformat(written).astimezone()
-    except ValueError:
-        raise InputError(f"{where} must hold a time in ISO 8601, got {written!r}") from None
-
-
-def check_order(folder: Path, cells: Sequence[Cell], written: str) -> None:
-    """Raise InputError unless every cell was started after the prediction had been written."""
-    predicted = _time(written, folder / "manifest.json")
-    for cell in cells:
-        started = read_parquet(cell.part("metrics"))[1]["started"]
-        if _time(started, cell.part("metrics")) < predicted:
-            raise InputError(
-                f"dir must hold a prediction older than its cells; {cell.part('metrics')} was started before it"
-            )
+def curves_of(rows: pa.Table, seeds: Sequence[int], phases: int) -> dict[str, Array]:
+    """One arm's curves. rows: of `metrics`, one for each seed and phase from 0 on, with the columns seed and phase."""
+    ordered = rows.sort_by([("seed", "ascending"), ("phase", "ascending")])
+    shape = (len(seeds), phases + 1)
+    return {name: ordered[name].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape) for name in COLUMNS}
 
 
 def _counts(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> ClipCounts:
@@ -81,53 +118,70 @@ def _counts(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> ClipC
     index = seed * minibatches + tokens["minibatch"].to_numpy()
     clipped = tokens["clipped"].to_numpy()
 
-    def count(weights: NDArray[Any] | None) -> NDArray[np.float64]:
+    def count(weights: NDArray[np.bool_] | None) -> Array:
         totals = np.bincount(index, weights=weights, minlength=len(seeds) * minibatches)
         return totals.reshape(len(seeds), minibatches).astype(np.float64)
 
     return ClipCounts(count(None), count(clipped < 0), count(clipped > 0))
 
 
-def _read_arm(cells: Sequence[Cell]) -> ArmData:
-    """cells: one arm's, in ascending order of seeds."""
-    training, seeds = cells[0].arm.training(cells[0].recipe.training), tuple(cell.seed for cell in cells)
-    metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
-    shape = (len(seeds), training.phases + 1)
-    curves = {name: metrics[name].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape) for name in COLUMNS}
-    tokens = read_cells(cells, "tokens")
-    minibatches = training.minibatches
+def _token_record(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> TokenRecord:
     largest = np.zeros(minibatches)
     np.maximum.at(largest, tokens["minibatch"].to_numpy(), np.abs(tokens["log_ratio"].to_numpy()))
-    first = tokens.filter(pc.equal(tokens["position"], 0))
     undecided = tokens["old_log_prob"].to_numpy() < np.log(UNDECIDED)
     clipped = tokens["clipped"].to_numpy() != 0
-    samples = read_cells(cells[:1], "samples")
-    last = samples.filter(pc.equal(samples["phase"], training.phases - 1))
-    return ArmData(
-        curves=curves,
+    return TokenRecord(
         all_tokens=_counts(tokens, seeds, minibatches),
-        strategy_token=_counts(first, seeds, minibatches),
+        strategy_token=_counts(tokens.filter(pc.equal(tokens["position"], 0)), seeds, minibatches),
         largest_log_ratio=largest,
         undecided_tokens=float(undecided.mean()),
         undecided_clipped=float(clipped[undecided].mean()) if undecided.any() else 0.0,
-        samples=last.sort_by([("slot", "ascending"), ("sample", "ascending")]).slice(0, 3).to_pylist(),
     )
 
 
-def read_run(folder: Path) -> RunData:
-    """Everything the report needs; InputError where the folder is no whole run or its prediction cannot be trusted."""
-    digest = checked_prediction(folder)
-    recipe, manifest = load_recipe(folder / "recipe.toml"), read_manifest(folder)
-    cells = sorted(arm_cells(folder, recipe, digest), key=lambda cell: cell.seed)
+def _samples(rows: pa.Table, phase: int) -> tuple[Sample, ...]:
+    last = rows.filter(pc.equal(rows["phase"], phase)).sort_by([("slot", "ascending"), ("sample", "ascending")])
+    names = [column.name for column in fields(Sample)]
+    return tuple(Sample(**row) for row in last.slice(0, SHOWN).select(names).to_pylist())
+
+
+def _read_arm(cells: Sequence[Cell]) -> ArmRecord:
+    """cells: one arm's, in ascending order of seeds."""
+    training, seeds = cells[0].arm.training(cells[0].recipe.training), tuple(cell.seed for cell in cells)
+    return ArmRecord(
+        curves=curves_of(read_cells(cells, "metrics"), seeds, training.phases),
+        tokens=_token_record(read_cells(cells, "tokens"), seeds, training.minibatches),
+        samples=_samples(read_cells(cells[:1], "samples"), training.phases - 1),
+    )
+
+
+def whole_cells(folder: Path, recipe: Recipe, manifest: Manifest) -> list[Cell]:
+    """The cells of a run that was finished, in ascending order of seeds, checked: all there, as they were trained, and
+    started after the prediction had been written. Raises InputError."""
+    cells = sorted(arm_cells(folder, recipe, manifest.prediction_sha256 or ""), key=lambda cell: cell.seed)
     missing = [cell.part(kind) for cell in cells for kind in cell.kinds if not cell.part(kind).is_file()]
     if missing:
         raise InputError(
             f"dir must hold all {len(cells)} cells (arm and seed) of its recipe, {missing[0]} is missing: resume it"
         )
-    if manifest["status"] != "complete":
-        raise InputError(f"dir must hold a run that was finished, this one is {manifest['status']}: resume the run")
-    check_cells(folder, manifest)
-    check_order(folder, cells, str(manifest["prediction_written"]))
-    arms = {arm.name: _read_arm([cell for cell in cells if cell.arm == arm]) for arm in recipe.arm}
-    seeds = tuple(sorted({cell.seed for cell in cells}))
-    return RunData(folder, recipe, manifest, read_json(folder / "prediction.json"), seeds, arms)
+    check_complete(folder, manifest, recipe)
+    check_files(folder, manifest.cells_sha256 or {})
+    metrics = [cell.part("metrics") for cell in cells]
+    check_order(folder, manifest, ((read_parquet(file)[1]["started"], file) for file in metrics))
+    return cells
+
+
+def read_run(folder: Path) -> RunRecord:
+    """A run with all its cells; InputError where the folder is no whole run or its prediction cannot be trusted."""
+    manifest = read_manifest(folder)
+    recipe, prediction = load_recipe(folder / "recipe.toml"), checked_prediction(folder, manifest)
+    cells = whole_cells(folder, recipe, manifest)
+    return RunRecord(
+        name=folder.name,
+        folder=folder,
+        recipe=recipe,
+        manifest=manifest,
+        prediction=prediction,
+        seeds=tuple(sorted({cell.seed for cell in cells})),
+        arms={arm.name: _read_arm([cell for cell in cells if cell.arm == arm]) for arm in recipe.arm},
+    )

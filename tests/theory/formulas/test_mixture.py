@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clipbias.theory.formulas.mixture import gain_parts, mixture_accuracy, partial_contributions
+from clipbias.theory.formulas.mixture import gain_parts, mixture_accuracy, moved_accuracy, partial_contributions
 
 # (n, right before, right after) for code→code, code→language, language→code, language→language
 SWITCHES = {
@@ -63,3 +63,12 @@ def test_errors_name_the_field() -> None:
         mixture_accuracy((0.5, 0.5), (0.5, 1.5))
     with pytest.raises(ValueError, match="correct_after must differ"):
         partial_contributions([1, 2], [2, 1])
+
+
+def test_a_moved_share_is_the_mixture_of_two_strategies() -> None:
+    shares, accuracies = np.linspace(0.1, 0.95, 7), (0.8, 0.3)
+    mixed = [mixture_accuracy((share, 1 - share), accuracies) for share in shares]
+    np.testing.assert_allclose(moved_accuracy(mixed[0], shares, 0.8 - 0.3), mixed, atol=1e-15)
+    read_elsewhere = moved_accuracy(0.5, shares - 0.05, 0.8 - 0.3)  # only changes of the share count
+    np.testing.assert_allclose(read_elsewhere - 0.5, np.array(mixed) - mixed[0], atol=1e-15)
+    assert abs(moved_accuracy(mixed[0], shares, 0.4)[-1] - mixed[-1]) > 0.05  # negative control

@@ -4,22 +4,25 @@ import numpy as np
 import pytest
 
 from clipbias.validate.judge.scores import ArmScore, clip_fractions, score_arm
+from clipbias.validate.predict.prediction import Band, ClipFractions
 from clipbias.validate.report.words import arm_verdict
 from clipbias.validate.store.run_record import ClipCounts
 
-LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95]
+LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 Z = np.array([-1.6449, -0.6745, 0.0, 0.6745, 1.6449])
 
 
-def claim(phases: int, drift: float, std: float) -> dict[str, object]:
+def claim(phases: int, drift: float, std: float) -> Band:
     t = np.arange(phases + 1)
     mean, spread = 0.6 + drift * t, std * np.sqrt(t)
-    return {
-        "log_odds_quantiles": (mean[:, None] + spread[:, None] * Z).tolist(),
-        "log_odds_mean": mean.tolist(),
-        "log_odds_std": spread.tolist(),
-        "start_stderr": 0.0,
-    }
+    return Band(
+        log_odds_quantiles=mean[:, None] + spread[:, None] * Z,
+        log_odds_mean=mean,
+        log_odds_std=spread,
+        start_stderr=0.0,
+        share_mean=mean,
+        strategy_entropy_mean=mean,
+    )
 
 
 def walks(seeds: int, phases: int, drift: float, std: float, seed: int) -> np.ndarray:
@@ -70,7 +73,7 @@ def test_a_direction_is_predicted_only_beyond_the_error_of_the_mean() -> None:
 
 def test_clip_fractions_are_shares_of_tokens() -> None:
     counts = ClipCounts(np.full((3, 2), 200.0), np.array([[0, 2], [0, 4], [0, 6.0]]), np.zeros((3, 2)))
-    fractions = clip_fractions(counts, [0.0, 0.01], [0.0, 0.02])
+    fractions = clip_fractions(counts, ClipFractions(low=np.array([0.0, 0.01]), high=np.array([0.0, 0.02])))
     assert fractions.low == pytest.approx([0.0, 0.02])
     assert fractions.low_stderr[1] == pytest.approx(0.01 / math.sqrt(3))
     assert fractions.high == [0.0, 0.0]

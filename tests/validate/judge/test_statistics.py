@@ -17,6 +17,7 @@ from clipbias.validate.judge.statistics import (
     quantile_scores,
     spread_pvalue,
 )
+from clipbias.validate.predict.prediction import Band
 
 LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95]
 SPREAD_ERROR = 0.114  # as in the shipped experiment, a pilot of 12 seeds
@@ -96,9 +97,9 @@ def test_the_true_band_scores_better_than_any_other() -> None:
     true = quantile_score(log_odds, spread, LEVELS)
     for other in (2 * spread, spread / 2, spread + 0.1, 0 * spread):
         assert interval(true - quantile_score(log_odds, other, LEVELS)).high < 0
-    walk = {"log_odds_quantiles": (2 * spread).tolist()}
-    claim = {"log_odds_quantiles": spread.tolist(), "log_odds_mean": [0.0] * 11, "without_momentum": walk}
-    scores = quantile_scores(log_odds, claim, LEVELS)
+    shape = dict.fromkeys(("log_odds_mean", "log_odds_std", "share_mean", "strategy_entropy_mean"), np.zeros(11))
+    bands = [Band(log_odds_quantiles=width * spread, start_stderr=0.0, **shape) for width in (1, 2)]
+    scores = quantile_scores(log_odds, *bands, LEVELS)
     assert scores.prediction == interval(true)
     assert scores.against_without_momentum.high < 0
     assert scores.against_nothing.mean == pytest.approx(scores.prediction.mean - scores.nothing.mean)

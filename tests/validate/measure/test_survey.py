@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from clipbias.common.errors import InputError
+from clipbias.validate.measure.payment import payment
 from clipbias.validate.measure.survey import (
     chosen_problems,
     has_survey,
-    payment,
     read_survey,
     survey_file,
     write_survey,

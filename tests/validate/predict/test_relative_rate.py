@@ -8,7 +8,7 @@ from clipbias.simulate.compiled.tabular import simulate
 from clipbias.simulate.update_rule import Adam
 from clipbias.simulate.update_rule import Training as Optimization
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.validate.predict.predict import relative_rate
+from clipbias.validate.predict.rates import relative_rate
 from clipbias.validate.recipe.arm import Training
 
 SMALL = 0.1  # a rate at which spreads grow in proportion

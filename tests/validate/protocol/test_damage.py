@@ -130,7 +130,7 @@ def test_a_prediction_younger_than_its_run_is_refused(folder: Path, tmp_path: Pa
         (exchanged_and_sealed, "must be of seed"),
         (no_time, "manifest.json must hold a time in ISO 8601, got 'x'"),
         (not_finished, "a run that was finished, this one is training: resume the run"),
-        (empty_manifest, "manifest.json must have the key status"),
+        (empty_manifest, "manifest.json must have the keys created, status"),
         (broken_manifest, "manifest.json must be UTF-8"),
         (no_recipe, "a run folder with a recipe.toml"),
         (no_prediction, "prediction.json is missing"),

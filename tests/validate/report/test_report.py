@@ -14,17 +14,17 @@ from clipbias.validate.judge.compare import compare
 from clipbias.validate.judge.scores import score_arm
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.report import run_page as report
-from clipbias.validate.store.run_record import ArmData, RunData, read_run
+from clipbias.validate.store.run_record import ArmRecord, ClipCounts, RunRecord, read_run
 
 SEEDS = 12
 
 
 @pytest.fixture(scope="module")
-def run(finished_run: Path) -> RunData:
+def run(finished_run: Path) -> RunRecord:
     """The miniature run as if it had 12 seeds, all at the start and as skilled as at first, in every arm."""
     small = read_run(finished_run)
 
-    def still(arm: ArmData) -> ArmData:
+    def still(arm: ArmRecord) -> ArmRecord:
         curves = {name: np.repeat(values[:1], SEEDS, axis=0) for name, values in arm.curves.items()}
         for name in ("log_odds", "share"):
             curves[name][:] = curves[name][:, :1]
@@ -35,7 +35,7 @@ def run(finished_run: Path) -> RunData:
     return replace(small, seeds=tuple(range(1, SEEDS + 1)), arms=arms)
 
 
-def doctored(run: RunData, arm: str, **changes: np.ndarray) -> RunData:
+def doctored(run: RunRecord, arm: str, **changes: np.ndarray) -> RunRecord:
     """`arm` with the given log-odds or accuracy of its seeds in every phase after the first reading."""
     curves = {name: values.copy() for name, values in run.arms[arm].curves.items()}
     for name, values in changes.items():
@@ -50,23 +50,21 @@ def around(mean: float, spread: float) -> np.ndarray:
     return mean + spread * (values - values.mean()) / values.std(ddof=1)
 
 
-def claim(run: RunData, arm: str) -> tuple[float, float]:
-    predicted = run.prediction["arms"][arm]
-    return predicted["log_odds_mean"][-1], predicted["log_odds_std"][-1]
+def claim(run: RunRecord, arm: str) -> tuple[float, float]:
+    predicted = run.prediction.arms[arm].band
+    return float(predicted.log_odds_mean[-1]), float(predicted.log_odds_std[-1])
 
 
-def as_predicted(run: RunData) -> RunData:
+def as_predicted(run: RunRecord) -> RunRecord:
     """Every arm has the mean and the spread that were predicted, but for a little noise between the two."""
     clip = doctored(run, "clip", log_odds=around(*claim(run, "clip")))
     return doctored(clip, "no-clip", log_odds=around(*claim(run, "no-clip")) + around(0.0, 0.02)[::-1])
 
 
-def test_a_run_as_predicted(run: RunData) -> None:
+def test_a_run_as_predicted(run: RunRecord) -> None:
     result = compare(as_predicted(run))
     predicted, movement, clipping, _, prediction = result["answer"]
-    low, high = (
-        100 / (1 + np.exp(-np.array(run.prediction["arms"]["clip"]["log_odds_quantiles"][-1])[[0, -1]]))
-    ).round()
+    low, high = (100 / (1 + np.exp(-run.prediction.arms["clip"].band.log_odds_quantiles[-1][[0, -1]]))).round()
     assert predicted.startswith("Predicted beforehand: noise would spread the seeds, 90 % of them from")
     assert f"from {low:.0f} % to {high:.0f} % code in clip" in predicted
     assert "mean log-odds by +0.000 in clip" in predicted.replace("-0.000", "+0.000")
@@ -80,7 +78,7 @@ def test_a_run_as_predicted(run: RunData) -> None:
 
 
 @pytest.mark.parametrize(("sign", "moved", "effect"), [(1, "rose", "raised"), (-1, "fell", "lowered")])
-def test_a_clip_that_pushes(run: RunData, sign: int, moved: str, effect: str) -> None:
+def test_a_clip_that_pushes(run: RunRecord, sign: int, moved: str, effect: str) -> None:
     mean, std = claim(run, "clip")
     result = compare(doctored(as_predicted(run), "clip", log_odds=around(mean, std) + sign * around(3 * std, std / 5)))
     _, movement, clipping, _, prediction = result["answer"]
@@ -94,7 +92,7 @@ def test_a_clip_that_pushes(run: RunData, sign: int, moved: str, effect: str) ->
     assert "the prediction failed: the toy predicts" in result["verdicts"][2]
 
 
-def test_a_still_run_fails_for_its_band_is_too_wide(run: RunData) -> None:
+def test_a_still_run_fails_for_its_band_is_too_wide(run: RunRecord) -> None:
     """Coverage and mean are perfect, so only the spread can tell; and “nothing happens” scores better."""
     arm = compare(run)["arms"]["clip"]
     assert arm["score"]["inside"] == SEEDS
@@ -103,7 +101,7 @@ def test_a_still_run_fails_for_its_band_is_too_wide(run: RunData) -> None:
 
 
 def test_a_damaged_reference_is_named_wherever_it_is_compared_with(
-    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     damaged = doctored(as_predicted(run), "no-clip", accuracy=around(0.1, 0.01))
     result, page = rendered(damaged, tmp_path, monkeypatch)
@@ -114,7 +112,7 @@ def test_a_damaged_reference_is_named_wherever_it_is_compared_with(
     assert "damaged" not in rendered(as_predicted(run), tmp_path, monkeypatch)[1]
 
 
-def test_two_comparisons_are_corrected(run: RunData) -> None:
+def test_two_comparisons_are_corrected(run: RunRecord) -> None:
     """Two equal clipped arms whose difference to the third has p = 0.03: nothing after correction."""
     mean, std = claim(run, "clip")
     one = doctored(run, "no-clip", log_odds=around(mean, std))
@@ -124,7 +122,7 @@ def test_two_comparisons_are_corrected(run: RunData) -> None:
     assert single["pvalue"] == single["pvalue_holm"] == pytest.approx(0.03, abs=1e-4)
     assert "clipping raised" in single["verdict"]
     recipe = replace(one.recipe, arm=(*one.recipe.arm, Arm("again", 0.2, 0.2)))
-    prediction = one.prediction | {"arms": one.prediction["arms"] | {"again": one.prediction["arms"]["clip"]}}
+    prediction = replace(one.prediction, arms=one.prediction.arms | {"again": one.prediction.arms["clip"]})
     arms = pushed.arms | {"again": pushed.arms["clip"]}
     for pair in compare(replace(pushed, recipe=recipe, prediction=prediction, arms=arms))["paired"]:
         assert pair["pvalue_holm"] == pytest.approx(0.06, abs=2e-4)
@@ -132,15 +130,15 @@ def test_two_comparisons_are_corrected(run: RunData) -> None:
         assert "corrected for 2 comparisons p = 0.060" in pair["verdict"]
 
 
-def rendered(run: RunData, out: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], str]:
+def rendered(run: RunRecord, out: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[dict[str, Any], str]:
     monkeypatch.setattr(report, "read_run", lambda folder: run)
     written = report.write_report([run.folder], out / "report.html")
     assert json.loads((out / "report.json").read_text()) == written
     return written["runs"][0], (out / "report.html").read_text(encoding="utf-8")
 
 
-def only(*names: str) -> Callable[[RunData], RunData]:
-    def chosen(run: RunData) -> RunData:
+def only(*names: str) -> Callable[[RunRecord], RunRecord]:
+    def chosen(run: RunRecord) -> RunRecord:
         recipe = replace(run.recipe, arm=tuple(arm for arm in run.recipe.arm if arm.name in names))
         return replace(run, recipe=recipe, arms={name: run.arms[name] for name in names})
 
@@ -156,7 +154,7 @@ def only(*names: str) -> Callable[[RunData], RunData]:
     ],
 )
 def test_the_page_of_other_arms(
-    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, figures: int, words: str
+    run: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, figures: int, words: str
 ) -> None:
     _, page = rendered(change(run), tmp_path, monkeypatch)
     assert page.count("<img") == figures
@@ -164,11 +162,12 @@ def test_the_page_of_other_arms(
 
 
 def test_a_clip_that_did_nothing_is_said_and_not_drawn(
-    run: RunData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: RunRecord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts = run.arms["clip"].all_tokens
+    counts = run.tokens("clip").all_tokens
     none = replace(counts, low=0 * counts.low, high=0 * counts.high)
-    unclipped = replace(run.arms["clip"], all_tokens=none, strategy_token=none)
+    tokens = replace(run.tokens("clip"), all_tokens=none, strategy_token=none)
+    unclipped = replace(run.arms["clip"], tokens=tokens)
     _, page = rendered(replace(run, arms=run.arms | {"clip": unclipped}), tmp_path, monkeypatch)
     assert f"Clipped of all tokens: clip 0 of\n{int(counts.tokens.sum()):,}" in page
     assert 'by mini-batch" src' not in page
@@ -181,23 +180,28 @@ def test_few_seeds_are_said(finished_run: Path) -> None:
     assert result["arm_correlation"] is None
 
 
-def test_whether_the_clip_met_the_strategy_is_said_on_top(run: RunData) -> None:
+def with_strategy_token(run: RunRecord, counts: ClipCounts) -> RunRecord:
+    arm = replace(run.arms["clip"], tokens=replace(run.tokens("clip"), strategy_token=counts))
+    return replace(run, arms=run.arms | {"clip": arm})
+
+
+def test_whether_the_clip_met_the_strategy_is_said_on_top(run: RunRecord) -> None:
     """Twelve copies of the miniature's two seeds: nothing was clipped; then three tokens were."""
-    arm = run.arms["clip"]
-    none = replace(arm.strategy_token, low=0 * arm.strategy_token.low, high=0 * arm.strategy_token.high)
-    quiet = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=none)})
+    tokens = run.tokens("clip")
+    none = replace(tokens.strategy_token, low=0 * tokens.strategy_token.low, high=0 * tokens.strategy_token.high)
+    quiet = with_strategy_token(run, none)
     met = replace(none, low=none.low + np.eye(*none.low.shape))
-    loud = replace(run, arms=run.arms | {"clip": replace(arm, strategy_token=met)})
+    loud = with_strategy_token(run, met)
     assert any("was ever clipped (0 of 48)" in line and "not tested here" in line for line in compare(quiet)["answer"])
     assert any("2 of 48 were clipped" in line for line in compare(loud)["answer"])
 
 
-def test_a_predicted_clip_drift_is_what_the_difference_is_held_to(run: RunData) -> None:
+def test_a_predicted_clip_drift_is_what_the_difference_is_held_to(run: RunRecord) -> None:
     """The toy claims +0.5 for the clip: arms that differ by +0.5 hold it; that do not, or by −0.5, fail it."""
-    arms = {name: dict(entry) for name, entry in run.prediction["arms"].items()}
-    base = arms["no-clip"]["log_odds_mean"]
-    arms["clip"]["log_odds_mean"] = [*base[:-1], base[-1] + 0.5]
-    claimed = replace(run, prediction=run.prediction | {"arms": arms})
+    arms = run.prediction.arms
+    moved_mean = arms["no-clip"].band.log_odds_mean + 0.5 * np.eye(4)[-1]
+    moved_clip = replace(arms["clip"], band=replace(arms["clip"].band, log_odds_mean=moved_mean))
+    claimed = replace(run, prediction=replace(run.prediction, arms=arms | {"clip": moved_clip}))
     start = claim(claimed, "no-clip")[0]
     held = {}
     for moved in (0.5, 0.0, -0.5):
@@ -209,11 +213,11 @@ def test_a_predicted_clip_drift_is_what_the_difference_is_held_to(run: RunData) 
     assert held == {0.5: True, 0.0: False, -0.5: False}
 
 
-def test_an_uncertain_start_makes_the_mean_less_certain(run: RunData) -> None:
-    predicted = dict(run.prediction["arms"]["clip"])
+def test_an_uncertain_start_makes_the_mean_less_certain(run: RunRecord) -> None:
+    predicted = run.prediction.arms["clip"].band
     curves = np.repeat(around(claim(run, "clip")[0] + 0.3, 0.1)[:, None], 4, axis=1)
-    levels, stderr = run.prediction["levels"], predicted["log_odds_std"][-1] / np.sqrt(SEEDS)
-    sure = score_arm("clip", curves, predicted | {"start_stderr": 0.0}, levels, 0.1)
-    unsure = score_arm("clip", curves, predicted | {"start_stderr": 0.4}, levels, 0.1)
+    levels, stderr = run.prediction.levels, predicted.log_odds_std[-1] / np.sqrt(SEEDS)
+    sure = score_arm("clip", curves, replace(predicted, start_stderr=0.0), levels, 0.1)
+    unsure = score_arm("clip", curves, replace(predicted, start_stderr=0.4), levels, 0.1)
     assert sure.mean_z == pytest.approx(0.3 / stderr)
     assert unsure.mean_z == pytest.approx(0.3 / np.hypot(stderr, 0.4))

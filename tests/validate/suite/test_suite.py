@@ -12,10 +12,13 @@ from clipbias.cli.validate import validate
 from clipbias.common.errors import InputError
 from clipbias.common.files import sha256
 from clipbias.validate.judge.clipping import probability_findings
+from clipbias.validate.measure.payment import Payment
+from clipbias.validate.predict.prediction import Parts
 from clipbias.validate.protocol.plan import quick, read_plan
 from clipbias.validate.protocol.suite import run_suite
 from clipbias.validate.report.suite_page import write_page
-from clipbias.validate.store.frozen import Frozen, read_frozen
+from clipbias.validate.store.frozen import read_frozen
+from clipbias.validate.store.run_record import RunRecord
 
 
 def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: Path) -> None:
@@ -45,16 +48,22 @@ def test_without_any_pay_no_weight_moves(finished: Path) -> None:
 
 
 def test_claims_say_what_each_reward_pays(finished: Path) -> None:
-    arms = read_frozen(finished / "rewards-mini").prediction["arms"]
-    assert arms["python"]["payment"]["with_strategy"] > 0.5  # so short a pretraining does not always spell it
-    assert arms["python"]["payment"]["without"] < 0.1
-    assert arms["python"]["log_odds_mean"][0] < arms["format"]["log_odds_mean"][0]  # a story turns code off
-    assert arms["python"]["parts"]["selection"] > 0
-    assert arms["random"]["payment"]["overall"] == 0.5
-    assert arms["random"]["parts"]["selection"] == 0.0
+    arms = read_frozen(finished / "rewards-mini").prediction.arms
+    paid, parts = arms["python"].payment, arms["python"].parts
+    assert paid is not None
+    assert parts is not None
+    assert paid.with_strategy > 0.5  # so short a pretraining does not always spell it
+    assert paid.without < 0.1
+    starts = [arms[name].band.log_odds_mean[0] for name in ("python", "format")]
+    assert starts[0] < starts[1]  # a story turns code off
+    assert parts.selection > 0
+    assert arms["random"].payment == Payment(0.5, 0.0, 0.5, 0.0, 0.5)
     for claim in arms.values():
-        middle = claim["parts"]["selection"] + claim["parts"]["clip"] + claim["parts"]["noise"]
-        assert middle == pytest.approx(claim["share_mean"][-1] - claim["share_mean"][0], abs=0.01)
+        assert claim.parts is not None
+        middle = claim.parts.selection + claim.parts.clip + claim.parts.noise
+        share = claim.band.share_mean
+        assert middle == pytest.approx(share[-1] - share[0], abs=0.01)
+    assert arms["random"].parts == Parts(arms["random"].parts.noise, 0.0, arms["random"].parts.clip)
 
 
 def test_a_frozen_suite_is_not_run_again_and_says_the_same(finished: Path, plan: Path, tmp_path: Path) -> None:
@@ -70,23 +79,31 @@ def test_a_frozen_suite_is_not_run_again_and_says_the_same(finished: Path, plan:
         assert (tmp_path / "results" / path.relative_to(finished)).read_bytes() == content, path
 
 
-@pytest.mark.parametrize("name", ["curves.parquet", "prediction.json", "recipe.toml", "spec.toml"])
-def test_a_changed_result_is_refused(finished: Path, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("curves.parquet", "curves.parquet was changed afterwards"),
+        ("prediction.json", "prediction.json was edited"),
+        ("recipe.toml", "recipe.toml was edited"),
+        ("spec.toml", "spec.toml was changed afterwards"),
+    ],
+)
+def test_a_changed_result_is_refused(finished: Path, tmp_path: Path, name: str, words: str) -> None:
     shutil.copytree(finished / "clip-mini", tmp_path / "clip-mini")
     file = tmp_path / "clip-mini" / name
     file.write_bytes(file.read_bytes() + b"\n")
-    with pytest.raises(InputError, match=f"{name} must be as it was frozen"):
+    with pytest.raises(InputError, match=words):
         read_frozen(tmp_path / "clip-mini")
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"status": "training"}, "something is missing"),
+        ({"status": "training"}, "a run that was finished, this one is training"),
         ({"prediction_written": "2099-01-01T00:00:00+00:00"}, "must hold a prediction older than its cells"),
-        ({"seeds": [2000000001, 2000000002]}, "its seeds are not the prediction's"),
-        ({"frozen_sha256": {}}, "something is missing"),
-        ({"model_sha256": None}, "something is missing"),
+        ({"seeds": [2000000001, 2000000002]}, "the seeds that the prediction decides"),
+        ({"frozen_sha256": {}}, "all that was frozen; .*answers.parquet is missing"),
+        ({"model_sha256": None}, "must have the keys model_sha256"),
     ],
 )
 def test_a_changed_manifest_is_refused(finished: Path, tmp_path: Path, change: dict, message: str) -> None:
@@ -182,7 +199,7 @@ def test_a_rising_token_probability_is_judged_by_its_interval(finished: Path) ->
     run = read_frozen(finished / "clip-mini")
     shape = (len(run.seeds), 3)
 
-    def with_curves(**levels: list[float]) -> Frozen:
+    def with_curves(**levels: list[float]) -> RunRecord:
         arms = {
             name: replace(arm, curves=arm.curves | {"token_prob": np.resize(levels.get(name, [0.5] * 6), shape)})
             for name, arm in run.arms.items()

@@ -54,7 +54,7 @@ def by_tenth(found: pa.Table, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["low", "high", "push"])
 def test_mini_batch_two_predicts_the_later_ones(cell: Cell, name: str) -> None:
-    found = tenth_counts(tokens(cell, momentum=cell.recipe.training.adam_beta1), cell)
+    found = tenth_counts(tokens(cell, momentum=cell.recipe.training.adam_beta1), cell.arm, cell.recipe.training)
     per_reference = (found[f"{name}_expected"].to_numpy() / found["reference"].to_numpy()).reshape(TENTHS, -1)[:, 2:]
     count = found["tokens"].to_numpy().reshape(TENTHS, -1)[:, 2:]
     expected, measured = (per_reference * count).sum(axis=1), by_tenth(found, name)
@@ -64,14 +64,14 @@ def test_mini_batch_two_predicts_the_later_ones(cell: Cell, name: str) -> None:
 
 def test_without_momentum_the_claim_fails(cell: Cell) -> None:
     """Negative control: tokens that walk without momentum are clipped far less."""
-    found = tenth_counts(tokens(cell, momentum=0.0), cell)
+    found = tenth_counts(tokens(cell, momentum=0.0), cell.arm, cell.recipe.training)
     per_reference = (found["low_expected"].to_numpy() / found["reference"].to_numpy()).reshape(TENTHS, -1)[:, 2:]
     count = found["tokens"].to_numpy().reshape(TENTHS, -1)[:, 2:]
     assert (per_reference * count)[:5].sum() > 1.3 * by_tenth(found, "low")[:5].sum()
 
 
 def test_nothing_is_clipped_in_the_first_mini_batch(cell: Cell) -> None:
-    found = tenth_counts(tokens(cell, momentum=0.9), cell)
+    found = tenth_counts(tokens(cell, momentum=0.9), cell.arm, cell.recipe.training)
     first = found.filter(pa.compute.equal(found["minibatch"], 0))
     for name in ("low", "high", "push", "low_expected", "high_expected", "push_expected"):
         assert not any(first[name].to_pylist())

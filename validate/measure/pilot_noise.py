@@ -5,41 +5,49 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from clipbias.common.errors import check
-from clipbias.theory.formulas.momentum import effective_share, loudness, summed_noise, summed_noise_from_rest
+from clipbias.theory.formulas.momentum import (
+    effective_share,
+    loudness,
+    phase_correlation,
+    summed_noise,
+    summed_noise_from_rest,
+)
+
+from .start import counting_variance
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
-    """Standard deviation of the log-odds' change over one unclipped phase long after the optimizer's start: `value`,
-    with relative error relative_stderr.
-
-    mean and mean_stderr are those of the change itself, which the theory says is 0; autocorrelation is that of
-    neighbouring phases, to be compared with `theory.momentum.phase_correlation`.
-    """
+class PilotNoise:
+    """What the unclipped pilot measured. value: standard deviation of the log-odds' change over one phase, long after
+    the optimizer's start, with its relative error; mean ± mean_stderr of the change, which the theory says is 0;
+    autocorrelation of neighbouring phases and what momentum predicts for it; stderr: of the value; noise_floor: the
+    largest |log ratio| in first mini-batches, where it should be 0."""
 
     value: float
     relative_stderr: float
     mean: float
     mean_stderr: float
     autocorrelation: float
+    stderr: float
+    seeds: int
+    autocorrelation_predicted: float
+    noise_floor: float
 
 
-def counting_variance(log_odds: NDArray[np.float64] | float, samples: int | None) -> NDArray[np.float64]:
-    """Variance 1/(n p(1−p)) of log-odds counted in n answers; 0 where the share was read exactly."""
-    p = expit(np.asarray(log_odds, dtype=np.float64))
-    return np.zeros_like(p) if samples is None else 1.0 / (samples * p * (1.0 - p))
-
-
-def spread_of(
-    log_odds: NDArray[np.float64], momentum: float, minibatches: int, burn_in: int, samples: int | None = None
-) -> Spread:
+def pilot_noise(
+    log_odds: NDArray[np.float64],
+    momentum: float,
+    minibatches: int,
+    burn_in: int,
+    samples: int | None = None,
+    noise_floor: float = 0.0,
+) -> PilotNoise:
     """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases; `samples`: answers behind each (None: exact).
 
-    The optimizer is louder after its start from rest: the change over phase t has L_t·s² (`theory.momentum.loudness`),
-    so that changes are divided by √L_t. Their variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·
+    The optimizer is louder after its start from rest: the change over phase t has L_t·s² (`momentum.loudness`), so
+    that changes are divided by √L_t. Their variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·
     `effective_share` since momentum makes neighbouring phases correlate. Counting adds twice its variance c to a
     change: s² = v − 2c·mean(1/L_t), but never less than the standard error: what the pilot cannot resolve is taken to
     be as large as what could hide in it. The error of the mean change is that of the sum over all phases, S₀.
@@ -57,10 +65,15 @@ def spread_of(
     lagged = float((centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()) if phases > 1 else 0.0
     summed = summed_noise_from_rest(momentum, minibatches * (burn_in + phases), minibatches * burn_in)
     whole = variance * summed / summed_noise(momentum, minibatches) + counted
-    return Spread(
-        value=math.sqrt(variance),
-        relative_stderr=0.5 * stderr / variance,
+    value, relative_stderr = math.sqrt(variance), 0.5 * stderr / variance
+    return PilotNoise(
+        value=value,
+        relative_stderr=relative_stderr,
         mean=float(change.mean()),
         mean_stderr=math.sqrt(whole / seeds) / phases,
         autocorrelation=lagged,
+        stderr=value * relative_stderr,
+        seeds=seeds,
+        autocorrelation_predicted=phase_correlation(momentum, minibatches),
+        noise_floor=noise_floor,
     )

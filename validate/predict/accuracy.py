@@ -1,0 +1,13 @@
+"""Accuracy on held-out problems if only the strategy's share moves."""
+
+from clipbias.theory.formulas.mixture import moved_accuracy
+from clipbias.validate.measure.answer_rates import UntrainedRates
+
+from .prediction import Array
+
+
+def accuracy_mean(share_mean: Array, known: UntrainedRates) -> Array:
+    """After 0…T phases, from the mean shares [T + 1] and what the untrained model's answers to the style are worth."""
+    seen = known.accuracy_with is not None and known.accuracy_without is not None
+    contrast = known.accuracy_with - known.accuracy_without if seen else 0.0  # one never seen explains nothing
+    return moved_accuracy(known.accuracy, share_mean, contrast)
