@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binom
+
+from clipbias.theory.formulas.binomial import binomial_pmf
 
 from .stream import MAX_TABLE, SIXTEEN, Array, Words, alias_row, compiled, draw
 
@@ -91,13 +92,13 @@ def pattern_rows(prob: float, success: Array, plus: Array, minus: Array) -> Patt
         return Patterns(none, none, none, np.empty((0, 3)), none)
     first, k1, k2 = np.indices((size + 1,) * 3).reshape(3, -1)
     first, k1, k2 = (of[(k1 <= first) & (k2 <= size - first)] for of in (first, k1, k2))
-    given = binom.pmf(k1, first, success[0]) * binom.pmf(k2, size - first, success[1])
+    given = binomial_pmf(k1, first, success[0]) * binomial_pmf(k2, size - first, success[1])
     likely = np.lexsort((-given, first))  # what is drawn often shares cache lines
     first, k1, k2, given = first[likely], k1[likely], k2[likely], given[likely]
     m = k1 + k2
     speaks = (m > 0) & (m < size)
     row = np.empty(1 << (len(m) - 1).bit_length(), np.uint64)
-    alias_row(binom.pmf(first, size, prob) * given, row)
+    alias_row(binomial_pmf(first, size, prob) * given, row)
     values, counts = np.zeros((len(row), 3)), np.zeros(len(row), np.uint64)
     values[: len(m)] = np.stack([plus[m] * k1, plus[m] * k2, minus[m] * (first - k1)], axis=1)
     counts[: len(m)] = speaks * (k1 + (k2 << 16) + (first - k1 << 32) + (size - first - k2 << 48)).astype(np.uint64)

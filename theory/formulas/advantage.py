@@ -5,9 +5,10 @@ from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
 
 from clipbias.theory.setup import LARGEST_GROUP, Scale
+
+from .binomial import binomial_pmf
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ def rewarded_law(group_size: int, success_prob: float) -> NDArray[np.float64]:
     """P(m rewarded of G), m ~ Bin(G, γ); array [G + 1]."""
     if not 0.0 <= success_prob <= 1.0:
         raise ValueError(f"success_prob must be in [0, 1], got {success_prob}")
-    return np.asarray(binom.pmf(np.arange(group_size + 1), group_size, success_prob), dtype=np.float64)
+    return binomial_pmf(np.arange(group_size + 1), group_size, success_prob)
 
 
 def advantage_moments(

@@ -7,7 +7,6 @@ import math
 
 import numpy as np
 from scipy.special import betaln
-from scipy.stats import qmc
 
 from clipbias.theory.setup import Scale
 
@@ -57,6 +56,8 @@ def uniform_moments(
     square = _check(group_size, scale)
     if group_size > 256:
         raise ValueError(f"group_size must be at most 256 for uniform rewards, got {group_size}")
+    from scipy.stats import qmc  # slow to load, and needed here alone
+
     c, found = math.sqrt(square), []
     for child in np.random.SeedSequence(seed).spawn(_SCRAMBLINGS):
         rewards = qmc.Sobol(group_size, seed=np.random.default_rng(child)).random(points)

@@ -10,7 +10,6 @@ first step is √((1+β)/(1−β)) standard deviations of a later one (4.4 at β
 import math
 
 import numpy as np
-from scipy.signal import lfilter
 
 
 def _check(momentum: float, steps: int) -> None:
@@ -43,6 +42,8 @@ def summed_noise_from_rest(momentum: float, steps: int, after: int = 0) -> float
     _check(momentum, after)
     corrected = (1 - momentum) / (1 - momentum ** np.arange(steps, 0, -1))
     corrected[steps - after :] = 0.0
+    from scipy.signal import lfilter  # slow to load, and needed here alone
+
     moved = lfilter([1.0], [1.0, -momentum], corrected)
     return float((1 + momentum) / (1 - momentum) * (moved @ moved))
 

@@ -7,7 +7,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
 from scipy.special import ndtr
 
 from clipbias.theory.laws.lattice import Method
@@ -121,6 +120,7 @@ def neutral_clip_high_of_phase(
     if clip.dual is not None:
         raise ValueError(f"dual must be none where clip_high is sought, got {clip.dual}")
     low = clip.low
+    from scipy.optimize import brentq  # loading it takes longer than most phases
 
     def excess(log_high: float) -> float:
         trial = replace(config, surrogate=PpoClip(low, math.exp(log_high)))

@@ -8,11 +8,11 @@ advantage by f = √((BG − 1)/(D·ΣÂ²)) ("std-unbiased") or √(BG/(D·ΣÂ
 from dataclasses import replace
 
 import numpy as np
-from scipy.stats import binom
 
 from clipbias.theory.setup import Scale
 
 from .advantage import AdvantageMoments, advantage_moments
+from .binomial import binomial_pmf
 
 
 def whitening_factors(group_size: int, success_prob: float, groups: int, scale: Scale = "std") -> tuple[float, float]:
@@ -26,7 +26,7 @@ def whitening_factors(group_size: int, success_prob: float, groups: int, scale: 
         raise ValueError("scale must be one of std, std-unbiased, got none")
     speaks = 1.0 - advantage_moments(group_size, success_prob, scale).degenerate_prob
     others = np.arange(groups)
-    law = binom.pmf(others, groups - 1, speaks)
+    law = binomial_pmf(others, groups - 1, speaks)
     unbiased = scale == "std-unbiased"
     square = (groups * group_size - unbiased) / ((others + 1) * (group_size - unbiased))
     return float(law @ np.sqrt(square)), float(law @ square)

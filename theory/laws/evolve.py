@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import entr, expit, logit
 
 from clipbias.theory.setup import PhaseConfig
@@ -191,6 +190,7 @@ def learning_rate_for_spread(prob: float, config: PhaseConfig, spread: float) ->
     """The η at which the unclipped standard deviation of x over one phase (Gaussian T4) equals `spread` > 0."""
     if not 0.0 < spread < math.inf:
         raise ValueError(f"spread must be positive and finite, got {spread}")
+    from scipy.optimize import brentq  # loading it takes longer than most laws
 
     def excess(log_rate: float) -> float:
         trial = replace(config, learning_rate=math.exp(log_rate), surrogate=UNCLIPPED)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtr
-from scipy.stats import binom
 
 from clipbias.theory.formulas.advantage import advantage_moments, group_advantages, pair_moments, rewarded_law
+from clipbias.theory.formulas.binomial import binomial_pmf
 from clipbias.theory.formulas.reward import RewardLaw, reward_law
 from clipbias.theory.setup import PhaseConfig
 
@@ -208,7 +208,7 @@ def group_patterns(
     m_grid, k_grid, l_grid = np.meshgrid(*[np.arange(size + 1)] * 3, indexing="ij")
     valid = (k_grid <= m_grid) & (l_grid <= size - m_grid) & (law[m_grid] > 0)
     m, k, rest = m_grid[valid], k_grid[valid], l_grid[valid]
-    mass = law[m] * binom.pmf(k, m, float(reward.rewarded[0])) * binom.pmf(rest, size - m, float(reward.rest[0]))
+    mass = law[m] * binomial_pmf(k, m, float(reward.rewarded[0])) * binomial_pmf(rest, size - m, float(reward.rest[0]))
     kept = mass > 1e-20
     return m[kept], k[kept], rest[kept], mass[kept]
 

@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, log_softmax, softmax
-from scipy.stats import qmc
 
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
@@ -29,7 +28,7 @@ from clipbias.theory.surrogate import Array
 from .minibatch import Advantages, rewarded_laws
 
 SCRAMBLINGS = 16
-LARGEST_OUTCOMES = (qmc.Sobol.MAXDIM - 1) // 2  # 10,600
+LARGEST_OUTCOMES = 10_600  # 2K + 1 of the 21,201 dimensions of SciPy's Sobol sequence
 _LEAST = 2.0**-54  # a point of the sequence may be 0
 _FEWEST_SAMPLES = 5.0
 _SHORT_JUMP = 0.5
@@ -143,6 +142,8 @@ def _warn_of_jumps(old: Array, config: PhaseConfig) -> None:
 def _one_scrambling(
     start: Array, config: PhaseConfig, phases: int, points: int, rng: np.random.Generator
 ) -> tuple[Array, ...]:
+    from scipy.stats import qmc  # a second to load, which laws of two outcomes need not wait for
+
     outcomes, steps = len(start), config.minibatches
     z = np.broadcast_to(np.log(start), (points, outcomes))
     low, high = np.zeros(steps), np.zeros(steps)
