@@ -68,7 +68,7 @@ def compare(run: RunRecord) -> dict[str, Any]:
         "prediction_written": run.manifest.prediction_written,
         "measured": asdict(prediction.start),
         "pilot": asdict(prediction.pilot),
-        "calibration": asdict(prediction.calibration),
+        "calibration": prediction.calibration.to_json(),
         "arms": arms,
         "arm_correlation": correlations([data.curves["log_odds"][:, -1] for data in run.arms.values()]),
         "paired": paired,

@@ -145,6 +145,18 @@ class Calibration:
     learning_rates: tuple[float, ...]
     weights: tuple[float, ...]
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "learning_rate": self.learning_rate,
+            "spreads": list(self.spreads),
+            "learning_rates": list(self.learning_rates),
+            "weights": list(self.weights),
+        }
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "Calibration":
+        return cls(**{key: value if key == "learning_rate" else tuple(value) for key, value in found.items()})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
@@ -170,12 +182,7 @@ class Prediction:
             "levels": list(self.levels),
             "measured": asdict(self.start),
             "pilot": asdict(self.pilot),
-            "calibration": {
-                "learning_rate": self.calibration.learning_rate,
-                "spreads": list(self.calibration.spreads),
-                "learning_rates": list(self.calibration.learning_rates),
-                "weights": list(self.calibration.weights),
-            },
+            "calibration": self.calibration.to_json(),
             "arms": {name: claim.to_json() for name, claim in self.arms.items()},
         }
         if self.untrained is not None:
@@ -195,9 +202,7 @@ class Prediction:
             levels=tuple(found["levels"]),
             start=Start(**found["measured"]),
             pilot=PilotNoise(**found["pilot"]),
-            calibration=Calibration(
-                **{k: v if k == "learning_rate" else tuple(v) for k, v in found["calibration"].items()}
-            ),
+            calibration=Calibration.from_json(found["calibration"]),
             arms={name: ArmClaim.from_json(claim) for name, claim in found["arms"].items()},
             untrained=None if untrained is None else {s: UntrainedRates(**rates) for s, rates in untrained.items()},
             untrained_sha256=found.get("untrained_sha256"),
