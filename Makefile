@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECIPE := recipes/organism.toml
 RUN := runs/organism
 
-.PHONY: report test lint types
+.PHONY: report test test-fast lint types
 
 report: .venv/installed
 	$(BIN)/clipbias validate run $(RECIPE) --out $(RUN)
@@ -12,6 +12,9 @@ report: .venv/installed
 
 test: lint types
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+test-fast: .venv/installed
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m fast
 
 lint: .venv/installed
 	$(BIN)/ruff check .
