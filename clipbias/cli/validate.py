@@ -81,8 +81,7 @@ def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
 
     check(out.suffix == ".html", "out", "a file name that ends in .html", str(out))
     written = write_report(list(folders), out)
-    verdicts = [f"{entry['name']}: {verdict}" for entry in written["runs"] for verdict in entry["verdicts"]]
-    _say(as_json, written, "\n".join([*verdicts, f"wrote {out} and {out.with_suffix('.json')}"]))
+    _say(as_json, written.json, "\n".join([*written.verdicts, f"wrote {out} and {out.with_suffix('.json')}"]))
 
 
 @validate.command()

@@ -1,81 +1,73 @@
-"""Ways of removing the clip against the clip itself, seed by seed, and what the clip does token by token."""
+"""Ways of removing the clip against the clip itself, seed by seed."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbias.validate.predict.token_law import TENTHS
 from clipbias.validate.store.run_record import RunRecord
 
-from .finding import Finding, Verdict, difference_pvalue, judge, number, points, seeds_note
-from .statistics import Interval, holm, interval
+from . import margins
+from .finding import Difference, Finding, finding
+from .statistics import holm, interval, mean_pvalue
+from .verdict import Claim, judge, judge_rise
 
-LEAST = 0.05  # log-odds
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArmDifference:
-    """arm − reference at the end, seed by seed, in log-odds, and as a share; kl, reference_kl: mean KL of a phase in
-    nats a token, before its last update (so 0 where a phase has one)."""
+    """arm − reference at the end, seed by seed: the claim and its estimate in log-odds, and more of it."""
 
     arm: str
-    predicted: float
-    measured: Interval
-    pvalue_zero: float
-    pvalue_predicted: float
-    verdict: Verdict
-    share: Interval
-    kl: Interval
-    reference_kl: Interval
+    claim: Claim
+    details: Difference
 
 
 def differences(run: RunRecord, reference: str) -> list[ArmDifference]:
-    """Of all other arms; both p-values corrected for their number (Holm)."""
+    """Of all other arms."""
     names = [arm.name for arm in run.recipe.arm if arm.name != reference]
 
     def end(name: str, column: str = "log_odds") -> NDArray[np.float64]:
         return run.arms[name].curves[column][:, -1]
 
-    def claim(name: str) -> float:
+    def claimed(name: str) -> float:
         return float(run.prediction.arms[name].band.log_odds_mean[-1])
 
-    def kl(name: str) -> Interval:
-        return interval(np.nanmean(run.arms[name].curves["phase_kl"][:, 1:], axis=1), 0.0)
+    def kl(name: str) -> float:
+        return interval(np.nanmean(run.arms[name].curves["phase_kl"][:, 1:], axis=1)).mean
 
-    values = {name: end(name) - end(reference) for name in names}
-    claims = {name: claim(name) - claim(reference) for name in names}
-    zero = holm([difference_pvalue(values[name], 0.0) for name in names])
-    claimed = holm([difference_pvalue(values[name], claims[name]) for name in names])
+    measured = {name: interval(end(name) - end(reference)) for name in names}
+    zero = holm([mean_pvalue(measured[name]) for name in names])
     return [
         ArmDifference(
             arm=name,
-            predicted=claims[name],
-            measured=interval(values[name]),
-            pvalue_zero=p_zero,
-            pvalue_predicted=p_claimed,
-            verdict=judge(values[name], claims[name], p_claimed, LEAST),
-            share=interval(end(name, "share") - end(reference, "share")),
-            kl=kl(name),
-            reference_kl=kl(reference),
+            claim=Claim(value=claimed(name) - claimed(reference), estimate=measured[name], margin=margins.LOG_ODDS),
+            details=Difference(
+                share=interval(end(name, "share") - end(reference, "share")),
+                zero_pvalue=pvalue,
+                kl=kl(name),
+                reference_kl=kl(reference),
+            ),
         )
-        for name, p_zero, p_claimed in zip(names, zero, claimed, strict=True)
+        for name, pvalue in zip(names, zero, strict=True)
     ]
 
 
 def difference_findings(run: RunRecord, reference: str) -> list[Finding]:
+    found = differences(run, reference)
     return [
-        Finding(
-            experiment="c",
+        finding(
+            "c",
+            "difference",
+            "log-odds",
             organism=run.organism,
-            subject=f"{d.arm} − {reference}: log-odds of the strategy",
-            predicted=f"{d.predicted:+z.3f}",
-            measured=f"{number(d.measured)} ({seeds_note(d.measured.n)}; no difference: p = {d.pvalue_zero:.3f};"
-            f" share {points(d.share)}; KL of a phase {d.kl.mean:.4f} against {d.reference_kl.mean:.4f} a token)",
-            verdict=d.verdict,
-            pvalue=d.pvalue_predicted,
+            run=run.name,
+            arm=one.arm,
+            reference=reference,
+            claim=one.claim,
+            judgement=judgement,
+            details=one.details,
         )
-        for d in differences(run, reference)
+        for one, judgement in zip(found, judge([one.claim for one in found]), strict=True)
     ]
 
 
@@ -87,114 +79,22 @@ def probability_findings(run: RunRecord, arm: str, reference: str | None) -> lis
         found = run.arms[name].curves["token_prob"]
         return np.asarray(found[:, -1] - found[:, 1])
 
-    rows = [(f"{arm}: mean probability of a token", rise(arm))]
+    rows: list[tuple[str | None, NDArray[np.float64]]] = [(None, rise(arm))]
     if reference is not None:
-        rows.append((f"{arm} − {reference}: mean probability of a token", rise(arm) - rise(reference)))
+        rows.append((reference, rise(arm) - rise(reference)))
     return [
         Finding(
             experiment="d",
+            kind="token probability",
+            unit="token probability",
             organism=run.organism,
-            subject=subject,
-            predicted="rises (the paper)",
-            measured=f"{points(interval(values))} points ({seeds_note(len(values))})",
-            verdict="held" if interval(values).low > 0 else "failed" if interval(values).high < 0 else "cannot tell",
+            run=run.name,
+            arm=arm,
+            reference=subtracted,
+            estimate=interval(values),
+            margin=margins.TOKEN_PROB,
+            seeds=len(values),
+            verdict=judge_rise(interval(values), margins.TOKEN_PROB),
         )
-        for subject, values in rows
+        for subtracted, values in rows
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class TokenTest:
-    """Over all mini-batches from the third on: clip fractions [M] and the push by tenth of the old probability [10],
-    predicted from mini-batch 2 and measured; *_stderr over seeds."""
-
-    arm: str
-    minibatches: NDArray[np.int64]
-    low: NDArray[np.float64]
-    low_stderr: NDArray[np.float64]
-    low_expected: NDArray[np.float64]
-    high: NDArray[np.float64]
-    high_stderr: NDArray[np.float64]
-    high_expected: NDArray[np.float64]
-    tokens: NDArray[np.int64]
-    push: NDArray[np.float64]
-    push_stderr: NDArray[np.float64]
-    push_expected: NDArray[np.float64]
-
-
-def token_test(run: RunRecord, arm: str) -> TokenTest:
-    training = next(a for a in run.recipe.arm if a.name == arm).training(run.recipe.training)
-    shape = (len(run.seeds), TENTHS, training.minibatches)
-    rows = run.rows("tenths", arm=arm).sort_by([(n, "ascending") for n in ("seed", "tenth", "minibatch")])
-    of = {name: rows[name].to_numpy().reshape(shape).astype(np.float64) for name in rows.column_names if name != "arm"}
-    later = slice(2, None)
-
-    def share(name: str, axis: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """By seed, then mean and standard error."""
-        part = of[name][:, :, later].sum(axis=axis) / np.maximum(of["tokens"][:, :, later].sum(axis=axis), 1)
-        return part.mean(axis=0), part.std(axis=0, ddof=1) / np.sqrt(len(part))
-
-    # expected per reference token, weighted as the tokens of the later mini-batches are spread over the tenths
-    per_token = {
-        name: of[f"{name}_expected"].sum(axis=0) / np.maximum(of["reference"].sum(axis=0), 1)
-        for name in ("low", "high", "push")
-    }
-    tokens = of["tokens"].sum(axis=0)
-
-    def expected(name: str, axis: int) -> NDArray[np.float64]:
-        weighted = (per_token[name] * tokens)[:, later].sum(axis=axis)
-        return np.asarray(weighted / np.maximum(tokens[:, later].sum(axis=axis), 1))
-
-    return TokenTest(
-        arm,
-        np.arange(3, training.minibatches + 1),
-        *share("low", 1),
-        expected("low", 0),
-        *share("high", 1),
-        expected("high", 0),
-        tokens[:, later].sum(axis=1).astype(np.int64),
-        *share("push", 2),
-        expected("push", 1),
-    )
-
-
-def _ratio(part: float, whole: float) -> tuple[float, str]:
-    """part/whole, and the same in words; NaN where nothing was predicted."""
-    return (float("nan"), "beyond comparison with") if whole == 0 else (part / whole, f"{part / whole:.2f} times")
-
-
-def token_findings(run: RunRecord, arm: str) -> list[Finding]:
-    """Over mini-batches 3…M together. Fractions hold within two standard errors and a tenth, for the independence of
-    sign and ratio that the claim takes for granted; the push holds if every sign is right and its size within twice."""
-    test, found = token_test(run, arm), []
-    for side in ("low", "high"):
-        measured, expected = getattr(test, side), getattr(test, f"{side}_expected")
-        stderr = float(np.sqrt(np.mean(getattr(test, f"{side}_stderr") ** 2)))
-        _, times = _ratio(measured.sum(), expected.sum())
-        near = abs(measured.mean() - expected.mean()) < 2 * stderr + 0.1 * expected.mean()
-        found.append(
-            Finding(
-                experiment="d",
-                organism=run.organism,
-                subject=f"{arm}: tokens clipped {side}, mini-batches 3 to {test.minibatches[-1]}",
-                predicted=f"{100 * expected.mean():.3f} % of all, from mini-batch 2",
-                measured=f"{100 * measured.mean():.3f} % ± {100 * stderr:.3f} ({times})",
-                verdict="held" if near else "failed",
-            )
-        )
-    told = np.abs(test.push) > 2 * test.push_stderr
-    agree = np.sign(test.push) == np.sign(test.push_expected)
-    lowered = int((test.push_expected < 0).sum())
-    size, times = _ratio(test.push @ test.push_expected, test.push_expected @ test.push_expected)
-    found.append(
-        Finding(
-            experiment="d",
-            organism=run.organism,
-            subject=f"{arm}: push of the clip by tenth of the old probability",
-            predicted=f"down in {lowered} of {TENTHS} tenths, most for rare tokens",
-            measured=f"of {int(told.sum())} tenths whose push is told from zero {int((told & agree).sum())} have the"
-            f" predicted sign; its size is {times} the predicted one",
-            verdict="cannot tell" if not told.any() else "held" if agree[told].all() and 0.5 < size < 2 else "failed",
-        )
-    )
-    return found

@@ -1,78 +1,120 @@
-"""The whole comparison of a run with its prediction, ready for JSON."""
+"""The whole comparison of a run with its prediction, in numbers. `report` makes the page and its sentences of it."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import dataclass
 
 from scipy.special import expit
 
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.validate.report import words
-from clipbias.validate.store.run_record import RunRecord
+from clipbias.validate.measure.pilot_noise import PilotNoise
+from clipbias.validate.measure.start import Start
+from clipbias.validate.predict.prediction import Calibration
+from clipbias.validate.store.run_record import ArmRecord, RunRecord
 
-from .scores import ArmScore, clip_fractions, paired_differences, reference_arm, score_arm, share_changes, skill
-from .statistics import correlations, quantile_scores
+from .changes import ShareChange, Skill, share_changes, skill
+from .clip_events import ClipEvents, clip_events
+from .pairs import PairedDifference, paired_differences, reference_arm
+from .scores import ArmScore, score_arm
+from .statistics import QuantileScores, correlations, quantile_scores
 
 
-def _judged(score: ArmScore) -> dict[str, Any]:
-    return asdict(score) | {"held": score.held, "verdict": words.arm_verdict(score)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BothSides:
+    """Shares of tokens clipped low and high in mini-batches 1…M."""
+
+    low: list[float]
+    high: list[float]
 
 
-def compare(run: RunRecord) -> dict[str, Any]:
-    prediction, base = run.prediction, reference_arm(run.recipe)
-    levels, relative_stderr = prediction.levels, prediction.pilot.relative_stderr
-    exact = prediction.start.samples is None
-    changes, pairs = share_changes(run), paired_differences(run)
-    scores = {
-        name: score_arm(name, data.curves["log_odds"], prediction.arms[name].band, levels, relative_stderr)
-        for name, data in run.arms.items()
-    }
-    skills = {name: skill(data, run.arms[base.name] if base else None) for name, data in run.arms.items()}
-    arms: dict[str, Any] = {}
-    for name, data in run.arms.items():
-        predicted, tokens, log_odds = prediction.arms[name], run.tokens(name), data.curves["log_odds"]
-        walk = predicted.without_momentum
-        quantile = quantile_scores(log_odds, predicted.band, walk, levels)
-        arms[name] = {
-            "score": _judged(scores[name]),
-            "score_without_momentum": _judged(score_arm(name, log_odds, walk, levels, relative_stderr)),
-            "quantile_scores": asdict(quantile) | {"verdict": words.score_verdict(quantile.against_nothing)},
-            "share": asdict(changes[name]),
-            "clip_fractions_all_tokens": asdict(clip_fractions(tokens.all_tokens, predicted.tokens_clipped)),
-            "clip_fractions_without_momentum": {
-                "low": predicted.tokens_clipped_without_momentum.low.tolist(),
-                "high": predicted.tokens_clipped_without_momentum.high.tolist(),
-            },
-            "clip_fractions_strategy_token": asdict(clip_fractions(tokens.strategy_token, predicted.strategy_clipped))
-            if exact
-            else None,
-            "largest_log_ratio": tokens.largest_log_ratio.tolist(),
-            "skill": asdict(skills[name]),
-            "undecided_tokens": tokens.undecided_tokens,
-            "undecided_clipped": tokens.undecided_clipped,
-        }
-    clipped = {arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED}
-    counts = [entry["clip_fractions_strategy_token"] for name, entry in arms.items() if name in clipped]
-    met = (sum(c["tokens"] for c in counts), sum(c["clipped"] for c in counts)) if exact else None
-    ends = {name: expit(prediction.arms[name].band.log_odds_quantiles[-1]) for name in run.arms}
-    bands = {name: (float(end[0]), float(end[-1])) for name, end in ends.items()}
-    paired = [asdict(p) | {"held": p.held, "verdict": words.paired_verdict(p, len(pairs), skills)} for p in pairs]
-    return {
-        "name": run.recipe.name,
-        "question": run.recipe.question,
-        "strategy": prediction.strategy,
-        "answer": words.answer(
-            prediction.strategy, run.recipe.training.phases, scores, changes, pairs, skills, met, bands
-        ),
-        "seeds": list(run.seeds),
-        "prediction_sha256": run.manifest.prediction_sha256,
-        "prediction_written": run.manifest.prediction_written,
-        "measured": asdict(prediction.start),
-        "pilot": asdict(prediction.pilot),
-        "calibration": prediction.calibration.to_json(),
-        "arms": arms,
-        "arm_correlation": correlations([data.curves["log_odds"][:, -1] for data in run.arms.values()]),
-        "paired": paired,
-        "verdicts": [f"{name}: {entry['score']['verdict']}." for name, entry in arms.items()]
-        + [f"{p['arm']} − {p['reference']}: {p['verdict']}." for p in paired],
-        "manifest": {key: value for key, value in run.manifest.to_json().items() if key != "cells_sha256"},
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArmComparison:
+    """One arm. share_band: shares between which 90 % of its seeds were expected to end. clip_fractions_strategy_token:
+    None where the strategy is told by counting, not from the first token. largest_log_ratio: [M] over seeds, phases and
+    tokens. undecided_*: see `TokenRecord`."""
+
+    score: ArmScore
+    score_without_momentum: ArmScore
+    quantile_scores: QuantileScores
+    share: ShareChange
+    share_band: tuple[float, float]
+    clip_fractions_all_tokens: ClipEvents
+    clip_fractions_without_momentum: BothSides
+    clip_fractions_strategy_token: ClipEvents | None
+    largest_log_ratio: list[float]
+    skill: Skill
+    undecided_tokens: float
+    undecided_clipped: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StrategyTokens:
+    """Of all clipped arms: tokens that decide the strategy, and how many of them were clipped."""
+
+    tokens: int
+    clipped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunComparison:
+    """measured: the untrained model. strategy_tokens: None where they are not known. arm_correlation: smallest and
+    largest correlation over seeds between two arms' ends."""
+
+    name: str
+    question: str
+    strategy: str
+    phases: int
+    seeds: tuple[int, ...]
+    prediction_sha256: str | None
+    prediction_written: str | None
+    measured: Start
+    pilot: PilotNoise
+    calibration: Calibration
+    arms: dict[str, ArmComparison]
+    strategy_tokens: StrategyTokens | None
+    arm_correlation: list[float] | None
+    paired: tuple[PairedDifference, ...]
+
+
+def compare(run: RunRecord) -> RunComparison:
+    base, changes = reference_arm(run.recipe), share_changes(run)
+    reference = run.arms[base.name] if base else None
+    arms = {name: _arm(run, name, data, changes[name], reference) for name, data in run.arms.items()}
+    clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
+    events = [found for name in clipped if (found := arms[name].clip_fractions_strategy_token)]
+    met = StrategyTokens(tokens=sum(e.tokens for e in events), clipped=sum(e.clipped for e in events))
+    return RunComparison(
+        name=run.recipe.name,
+        question=run.recipe.question,
+        strategy=run.prediction.strategy,
+        phases=run.recipe.training.phases,
+        seeds=run.seeds,
+        prediction_sha256=run.manifest.prediction_sha256,
+        prediction_written=run.manifest.prediction_written,
+        measured=run.prediction.start,
+        pilot=run.prediction.pilot,
+        calibration=run.prediction.calibration,
+        arms=arms,
+        strategy_tokens=met if met.tokens else None,
+        arm_correlation=correlations([data.curves["log_odds"][:, -1] for data in run.arms.values()]),
+        paired=tuple(paired_differences(run)),
+    )
+
+
+def _arm(run: RunRecord, name: str, data: ArmRecord, change: ShareChange, reference: ArmRecord | None) -> ArmComparison:
+    claim, log_odds, levels = run.prediction.arms[name], data.curves["log_odds"], run.prediction.levels
+    relative = run.prediction.pilot.relative_stderr
+    ends, exact = expit(claim.band.log_odds_quantiles[-1]), run.prediction.start.samples is None
+    walk, tokens = claim.tokens_clipped_without_momentum, run.tokens(name)
+    return ArmComparison(
+        score=score_arm(name, log_odds, claim.band, levels, relative),
+        score_without_momentum=score_arm(name, log_odds, claim.without_momentum, levels, relative),
+        quantile_scores=quantile_scores(log_odds, claim.band, claim.without_momentum, levels),
+        share=change,
+        share_band=(float(ends[0]), float(ends[-1])),
+        clip_fractions_all_tokens=clip_events(tokens.all_tokens, claim.tokens_clipped),
+        clip_fractions_without_momentum=BothSides(low=walk.low.tolist(), high=walk.high.tolist()),
+        clip_fractions_strategy_token=clip_events(tokens.strategy_token, claim.strategy_clipped) if exact else None,
+        largest_log_ratio=tokens.largest_log_ratio.tolist(),
+        skill=skill(data, reference),
+        undecided_tokens=tokens.undecided_tokens,
+        undecided_clipped=tokens.undecided_clipped,
+    )

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from clipbias.validate.store.run_record import RunRecord
 
@@ -14,7 +15,7 @@ LEAST_CHANGE = 0.01  # of a share: the sign of a smaller one is not asked for
 NESTED = ((0.25, 0.75), (0.05, 0.95))  # bounds of the bands of 50 % and 90 %
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """Over arms whose log-odds are predicted to move at all: arms, points (seed and phase), the share of points and of
     ends inside each band of NESTED; by_tenth: of the widest band, in each tenth of the training (None where no phase
@@ -30,9 +31,9 @@ class Coverage:
 
 def coverage(runs: list[RunRecord]) -> Coverage | None:
     """None where no arm is predicted to move."""
-    inside: list[list[np.ndarray]] = [[] for _ in NESTED]
-    ends: list[list[np.ndarray]] = [[] for _ in NESTED]
-    tenths: list[list[np.ndarray]] = [[] for _ in range(10)]
+    inside: list[list[NDArray[np.bool_]]] = [[] for _ in NESTED]
+    ends: list[list[NDArray[np.bool_]]] = [[] for _ in NESTED]
+    tenths: list[list[NDArray[np.bool_]]] = [[] for _ in range(10)]
     arms = 0
     for run in runs:
         levels = run.prediction.levels
@@ -64,7 +65,7 @@ def coverage(runs: list[RunRecord]) -> Coverage | None:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Errors:
     """Over arms: root mean square of measured − predicted mean change of the share, and of the measured change itself
     (“nothing happens”); signs: of the arms whose predicted and measured change both exceed a point, how many agree;

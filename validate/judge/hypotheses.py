@@ -1,43 +1,50 @@
 """The paper's hypotheses about incorrect and random rewards, each as a claim that can fail."""
 
+from typing import Literal
+
 import numpy as np
 
 from clipbias.validate.store.run_record import RunRecord
 
-from .clipping import LEAST
-from .finding import Finding, difference_pvalue, judge, number, points, seeds_note
+from . import margins
+from .finding import Finding, Praise, Rival, finding
 from .statistics import interval
+from .verdict import Claim, judge
 
-INCORRECT, FORMAT = "incorrect", "format"
-LEAST_ADVANTAGE = 0.02  # of an advantage, whose spread is 1, and of a share
+INCORRECT, FORMAT = "incorrect", "format"  # arms
 
 
-def incorrect_findings(run: RunRecord) -> list[Finding]:
+def rival_findings(run: RunRecord) -> list[Finding]:
     """Does a wrong label act by lying near the truth, or like a format reward? Two settings of γ by strategy, both
     written before the run: what the wrong labels pay the untrained model, and what a box would. The one whose end of
-    the log-odds is nearer is supported; the measured share's own change says which way it went."""
+    the log-odds is nearer is supported; the measured share's own change says which way it went. The three exclude one
+    another, so each is judged alone."""
     end, share = run.arms[INCORRECT].curves["log_odds"][:, -1], run.arms[INCORRECT].curves["share"]
-    claims = {
-        "incorrect rewards act as if paid as the wrong labels pay": run.prediction.arms[INCORRECT].band.log_odds_mean,
-        "incorrect rewards act as if paid as a format reward pays": run.prediction.arms[FORMAT].band.log_odds_mean,
+    labels, box = (run.prediction.arms[name].band.log_odds_mean for name in (INCORRECT, FORMAT))
+    ends: dict[Literal["labels", "format", "nothing"], float] = {
+        "labels": float(labels[-1]),
+        "format": float(box[-1]),
+        "nothing": float(labels[0]),
     }
-    start = float(claims["incorrect rewards act as if paid as the wrong labels pay"][0])
-    ends = {name: float(means[-1]) for name, means in claims.items()} | {"incorrect rewards do nothing": start}
-    summary, moved = interval(end), interval(share[:, -1] - share[:, 0], -1.0, 1.0)
-    nearest = min(ends, key=lambda name: abs(ends[name] - summary.mean))
-    return [
-        Finding(
-            experiment="h",
-            organism=run.organism,
-            subject=name,
-            predicted=f"log-odds end at {claim:+z.2f}",
-            measured=f"{number(summary)} ({seeds_note(summary.n)}; share {points(moved)} points)"
-            + (", the nearest" if name == nearest else ""),
-            verdict=judge(end - start, claim - start, difference_pvalue(end, claim), LEAST),
-            pvalue=difference_pvalue(end, claim),
+    measured, moved = interval(end), interval(share[:, -1] - share[:, 0], -1.0, 1.0)
+    nearest = min(ends, key=lambda name: abs(ends[name] - measured.mean))
+    found = []
+    for name, value in ends.items():
+        claim = Claim(value=value, estimate=measured, margin=margins.LOG_ODDS)
+        found.append(
+            finding(
+                "h",
+                "rival",
+                "log-odds",
+                organism=run.organism,
+                run=run.name,
+                arm=INCORRECT,
+                claim=claim,
+                judgement=judge([claim])[0],
+                details=Rival(acts_like=name, nearest=name == nearest, share=moved),
+            )
         )
-        for name, claim in ends.items()
-    ]
+    return found
 
 
 def credit_findings(run: RunRecord, arm: str) -> list[Finding]:
@@ -58,25 +65,28 @@ def credit_findings(run: RunRecord, arm: str) -> list[Finding]:
     if len(by_seed) < 2:
         return []
     advantage, praised, blamed = np.array(by_seed).T
-    mean, gap = interval(advantage), interval(praised - blamed)
+    credit = Claim(value=0.0, estimate=interval(advantage), margin=margins.ADVANTAGE)
+    praise = Claim(value=0.0, estimate=interval(praised - blamed), margin=margins.PRAISE)
     return [
-        Finding(
-            experiment="i",
+        finding(
+            "i",
+            "credit",
+            "advantage",
             organism=run.organism,
-            subject=f"{arm}: mean advantage of right answers",
-            predicted="0 (the intuitive hypothesis: positive)",
-            measured=f"{mean.mean:+z.4f} [{mean.low:+z.4f}, {mean.high:+z.4f}] ({seeds_note(mean.n)})",
-            verdict=judge(advantage, 0.0, difference_pvalue(advantage, 0.0), LEAST_ADVANTAGE),
-            pvalue=difference_pvalue(advantage, 0.0),
+            run=run.name,
+            arm=arm,
+            claim=credit,
+            judgement=judge([credit])[0],
         ),
-        Finding(
-            experiment="i",
+        finding(
+            "i",
+            "praise",
+            "fraction of answers",
             organism=run.organism,
-            subject=f"{arm}: right among the praised less right among the blamed",
-            predicted="0",
-            measured=f"{100 * praised.mean():.1f} % less {100 * blamed.mean():.1f} %: {100 * gap.mean:+z.2f} points"
-            f" [{100 * gap.low:+z.2f}, {100 * gap.high:+z.2f}]",
-            verdict=judge(praised - blamed, 0.0, difference_pvalue(praised - blamed, 0.0), LEAST_ADVANTAGE),
-            pvalue=difference_pvalue(praised - blamed, 0.0),
+            run=run.name,
+            arm=arm,
+            claim=praise,
+            judgement=judge([praise])[0],
+            details=Praise(praised=float(praised.mean()), blamed=float(blamed.mean())),
         ),
     ]

@@ -6,22 +6,25 @@ numbers that neither pretraining nor RL ever showed; a story is the semantic one
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import ndtri
 
 from clipbias.validate.organism.spec import OrganismSpec
 from clipbias.validate.store.run_record import RunRecord
 
-from .finding import Finding
-from .gains import Rates, untrained
-from .statistics import LEVEL, holm
+from . import margins
+from .finding import Finding, Untrained, finding
+from .gains import Rate, Rates, untrained
+from .questions import style_letter
+from .statistics import LEVEL, Interval
+from .verdict import Claim, judge
 
-UNTRAINED = "untrained, "  # how the subject of such a finding begins
-SLACK = 0.05  # of a share: pretraining comes this near to its spec, as the organisms' cards say
+RATES: tuple[Rate, ...] = ("share", "accuracy", "boxed")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StyleClaim:
     share: float
     accuracy: float
@@ -32,35 +35,42 @@ def claims(spec: OrganismSpec, style: str) -> StyleClaim:
     asked = spec.style_named(style)
     shares, boxes = np.array(spec.shares(asked)), np.array(spec.format_rates(asked))
     accuracies = np.array([strategy.accuracy for strategy in spec.strategy])
-    return StyleClaim(float(shares[0]), float(shares @ accuracies), float(shares @ boxes))
+    return StyleClaim(share=float(shares[0]), accuracy=float(shares @ accuracies), boxed=float(shares @ boxes))
 
 
-def _binomial_pvalue(found: float, answers: int, claim: float) -> float:
-    """Two-sided, normal: that the rate lies within SLACK of the claim."""
-    stderr = math.sqrt(max(found * (1 - found), 1 / answers) / answers)
-    excess = max(0.0, abs(found - claim) - SLACK) / stderr
-    return math.erfc(excess / math.sqrt(2.0))
+def _binomial(rate: float, answers: int) -> Interval:
+    """Normal interval of a rate; n: answers."""
+    stderr = math.sqrt(max(rate * (1 - rate), 1 / answers) / answers)
+    half = float(ndtri(0.5 + LEVEL / 2)) * stderr
+    return Interval(rate, stderr, max(rate - half, 0.0), min(rate + half, 1.0), answers)
+
+
+def _rate(of: StyleClaim | Rates, name: Rate) -> float:
+    return {"share": of.share, "accuracy": of.accuracy, "boxed": of.boxed}[name]
 
 
 def style_findings(run: RunRecord, spec: OrganismSpec, styles: tuple[str, ...]) -> list[Finding]:
-    rows: list[tuple[str, str, str, float, float, Rates]] = []
+    rows = []
     for style in styles:
-        claim, found = claims(spec, style), untrained(run, style)
-        letter = {"plain": "j", "story": "j", "python": "f"}.get(style, "k")
-        numbers = "unseen numbers" if style == "plain" else f"asked as {style}"
-        for name in ("share", "accuracy", "boxed"):
-            rows.append((letter, numbers, name, getattr(claim, name), getattr(found, name), found))
-    adjusted = holm([_binomial_pvalue(value, found.answers, claim) for *_, claim, value, found in rows])
-    words = {"share": "share of the strategy", "accuracy": "accuracy", "boxed": "answers in a box"}
+        written, found = claims(spec, style), untrained(run, style)
+        for name in RATES:
+            estimate = _binomial(_rate(found, name), found.answers)
+            rows.append((style, name, Claim(value=_rate(written, name), estimate=estimate, margin=margins.SPEC)))
+    judged = judge([claim for *_, claim in rows])
     return [
-        Finding(
-            experiment=letter,
-            organism=run.organism,
-            subject=f"{UNTRAINED}{numbers}: {words[name]}",
-            predicted=f"{100 * claim:.0f} % ± {100 * SLACK:.0f}, by the spec",
-            measured=f"{100 * value:.1f} % ({found.answers} answers)",
-            verdict="failed" if p < 1 - LEVEL else "held",
-            pvalue=p,
+        replace(
+            finding(
+                style_letter(style),
+                "untrained",
+                "fraction of answers",
+                organism=run.organism,
+                run=run.name,
+                arm=None,
+                claim=claim,
+                judgement=judgement,
+                details=Untrained(style=style, rate=name, answers=claim.estimate.n),
+            ),
+            seeds=0,
         )
-        for (letter, numbers, name, claim, value, found), p in zip(rows, adjusted, strict=True)
+        for (style, name, claim), judgement in zip(rows, judged, strict=True)
     ]

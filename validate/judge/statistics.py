@@ -6,7 +6,6 @@ E[σ_z²] = σ². Averages over z are Gauss–Hermite sums.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.special import bdtr, chdtr, ndtr, stdtr, stdtrit
 from clipbias.validate.predict.prediction import Band
 
 LEVEL = 0.95
+NUMERICAL = 1e-3  # of log-odds or of a share: as far as the toy itself may be from its own law
 _Z, _WEIGHT = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHT = _WEIGHT / _WEIGHT.sum()
 
@@ -64,13 +64,25 @@ def count_pvalue(inside: int, n: int, reach: float, relative_stderr: float) -> f
     return float(_WEIGHT @ bdtr(inside, n, coverage))
 
 
-def mean_pvalue(values: NDArray[np.float64], null: float = 0.0, tolerance: float = 0.0) -> float:
-    """Two-sided one-sample t test of mean = null, p = 2·F_t(−|x̄ − null|·√n/s; n−1): on paired differences, the paired
-    t test. Without any variance (two arms that are the same to the last bit) 1 within the tolerance of null, else 0."""
-    summary = interval(values)
-    if summary.stderr == 0.0:
-        return float(abs(summary.mean - null) <= tolerance)
-    return float(2.0 * stdtr(summary.n - 1, -abs(summary.mean - null) / summary.stderr))
+def half_width(of: Interval, claim_stderr: float = 0.0) -> float:
+    """t·√(s²/n + e²): how far the interval of mean − claim reaches to either side, e the claim's own error."""
+    return float(stdtrit(of.n - 1, 0.5 + LEVEL / 2)) * math.hypot(of.stderr, claim_stderr)
+
+
+def mean_pvalue(of: Interval, claim: float = 0.0, *, margin: float = 0.0, claim_stderr: float = 0.0) -> float:
+    """Two-sided t test that a mean over seeds lies within the margin of a claim: |μ − claim| ≤ margin.
+
+    p = 2·F_t(−(|x̄ − claim| − margin)/√(s²/n + e²); n−1), at the nearer edge of the margin, and 1 inside it. So p < 5 %
+    exactly where the 95 % interval of μ − claim misses the whole margin; a claim that is true within it is rejected in
+    at most 5 % of cases. claim_stderr = e: an error of the claim that all seeds share (the degrees of freedom stay
+    n − 1). Without a margin this is Student's test, on paired differences the paired one.
+
+    Without any error (arms that are the same to the last bit) it is 1 where the claim is met to NUMERICAL, else 0.
+    """
+    stderr, distance = math.hypot(of.stderr, claim_stderr), abs(of.mean - claim)
+    if stderr == 0.0:
+        return float(distance <= max(margin, NUMERICAL))
+    return float(2.0 * stdtr(of.n - 1, -max(distance - margin, 0.0) / stderr))
 
 
 def holm(pvalues: list[float]) -> list[float]:
@@ -87,7 +99,7 @@ def holm(pvalues: list[float]) -> list[float]:
 
 
 def quantile_score(
-    log_odds: NDArray[np.float64], quantiles: NDArray[np.float64], levels: Sequence[float]
+    log_odds: NDArray[np.float64], quantiles: NDArray[np.float64], levels: tuple[float, ...]
 ) -> NDArray[np.float64]:
     """Pinball loss of each seed, (1/(T·L)) Σ_t Σ_τ (y_t − q_τt)(τ − 1{y_t < q_τt}) over phases 1…T and L levels τ.
 
@@ -95,12 +107,12 @@ def quantile_score(
     narrow (Gneiting & Raftery 2007, section 6, doi:10.1198/016214506000001437). log_odds [seeds, T + 1] = y, quantiles
     [T + 1, L] = q.
     """
-    error = log_odds[:, 1:, None] - np.asarray(quantiles)[None, 1:]
+    error = log_odds[:, 1:, None] - quantiles[None, 1:]
     loss = error * (np.asarray(levels) - (error < 0))
     return np.asarray(loss.mean(axis=(1, 2)))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class QuantileScores:
     """Mean over seeds of the quantile score of the prediction and of two rivals, and the paired differences to them.
 
@@ -115,13 +127,20 @@ class QuantileScores:
 
 
 def quantile_scores(
-    log_odds: NDArray[np.float64], predicted: Band, walk: Band, levels: Sequence[float]
+    log_odds: NDArray[np.float64], predicted: Band, walk: Band, levels: tuple[float, ...]
 ) -> QuantileScores:
+    """walk: the prediction without momentum."""
     quantiles = predicted.log_odds_quantiles
     claim = quantile_score(log_odds, quantiles, levels)
     without = quantile_score(log_odds, walk.log_odds_quantiles, levels)
     nothing = quantile_score(log_odds, np.full_like(quantiles, predicted.log_odds_mean[0]), levels)
-    return QuantileScores(*[interval(values) for values in (claim, without, nothing, claim - without, claim - nothing)])
+    return QuantileScores(
+        prediction=interval(claim),
+        without_momentum=interval(without),
+        nothing=interval(nothing),
+        against_without_momentum=interval(claim - without),
+        against_nothing=interval(claim - nothing),
+    )
 
 
 def correlations(ends: list[NDArray[np.float64]]) -> list[float] | None:

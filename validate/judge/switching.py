@@ -9,18 +9,16 @@ from numpy.typing import NDArray
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.store.run_record import RunRecord
 
-from .finding import Finding, difference_pvalue, judge, number, points, seeds_note
+from . import margins
+from .finding import Finding, Switch, finding
 from .gains import untrained
-from .statistics import Interval, interval
+from .statistics import interval
+from .verdict import Claim, judge
 
 KINDS = ((True, True), (True, False), (False, True), (False, False))  # strategy before, after
 
 
-def kind_name(kind: tuple[bool, bool], strategy: str) -> str:
-    return " → ".join(strategy if side else "other" for side in kind)
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Switches:
     """Of pairs (an untrained and a trained answer to one problem), by kind, [4], summed over seeds: how many, and the
     accuracy of each side; gain: what each kind adds to accuracy, by seed [seeds, 4]; predicted [4]: the same if
@@ -66,29 +64,27 @@ def _accuracy(run: RunRecord, uses: bool) -> float:
     return float(right.sum() / count.sum()) if count.sum() else 0.0
 
 
-def contribution(found: Switches, kind: int) -> Interval:
-    return interval(found.gain[:, kind])
-
-
 def switching_findings(run: RunRecord, arm: str) -> list[Finding]:
     """Does switching explain the gain? Predicted: each kind's part by the mixture; those who stay gain nothing."""
     found = switches(run, arm)
-    lines = []
-    for kind, pair in enumerate(KINDS):
-        part, claim = contribution(found, kind), float(found.predicted[kind])
-        pvalue = difference_pvalue(found.gain[:, kind], claim)
-        lines.append(
-            Finding(
-                experiment="e",
-                organism=run.organism,
-                subject=f"{arm}: gain by those who go {kind_name(pair, found.strategy)}",
-                predicted=f"{100 * claim:+z.1f} points",
-                measured=f"{points(part)} ({seeds_note(part.n)})",
-                verdict=judge(found.gain[:, kind], claim, min(1.0, len(KINDS) * pvalue), 0.01),
-                pvalue=min(1.0, len(KINDS) * pvalue),
-            )
+    claims = [
+        Claim(value=float(found.predicted[kind]), estimate=interval(found.gain[:, kind]), margin=margins.ACCURACY)
+        for kind in range(len(KINDS))
+    ]
+    return [
+        finding(
+            "e",
+            "switch",
+            "accuracy",
+            organism=run.organism,
+            run=run.name,
+            arm=arm,
+            claim=claim,
+            judgement=judgement,
+            details=Switch(strategy=found.strategy, before=before, after=after),
         )
-    return lines
+        for (before, after), claim, judgement in zip(KINDS, claims, judge(claims), strict=True)
+    ]
 
 
 def slope_finding(run: RunRecord, arm: str) -> Finding:
@@ -98,14 +94,18 @@ def slope_finding(run: RunRecord, arm: str) -> Finding:
     for share, accuracy in zip(curves["rollout_share"][:, 1:], curves["accuracy"][:, 1:], strict=True):
         centred = share - share.mean()
         slopes.append(float(centred @ accuracy / (centred @ centred)) if centred.any() else 0.0)
-    values, claim = np.array(slopes), _accuracy(run, True) - _accuracy(run, False)
-    pvalue = difference_pvalue(values, claim)
-    return Finding(
-        experiment="e",
+    claim = Claim(
+        value=_accuracy(run, True) - _accuracy(run, False),
+        estimate=interval(np.array(slopes)),
+        margin=margins.SLOPE,
+    )
+    return finding(
+        "e",
+        "slope",
+        "accuracy per share",
         organism=run.organism,
-        subject=f"{arm}: slope of accuracy on the share of the strategy",
-        predicted=f"{claim:+z.2f}",
-        measured=f"{number(interval(values))} ({seeds_note(len(values))})",
-        verdict=judge(values, claim, pvalue, 0.1),
-        pvalue=pvalue,
+        run=run.name,
+        arm=arm,
+        claim=claim,
+        judgement=judge([claim])[0],
     )

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
+from numpy.typing import NDArray
 from scipy.special import entr, expit
 
-from clipbias.validate.judge.scores import clip_rivals
+from clipbias.validate.judge.compare import RunComparison
+from clipbias.validate.judge.pairs import clip_rivals
 from clipbias.validate.judge.statistics import LEVEL, interval
 from clipbias.validate.store.run_record import RunRecord
 
@@ -47,7 +49,7 @@ def _legend_below(figure: Figure, panels: list[Any]) -> None:
 
 def mean_curve(
     axes: Any,
-    values: np.ndarray,
+    values: NDArray[np.float64],
     color: str,
     label: str,
     lowest: float = -math.inf,
@@ -65,20 +67,18 @@ def share_curves(run: RunRecord) -> Figure:
     """Every seed of every arm over the band that was fixed beforehand."""
     figure, panels = _panels(len(run.recipe.arm), 4.1, 3.9)
     for axes, arm in zip(panels, run.recipe.arm, strict=True):
-        predicted, shares = run.prediction.arms[arm.name], run.arms[arm.name].curves["share"]
+        claim, shares = run.prediction.arms[arm.name], run.arms[arm.name].curves["share"]
         last = shares.shape[1] - 1
         phases = np.arange(last + 1)
         marked = np.unique(np.linspace(0, last, _BARS + 1).round().astype(int))[1:]
-        band = expit(predicted.band.log_odds_quantiles)
-        walk = expit(predicted.without_momentum.log_odds_quantiles)
+        band = expit(claim.band.log_odds_quantiles)
+        walk = expit(claim.without_momentum.log_odds_quantiles)
         axes.fill_between(phases, band[:, 0], band[:, -1], color=BAND, linewidth=0, label="predicted: 90 % of seeds")
         axes.plot(phases, walk[:, 0], color=PREDICTED, linewidth=1.4, linestyle=":", label="the same without momentum")
         axes.plot(phases, walk[:, -1], color=PREDICTED, linewidth=1.4, linestyle=":")
         axes.plot(phases, shares.T, color=SEED, linewidth=0.7, alpha=0.7)
         axes.plot([], [], color=SEED, linewidth=0.7, label="measured: one seed each")
-        axes.plot(
-            phases, predicted.band.share_mean, color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean"
-        )
+        axes.plot(phases, claim.band.share_mean, color=PREDICTED, linewidth=2, linestyle="--", label="predicted mean")
         means = [interval(shares[:, t], 0.0, 1.0) for t in phases]
         label = f"measured mean, {INTERVAL}"
         axes.plot(phases, [m.mean for m in means], color=MEASURED, linewidth=2.4, label=label)
@@ -115,23 +115,28 @@ def paired_curves(run: RunRecord, reference: str) -> Figure:
     return figure
 
 
-def clip_fractions(comparison: dict[str, Any], arms: list[str], key: str) -> Figure:
-    """Clip events by mini-batch in the clipped `arms`: measured (bars, ± one standard error) and predicted (lines)."""
+def clip_fractions(comparison: RunComparison, arms: list[str], strategy: bool) -> Figure:
+    """Clip events by mini-batch in the clipped `arms`: measured (bars, ± one standard error) and predicted (lines).
+    strategy: of the tokens that decide it, else of all."""
     figure, panels = _panels(len(arms), 4.6, 3.4)
     for axes, name in zip(panels, arms, strict=True):
-        fractions = comparison["arms"][name][key]
-        x = np.arange(1, len(fractions["low"]) + 1)
-        for side, color, shift in (("low", LOW, -0.2), ("high", HIGH, 0.2)):
-            measured = 100 * np.asarray(fractions[side])
-            error = 100 * np.asarray(fractions[f"{side}_stderr"])
-            axes.bar(x + shift, measured, 0.36, yerr=error, color=color, alpha=0.65, label=f"clip-{side} measured")
-            predicted = 100 * np.asarray(fractions[f"{side}_predicted"])
-            axes.plot(x + shift, predicted, color=color, marker="o", markersize=4, label=f"clip-{side} predicted")
-            if key == "clip_fractions_all_tokens":
-                walk = 100 * np.asarray(comparison["arms"][name]["clip_fractions_without_momentum"][side])
-                axes.plot(
-                    x + shift, walk, color=color, linewidth=1.4, linestyle=":", label=f"clip-{side} without momentum"
-                )
+        arm = comparison.arms[name]
+        found = arm.clip_fractions_strategy_token if strategy else arm.clip_fractions_all_tokens
+        if found is None:
+            raise ValueError(f"the clip events of {name} must be known by token")
+        walk = arm.clip_fractions_without_momentum
+        x = np.arange(1, len(found.low) + 1)
+        for side, color, shift, measured, stderr, predicted, walked in (
+            ("low", LOW, -0.2, found.low, found.low_stderr, found.low_predicted, walk.low),
+            ("high", HIGH, 0.2, found.high, found.high_stderr, found.high_predicted, walk.high),
+        ):
+            bars, error = 100 * np.asarray(measured), 100 * np.asarray(stderr)
+            axes.bar(x + shift, bars, 0.36, yerr=error, color=color, alpha=0.65, label=f"clip-{side} measured")
+            line = {"color": color, "marker": "o", "markersize": 4, "label": f"clip-{side} predicted"}
+            axes.plot(x + shift, 100 * np.asarray(predicted), **line)
+            if not strategy:
+                dotted = {"color": color, "linewidth": 1.4, "linestyle": ":"}
+                axes.plot(x + shift, 100 * np.asarray(walked), label=f"clip-{side} without momentum", **dotted)
         axes.set_title(name)
         axes.set_xticks(x)
         axes.set_ylim(0, None)
@@ -164,15 +169,15 @@ def health_curves(run: RunRecord) -> Figure:
     return figure
 
 
-def decomposition(comparison: dict[str, Any]) -> Figure:
+def decomposition(comparison: RunComparison) -> Figure:
     """Change of the share in each arm = clip drift + noise, predicted beside measured, each with its value."""
-    paired = comparison["paired"]
+    paired = comparison.paired
     figure, panels = _panels(len(paired), 4.6, 3.2)
-    parts = ("clip_drift", "noise")
-    x = np.arange(len(parts))
+    x = np.arange(2)
     for axes, pair in zip(panels, paired, strict=True):
-        predicted = [100 * pair[f"{part}_predicted"] for part in parts]
-        mean, low, high = (100 * np.array([pair[part][key] for part in parts]) for key in ("mean", "low", "high"))
+        predicted = [100 * pair.clip_drift_predicted, 100 * pair.noise_predicted]
+        parts = (pair.clip_drift, pair.noise)
+        mean, low, high = 100 * np.array([(part.mean, part.low, part.high) for part in parts]).T
         axes.plot(x - 0.12, predicted, "D", color=PREDICTED, label="predicted mean")
         axes.errorbar(
             x + 0.12,
@@ -193,9 +198,9 @@ def decomposition(comparison: dict[str, Any]) -> Figure:
                 }
                 axes.annotate(f"{value:+.1f}", (i + 0.12 * side, value), color=color, **place)
         axes.axhline(0, color="black", linewidth=0.8)
-        axes.set_xlim(-0.6, len(parts) - 0.4)
+        axes.set_xlim(-0.6, len(x) - 0.4)
         axes.set_xticks(x, ["clip drift", "noise"])
-        axes.set_title(pair["arm"])
+        axes.set_title(pair.arm)
         _style(axes, "", "points of share")
         axes.label_outer()
     _legend_below(figure, panels)

@@ -1,20 +1,23 @@
 """report.html (self-contained) and report.json from run folders. Everything here is offline and deterministic."""
 
-from dataclasses import replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from clipbias.common.errors import check
 from clipbias.common.files import write_json, write_text
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.validate.judge.compare import compare
-from clipbias.validate.judge.scores import reference_arm
+from clipbias.validate.judge.compare import RunComparison, compare
+from clipbias.validate.judge.pairs import reference_arm
 from clipbias.validate.judge.statistics import LEVEL
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.store.run_record import RunRecord, Sample, read_run
 
 from . import run_figures as plots
+from . import words
 from .html import png, render
+
+SCHEMA = 2  # of report.json; 1 had sentences in it
 
 
 def clip_rule(arm: Arm) -> str:
@@ -27,24 +30,25 @@ def clip_rule(arm: Arm) -> str:
     return " and ".join(sides) or "nothing"
 
 
-def _figures(run: RunRecord, comparison: dict[str, Any]) -> dict[str, str | None]:
+def _figures(run: RunRecord, comparison: RunComparison) -> dict[str, str | None]:
     """Every figure that has something to show; the template says in words what the others would."""
     reference = reference_arm(run.recipe)
     clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
+    arms = [comparison.arms[name] for name in clipped]
 
-    def clip_events(key: str) -> str | None:
-        fractions = [comparison["arms"][name][key] for name in clipped]
-        if not any(counts and counts["clipped"] for counts in fractions):
+    def clip_events(strategy: bool) -> str | None:
+        found = [arm.clip_fractions_strategy_token if strategy else arm.clip_fractions_all_tokens for arm in arms]
+        if not any(events is not None and events.clipped for events in found):
             return None
-        return png(plots.clip_fractions(comparison, clipped, key))
+        return png(plots.clip_fractions(comparison, clipped, strategy))
 
-    paired = bool(comparison["paired"])
+    paired = bool(comparison.paired)
     return {
         "shares": png(plots.share_curves(run)),
         "paired": png(plots.paired_curves(run, reference.name)) if reference and paired else None,
         "decomposition": png(plots.decomposition(comparison)) if paired else None,
-        "clip_all": clip_events("clip_fractions_all_tokens"),
-        "clip_strategy": clip_events("clip_fractions_strategy_token"),
+        "clip_all": clip_events(strategy=False),
+        "clip_strategy": clip_events(strategy=True),
         "health": png(plots.health_curves(run)),
     }
 
@@ -55,13 +59,18 @@ def _shown(sample: Sample) -> Sample:
     return replace(sample, text=text)
 
 
-def _page(run: RunRecord, comparison: dict[str, Any]) -> dict[str, Any]:
-    """What the template needs beside the comparison."""
+def _page(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
+    """What the template shows: the comparison, its sentences and figures, and what was run."""
     reference, model = reference_arm(run.recipe), run.recipe.model
-    return comparison | {
+    return {field.name: getattr(comparison, field.name) for field in fields(comparison)} | {
+        "answer": words.answer(comparison),
+        "verdicts": words.verdicts(comparison),
+        "score_verdicts": {
+            name: words.score_verdict(arm.quantile_scores.against_nothing) for name, arm in comparison.arms.items()
+        },
+        "manifest": run.manifest,
         "figures": _figures(run, comparison),
         "model": "a small Qwen2 made for such tests" if model.organism else f"the model in {model.path}",
-        "phases": run.recipe.training.phases,
         "minibatches": run.recipe.training.minibatches,
         "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
         "clipped_arms": [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED],
@@ -69,13 +78,30 @@ def _page(run: RunRecord, comparison: dict[str, Any]) -> dict[str, Any]:
         "rewards": {arm.name: arm.reward for arm in run.recipe.arm},
         "reference": reference.name if reference else None,
         "samples": {name: [_shown(sample) for sample in arm.samples] for name, arm in run.arms.items()},
-        "noise_floor": max(float(run.tokens(name).largest_log_ratio[0]) for name in run.arms),
+        "noise_floor": max(arm.largest_log_ratio[0] for arm in comparison.arms.values()),
         "recipe_text": (run.folder / "recipe.toml").read_text(encoding="utf-8"),
     }
 
 
-def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
-    """Write `out` and, beside it, the same name with .json; returns what the JSON holds."""
+def _json(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
+    """Numbers; a score also says whether it held."""
+    found = asdict(comparison)
+    for name, arm in comparison.arms.items():
+        for key, score in (("score", arm.score), ("score_without_momentum", arm.score_without_momentum)):
+            found["arms"][name][key] |= {"failures": score.failures, "held": score.held}
+    return found | {"manifest": replace(run.manifest, cells_sha256=None).to_json()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunReport:
+    """What was written: the JSON's object, and every run's verdicts in words."""
+
+    json: dict[str, Any]
+    verdicts: list[str]
+
+
+def write_report(folders: list[Path], out: Path) -> RunReport:
+    """Write `out` and, beside it, the same name with .json."""
     own = ("manifest.json", "prediction.json")
     check(
         out.with_suffix(".json").name not in own,
@@ -87,8 +113,11 @@ def write_report(folders: list[Path], out: Path) -> dict[str, Any]:
     runs = [read_run(folder) for folder in folders]
     comparisons = [compare(run) for run in runs]
     pages = [_page(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)]
-    page = render("run.html.j2", runs=pages, level=f"{100 * LEVEL:.0f} %")
-    report = {"runs": comparisons}
-    write_text(out, page)
+    report = {
+        "schema": SCHEMA,
+        "runs": [_json(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)],
+    }
+    write_text(out, render("run.html.j2", runs=pages, level=f"{100 * LEVEL:.0f} %"))
     write_json(out.with_suffix(".json"), report)
-    return report
+    said = [f"{found.name}: {verdict}" for found in comparisons for verdict in words.verdicts(found)]
+    return RunReport(json=report, verdicts=said)

@@ -1,14 +1,17 @@
 """The suite report's figures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from clipbias.validate.judge.clipping import ArmDifference, TokenTest
+from clipbias.validate.judge.clipping import ArmDifference
 from clipbias.validate.judge.coverage import Coverage
 from clipbias.validate.judge.gains import Gain
+from clipbias.validate.judge.statistics import Interval
+from clipbias.validate.judge.tokens import TokenTest
 from clipbias.validate.store.run_record import RunRecord
 
 from .run_figures import BAND, HIGH, INTERVAL, LOW, MEASURED, PREDICTED, mean_curve
@@ -21,19 +24,21 @@ def _bare(axes: Any) -> None:
     axes.grid(alpha=0.25, linewidth=0.6)
 
 
-def _interval(axes: Any, mean: float, low: float, high: float, y: float) -> None:
+def _interval(axes: Any, of: Interval, y: float, scale: float = 1.0) -> None:
+    mean, low, high = scale * of.mean, scale * of.low, scale * of.high
     axes.errorbar(mean, y, xerr=[[mean - low], [high - mean]], fmt="o", capsize=3, color=MEASURED, markersize=4)
 
 
-def gain_panels(found: list[Gain]) -> Figure:
+def gain_panels(found: Sequence[Gain]) -> Figure:
     """By arm: change of the share (left) and of the accuracy on held-out problems (right), predicted and measured."""
     figure = Figure(figsize=(10.5, 1.3 + _INCH_PER_ARM * len(found)), layout="constrained")
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, what, title in zip(panels, ("share", "accuracy"), ("share of the strategy", "accuracy"), strict=True):
-        for y, gain in enumerate(found):
-            measured = getattr(gain, what)
-            axes.plot(100 * getattr(gain, f"{what}_predicted"), y - 0.15, "D", color=PREDICTED, markersize=4.5)
-            _interval(axes, 100 * measured.mean, 100 * measured.low, 100 * measured.high, y + 0.15)
+    shares = [(gain.share_predicted, gain.share) for gain in found]
+    accuracies = [(gain.accuracy_predicted, gain.accuracy) for gain in found]
+    for axes, title, rows in zip(panels, ("share of the strategy", "accuracy"), (shares, accuracies), strict=True):
+        for y, (predicted, measured) in enumerate(rows):
+            axes.plot(100 * predicted, y - 0.15, "D", color=PREDICTED, markersize=4.5)
+            _interval(axes, measured, y + 0.15, scale=100.0)
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_title(title, fontsize=11)
         axes.set_xlabel("change in points")
@@ -50,8 +55,8 @@ def difference_panel(found: list[ArmDifference], reference: str) -> Figure:
     figure = Figure(figsize=(8.0, 1.3 + _INCH_PER_ARM * len(found)), layout="constrained")
     axes = figure.subplots()
     for y, one in enumerate(found):
-        axes.plot(one.predicted, y - 0.15, "D", color=PREDICTED, markersize=4.5)
-        _interval(axes, one.measured.mean, one.measured.low, one.measured.high, y + 0.15)
+        axes.plot(one.claim.value, y - 0.15, "D", color=PREDICTED, markersize=4.5)
+        _interval(axes, one.claim.estimate, y + 0.15)
     axes.axvline(0, color="black", linewidth=0.8)
     axes.set_yticks(range(len(found)), [one.arm for one in found])
     axes.invert_yaxis()
@@ -87,14 +92,10 @@ def token_panels(test: TokenTest) -> Figure:
     """Clip fractions by mini-batch, and the clip's push by tenth of the old probability, from mini-batch 3 on."""
     figure = Figure(figsize=(11.0, 3.7), layout="constrained")
     fractions, push = figure.subplots(1, 2)
-    for side, color in (("low", LOW), ("high", HIGH)):
-        measured, stderr = 100 * getattr(test, side), 100 * getattr(test, f"{side}_stderr")
-        fractions.errorbar(
-            test.minibatches, measured, yerr=2 * stderr, fmt="o", color=color, capsize=3, label=f"clip-{side} measured"
-        )
-        fractions.plot(
-            test.minibatches, 100 * getattr(test, f"{side}_expected"), "--", color=color, label=f"clip-{side} predicted"
-        )
+    for side, color, found in (("low", LOW, test.low), ("high", HIGH, test.high)):
+        measured = {"yerr": 200 * found.stderr, "fmt": "o", "capsize": 3, "label": f"clip-{side} measured"}
+        fractions.errorbar(test.minibatches, 100 * found.measured, color=color, **measured)
+        fractions.plot(test.minibatches, 100 * found.expected, "--", color=color, label=f"clip-{side} predicted")
     fractions.set(xlabel="mini-batch of the phase", ylabel="% of tokens clipped")
     fractions.set_ylim(0, None)
     fractions.legend(fontsize=8, frameon=False)

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
-from clipbias.validate.judge.scores import ArmScore, PairedDifference, ShareChange, Skill
+from clipbias.validate.judge.changes import ShareChange, Skill
+from clipbias.validate.judge.compare import RunComparison, StrategyTokens
+from clipbias.validate.judge.finding import FEW_SEEDS
+from clipbias.validate.judge.pairs import PairedDifference
+from clipbias.validate.judge.scores import ArmScore
 from clipbias.validate.judge.statistics import LEVEL, Interval
-
-FEW_SEEDS = 5
 
 
 def _listing(items: Sequence[str]) -> str:
@@ -55,7 +57,11 @@ def paired_verdict(pair: PairedDifference, comparisons: int, skills: dict[str, S
     else:
         effect = f"no effect of clipping can be told from zero ({number})"
     claim = f"the toy predicts {pair.log_odds_predicted:+.3f}"
-    agreement = f"{claim}, which agrees" if pair.held else f"the prediction failed: {claim}"
+    agreement = {
+        "held": f"{claim}, which agrees",
+        "failed": f"the prediction failed: {claim}",
+        "cannot tell": f"{claim}, and the seeds are too few to tell",
+    }[pair.verdict]
     lost = _lost_skill([pair.arm, pair.reference], skills)
     return "; ".join([effect, agreement] + ([f"{lost}, so this compares with a damaged model"] if lost else []))
 
@@ -87,7 +93,7 @@ def _movement(strategy: str, phases: int, changes: dict[str, ShareChange]) -> st
     )
 
 
-def _clipping(strategy: str, pairs: list[PairedDifference], skills: dict[str, Skill]) -> str:
+def _clipping(strategy: str, pairs: Sequence[PairedDifference], skills: dict[str, Skill]) -> str:
     if not pairs:
         return "No clipped arm can be paired with an unclipped one, so what clipping adds was not measured."
     raised, lowered = f"raised the log-odds of {strategy}", f"lowered the log-odds of {strategy}"
@@ -105,10 +111,10 @@ def _clipping(strategy: str, pairs: list[PairedDifference], skills: dict[str, Sk
     return f"Seed by seed against {reference}, clipping {_grouped(clauses)}.{damaged}"
 
 
-def directly(strategy: str, tokens: int, clipped: int) -> str:
+def _directly(strategy: str, met: StrategyTokens) -> str:
     """How often the clip met the tokens that the question is about."""
-    counted = f"{clipped:,} of {tokens:,}"
-    if clipped:
+    counted = f"{met.clipped:,} of {met.tokens:,}"
+    if met.clipped:
         return f"Of the tokens that decide for or against {strategy}, {counted} were clipped."
     return (
         f"No token that decides for or against {strategy} was ever clipped ({counted}), so clipping could reach the"
@@ -116,7 +122,7 @@ def directly(strategy: str, tokens: int, clipped: int) -> str:
     )
 
 
-def _predicted(strategy: str, bands: dict[str, tuple[float, float]], pairs: list[PairedDifference]) -> str:
+def _predicted(strategy: str, bands: dict[str, tuple[float, float]], pairs: Sequence[PairedDifference]) -> str:
     """bands: the shares between which 90 % of an arm's seeds were expected to end."""
     same: dict[str, list[str]] = {}
     for name, (low, high) in bands.items():
@@ -127,38 +133,36 @@ def _predicted(strategy: str, bands: dict[str, tuple[float, float]], pairs: list
     return f"Predicted beforehand: noise would spread the seeds, 90 % of them {ends}{clip}."
 
 
-def _prediction(scores: dict[str, ArmScore], pairs: list[PairedDifference]) -> str:
-    outcomes = {name: score.held for name, score in scores.items()}
-    outcomes |= {f"the difference {pair.arm} − {pair.reference}": pair.held for pair in pairs}
-    held = [name for name, outcome in outcomes.items() if outcome]
-    failed = [name for name, outcome in outcomes.items() if not outcome]
-    verbs = [f"{verb} for {_listing(names)}" for verb, names in (("held", held), ("failed", failed)) if names]
-    return f"The prediction fixed beforehand {'; it '.join(verbs)}."
+def _prediction(scores: dict[str, ArmScore], pairs: Sequence[PairedDifference]) -> str:
+    outcomes = {name: "held" if score.held else "failed" for name, score in scores.items()}
+    outcomes |= {f"the difference {pair.arm} − {pair.reference}": pair.verdict for pair in pairs}
+    said = []
+    for verdict, verb in (("held", "held"), ("failed", "failed"), ("cannot tell", "cannot be told")):
+        names = [name for name, outcome in outcomes.items() if outcome == verdict]
+        said += [f"{verb} for {_listing(names)}"] if names else []
+    return f"The prediction fixed beforehand {'; it '.join(said)}."
 
 
-def answer(
-    strategy: str,
-    phases: int,
-    scores: dict[str, ArmScore],
-    changes: dict[str, ShareChange],
-    pairs: list[PairedDifference],
-    skills: dict[str, Skill],
-    strategy_clipped: tuple[int, int] | None,
-    bands: dict[str, tuple[float, float]],
-) -> list[str]:
-    """The question, answered: where the share went, what clipping added, whether the prediction held.
-
-    strategy_clipped: how many strategy tokens the clipped arms had and how many of them were clipped, where known.
-    bands: see `_predicted`.
-    """
-    seeds = next(iter(scores.values())).measured.n
-    caution = [f"With {seeds} seeds per arm only very large effects can be seen."] if seeds < FEW_SEEDS else []
-    direct = [directly(strategy, *strategy_clipped)] if strategy_clipped and strategy_clipped[0] else []
+def answer(run: RunComparison) -> list[str]:
+    """The question, answered: where the share went, what clipping added, whether the prediction held."""
+    skills = {name: arm.skill for name, arm in run.arms.items()}
+    changes = {name: arm.share for name, arm in run.arms.items()}
+    scores = {name: arm.score for name, arm in run.arms.items()}
+    bands = {name: arm.share_band for name, arm in run.arms.items()}
+    seeds = len(run.seeds)
     return [
-        _predicted(strategy, bands, pairs),
-        _movement(strategy, phases, changes),
-        _clipping(strategy, pairs, skills),
-        *direct,
-        _prediction(scores, pairs),
-        *caution,
+        _predicted(run.strategy, bands, run.paired),
+        _movement(run.strategy, run.phases, changes),
+        _clipping(run.strategy, run.paired, skills),
+        *([_directly(run.strategy, run.strategy_tokens)] if run.strategy_tokens else []),
+        _prediction(scores, run.paired),
+        *([f"With {seeds} seeds per arm only very large effects can be seen."] if seeds < FEW_SEEDS else []),
     ]
+
+
+def verdicts(run: RunComparison) -> list[str]:
+    """One sentence for each arm and each difference."""
+    skills = {name: arm.skill for name, arm in run.arms.items()}
+    arms = [f"{name}: {arm_verdict(arm.score)}." for name, arm in run.arms.items()]
+    pairs = [f"{p.arm} − {p.reference}: {paired_verdict(p, len(run.paired), skills)}." for p in run.paired]
+    return arms + pairs

@@ -3,7 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from clipbias.validate.judge.scores import ArmScore, clip_fractions, score_arm
+from clipbias.validate.judge.clip_events import clip_events
+from clipbias.validate.judge.scores import ArmScore, score_arm
 from clipbias.validate.predict.prediction import Band, ClipFractions
 from clipbias.validate.report.words import arm_verdict
 from clipbias.validate.store.run_record import ClipCounts
@@ -20,8 +21,8 @@ def claim(phases: int, drift: float, std: float) -> Band:
         log_odds_mean=mean,
         log_odds_std=spread,
         start_stderr=0.0,
-        share_mean=mean,
-        strategy_entropy_mean=mean,
+        share_mean=np.zeros(phases + 1),
+        strategy_entropy_mean=np.zeros(phases + 1),
     )
 
 
@@ -73,7 +74,7 @@ def test_a_direction_is_predicted_only_beyond_the_error_of_the_mean() -> None:
 
 def test_clip_fractions_are_shares_of_tokens() -> None:
     counts = ClipCounts(np.full((3, 2), 200.0), np.array([[0, 2], [0, 4], [0, 6.0]]), np.zeros((3, 2)))
-    fractions = clip_fractions(counts, ClipFractions(low=np.array([0.0, 0.01]), high=np.array([0.0, 0.02])))
+    fractions = clip_events(counts, ClipFractions(low=np.array([0.0, 0.01]), high=np.array([0.0, 0.02])))
     assert fractions.low == pytest.approx([0.0, 0.02])
     assert fractions.low_stderr[1] == pytest.approx(0.01 / math.sqrt(3))
     assert fractions.high == [0.0, 0.0]

@@ -12,13 +12,18 @@ from clipbias.cli.validate import validate
 from clipbias.common.errors import InputError
 from clipbias.common.files import sha256
 from clipbias.validate.judge.clipping import probability_findings
+from clipbias.validate.judge.suite import judge_suite
 from clipbias.validate.measure.payment import Payment
 from clipbias.validate.predict.prediction import Parts
 from clipbias.validate.protocol.plan import quick, read_plan
 from clipbias.validate.protocol.suite import run_suite
-from clipbias.validate.report.suite_page import write_page
+from clipbias.validate.report.suite_page import line_of, write_page
 from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.run_record import RunRecord
+
+
+def read_all(finished: Path) -> list[RunRecord]:
+    return [read_frozen(file.parent) for file in sorted(finished.glob("*/manifest.json"))]
 
 
 def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: Path) -> None:
@@ -26,7 +31,8 @@ def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: P
     letters = {answer["letter"] for answer in report["answers"]}
     assert {"a", "b", "c", "d", "e", "f", "h", "i", "j"} <= letters
     assert {line["verdict"] for line in report["findings"]} <= {"held", "failed", "cannot tell"}
-    assert len({(line["run"], line["subject"]) for line in report["findings"]}) == len(report["findings"])
+    named = {(line.where, line.subject) for line in map(line_of, judge_suite(read_all(finished)).findings)}
+    assert len(named) == len(report["findings"])
     assert set(report["coverage_by_run"]) == set(report["runs"]) == {"clip-mini", "rewards-mini"}
     parts = [part["points"] for part in report["coverage_by_run"].values()]
     assert sum(parts) == report["coverage"]["points"] > min(parts) > 0
