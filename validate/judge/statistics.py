@@ -148,5 +148,5 @@ def correlations(ends: list[NDArray[np.float64]]) -> list[float] | None:
     points the correlation is always ±1), or where all seeds of an arm end alike."""
     if len(ends) < 2 or len(ends[0]) < 3 or any(np.ptp(end) == 0.0 for end in ends):
         return None
-    pairs = np.corrcoef(ends)[np.triu_indices(len(ends), k=1)]
+    pairs = np.asarray(np.corrcoef(ends))[np.triu_indices(len(ends), k=1)]
     return [float(pairs.min()), float(pairs.max())]

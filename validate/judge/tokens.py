@@ -9,10 +9,11 @@ from clipbias.validate.predict.token_law import TENTHS
 from clipbias.validate.store.run_record import RunRecord
 
 from . import margins
-from .finding import Finding, Minibatches, Push, finding
+from .finding import Finding, Kind, Minibatches, Push, finding
 from .statistics import Interval, interval
 from .verdict import Claim, judge
 
+SIDES: tuple[Kind, Kind] = ("clip low", "clip high")
 FIRST = 3  # mini-batch: what the second did predicts those from here on
 
 
@@ -105,7 +106,7 @@ def token_findings(run: RunRecord, arm: str) -> list[Finding]:
             judgement=judgement,
             details=Minibatches(first=FIRST, last=int(test.minibatches[-1])),
         )
-        for kind, claim, judgement in zip(("clip low", "clip high"), claims, judge(claims), strict=True)
+        for kind, claim, judgement in zip(SIDES, claims, judge(claims), strict=True)
     )
     return [low, high, push_finding(run, test)]
 
