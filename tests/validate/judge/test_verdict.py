@@ -12,6 +12,8 @@ from scipy import stats
 from clipbias.validate.judge.statistics import NUMERICAL, Interval, interval, mean_pvalue
 from clipbias.validate.judge.verdict import Claim, judge, judge_rise
 
+pytestmark = pytest.mark.statistical
+
 DRAWS = 4000
 MARGIN = 0.1
 
