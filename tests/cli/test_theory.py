@@ -1,4 +1,4 @@
-"""`clipbias theory` as a user runs it: a process, its two streams and its exit status."""
+"""`clipbias theory` as a user runs it: its two streams and its exit status."""
 
 import math
 import subprocess
@@ -241,11 +241,11 @@ def test_start_up_imports_nothing_heavy():
         assert not absent & loaded
 
 
-def test_help_is_quick(clipbias):
+def test_help_is_quick(program):
     """0.3 s by design; the best of five runs, since the machine may be busy."""
     seconds = []
     for _ in range(5):
         began = time.perf_counter()
-        clipbias("--help")
+        program("--help")
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.3
