@@ -44,7 +44,14 @@ def main(out: Path) -> None:
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     axes = figure.subplots(2, len(SHAPES), sharex=True, sharey=True)
     for column, (size, groups) in enumerate(SHAPES):
-        unit = PhaseConfig(1.0, size, groups, 8, 0.2, PpoClip(0.2, 0.2))
+        unit = PhaseConfig(
+            learning_rate=1.0,
+            group_size=size,
+            groups_per_minibatch=groups,
+            minibatches=8,
+            success_prob=0.2,
+            surrogate=PpoClip(0.2, 0.2),
+        )
         table = np.array(
             [
                 [errors(p, replace(unit, learning_rate=float(step) / first_step_std(p, unit))) for step in STEPS]

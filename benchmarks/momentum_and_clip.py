@@ -12,7 +12,7 @@ from scipy.special import expit, logit
 
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.momentum import lasting_persistence
-from clipbias.theory.laws.evolve import learning_rate_for_spread
+from clipbias.theory.laws.calibrate import learning_rate_for_spread
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED
 from clipbias.validate.predict.predict import Toy, band

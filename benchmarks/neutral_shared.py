@@ -22,7 +22,9 @@ from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 
 LOW, STD = 0.2, 0.15
-TWO_STEPS = PhaseConfig(1.0, 16, 16, 2, 0.5, UNCLIPPED)
+TWO_STEPS = PhaseConfig(
+    learning_rate=1.0, group_size=16, groups_per_minibatch=16, minibatches=2, success_prob=0.5, surrogate=UNCLIPPED
+)
 TAILS = (0.1, 0.5, 0.9)
 STDS = (0.06, 0.1, 0.15, 0.2, 0.25, 0.3)
 STEPS = (2, 3, 4, 6, 8, 12, 16, 32)
@@ -36,7 +38,7 @@ def measured_neutral(of: Crowd, config: PhaseConfig, near: float, replicates: in
     """ε_h without drift by a straight line through six measurements around it, and its standard error."""
     highs = near * np.linspace(0.85, 1.15, 6)
     push = measured_push(of, config, [PpoClip(LOW, float(high)) for high in highs], replicates, 1)
-    slope, offset = np.polyfit(highs, push.mean[:, 0], 1)
+    slope, offset = np.polyfit(highs, push.value[:, 0], 1)
     found = -offset / slope
     nearest = int(abs(highs - found).argmin())
     if not highs[0] <= found <= highs[-1]:
@@ -88,7 +90,7 @@ def over_prior(panel) -> None:
     clip = PpoClip(LOW, 0.28)
     push = measured_push(of, config, [clip], 12_000, 2)
     prior = np.array([of.probs[of.bin_of == bin_].mean() for bin_ in range(len(of.masses))])
-    panel.errorbar(prior, push.mean[0], 2 * push.stderr[0], fmt="o", ms=4, color="C3", label="measured")
+    panel.errorbar(prior, push.value[0], 2 * push.stderr[0], fmt="o", ms=4, color="C3", label="measured")
     panel.plot(prior, predicted_push(of, config, clip), "C3", lw=1, label="predicted, each with its own σ")
     panel.axhline(
         predicted_push(of, config, clip)[-1], color="k", ls="--", lw=1, label="as if all were like the rarest"
@@ -107,7 +109,7 @@ def signs(steps: int) -> tuple[int, int, int]:
     for seed, std in enumerate(stds):
         config, rest = at_spread(of, setting, std)
         push = measured_push(of, config, clips, 2000, seed)
-        for clip, mean, error in zip(clips, push.mean[:, 0], push.stderr[:, 0], strict=True):
+        for clip, mean, error in zip(clips, push.value[:, 0], push.stderr[:, 0], strict=True):
             decided += abs(mean) > 3 * error
             rises = clip.high > neutral_clip_high(clip.low, std, rest)
             right += abs(mean) > 3 * error and (mean > 0) == rises

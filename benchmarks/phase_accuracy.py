@@ -64,9 +64,9 @@ def main(configurations: int, phases: int, replicates: int, largest_group: int, 
         start = time.perf_counter()
         shift, spread, doubt = solved(prob, config, phases)
         seconds = time.perf_counter() - start
-        found = simulate(config, (prob, 1 - prob), phases, replicates, seed=i)
-        std = float(found.log_odds_std.mean)
-        mean_error, std_error = shift - float(found.log_odds_shift.mean), spread - std
+        found = simulate((prob, 1 - prob), config, phases, replicates, seed=i)
+        std = float(found.log_odds_std.value)
+        mean_error, std_error = shift - float(found.log_odds_shift.value), spread - std
         z = mean_error / float(found.log_odds_shift.stderr), std_error / float(found.log_odds_std.stderr)
         rows.append((abs(mean_error) / std, abs(z[0]), abs(std_error) / std, abs(z[1]), seconds))
         doubted.append(doubt)

@@ -16,9 +16,10 @@ import click
 import numpy as np
 from scipy.optimize import brentq
 
-from clipbias.simulate.compiled.tabular import SimulationResult, simulate
-from clipbias.simulate.update_rule import Adam, Training
+from clipbias.simulate.compiled.tabular import simulate
+from clipbias.theory.law import Law
 from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.run_record import RunRecord
 
@@ -28,15 +29,21 @@ WARM, LAST = 3, 8  # phases between which the spread grows as in a pilot after i
 
 def adam_toy(
     run: RunRecord, prob: float, rate: float, arm: str, chances: float | tuple[float, float], phases: int
-) -> SimulationResult:
+) -> Law:
     """The arm's own groups, mini-batches and clip."""
     named = next(a for a in run.recipe.arm if a.name == arm)
     shape = named.training(run.recipe.training).toy(rate, named.clip)
     config = PhaseConfig(
-        rate, shape.group_size, shape.groups_per_minibatch, shape.minibatches, chances, named.clip, shape.scale
+        learning_rate=rate,
+        group_size=shape.group_size,
+        groups_per_minibatch=shape.groups_per_minibatch,
+        minibatches=shape.minibatches,
+        success_prob=chances,
+        surrogate=named.clip,
+        scale=shape.scale,
     )
-    training = Training(Adam(run.recipe.training.adam_beta1), split=True)
-    return simulate(config, (prob, 1 - prob), phases, REPLICATES, 1, training)
+    update = UpdateRule(optimizer=Adam(run.recipe.training.adam_beta1), split=True)
+    return simulate((prob, 1 - prob), config, phases, REPLICATES, 1, update)
 
 
 def adam_rate(run: RunRecord, prob: float) -> float:
@@ -44,7 +51,7 @@ def adam_rate(run: RunRecord, prob: float) -> float:
 
     def excess(log_rate: float) -> float:
         early, late = (adam_toy(run, prob, math.exp(log_rate), "random", 0.5, t) for t in (WARM, LAST))
-        variance = float(late.log_odds_std.mean**2 - early.log_odds_std.mean**2) / (LAST - WARM)
+        variance = float(late.log_odds_std.value**2 - early.log_odds_std.value**2) / (LAST - WARM)
         return math.log(max(variance, 1e-12)) / 2 - math.log(run.prediction.pilot.value)
 
     return math.exp(brentq(excess, math.log(1e-4), math.log(0.5), xtol=0.02))
@@ -66,8 +73,8 @@ def compare(run: RunRecord) -> list[dict[str, float | str]]:
                 "arm": arm.name,
                 "plain": float(claim.band.log_odds_mean[-1] - claim.band.log_odds_mean[0]),
                 "plain_std": float(claim.band.log_odds_std[-1]),
-                "adam": float(law.log_odds_mean.mean - claim.band.log_odds_mean[0]),
-                "adam_std": float(law.log_odds_std.mean),
+                "adam": float(law.log_odds_mean.value - claim.band.log_odds_mean[0]),
+                "adam_std": float(law.log_odds_std.value),
                 "measured": float((found[:, -1] - found[:, 0]).mean()),
                 "measured_std": float(found[:, -1].std(ddof=1)),
             }

@@ -23,9 +23,10 @@ import click
 import numpy as np
 from peers import CLIP, GROUP, GROUPS, MINIBATCHES, PROB, RATE, jax_program, numpy_program, torch_program
 
+from clipbias.common.arrays import Array
 from clipbias.simulate.compiled import two_outcomes
 from clipbias.simulate.compiled.groups import Groups, groups_of
-from clipbias.simulate.compiled.stream import Array, compiled, mix, open_stream
+from clipbias.simulate.compiled.stream import compiled, mix, open_stream
 from clipbias.simulate.compiled.tables import Patterns
 from clipbias.simulate.compiled.tabular import PLAIN, simulate
 from clipbias.theory.setup import PhaseConfig
@@ -40,12 +41,19 @@ Work = Callable[[], object]
 
 def config(group_size: int = GROUP) -> PhaseConfig:
     rate = RATE * (group_size / GROUP) ** 0.5
-    return PhaseConfig(rate, group_size, GROUPS, MINIBATCHES, 0.5, PpoClip(CLIP, CLIP))
+    return PhaseConfig(
+        learning_rate=rate,
+        group_size=group_size,
+        groups_per_minibatch=GROUPS,
+        minibatches=MINIBATCHES,
+        success_prob=0.5,
+        surrogate=PpoClip(CLIP, CLIP),
+    )
 
 
 def engine(replicates: int, phases: int, group_size: int = GROUP, outcomes: int = 2, threads: int = 1) -> None:
     rest = np.full(outcomes - 1, (1 - PROB) / (outcomes - 1))
-    simulate(config(group_size), np.append(PROB, rest), phases, replicates, 0, threads=threads)
+    simulate(np.append(PROB, rest), config(group_size), phases, replicates, 0, threads=threads)
 
 
 @compiled

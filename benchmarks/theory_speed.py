@@ -12,7 +12,14 @@ from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 
-CONFIG = PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2))
+CONFIG = PhaseConfig(
+    learning_rate=1.0,
+    group_size=16,
+    groups_per_minibatch=4,
+    minibatches=8,
+    success_prob=0.5,
+    surrogate=PpoClip(0.2, 0.2),
+)
 
 
 def best(work: Callable[[], object], repeats: int = 5) -> float:
@@ -27,16 +34,23 @@ def best(work: Callable[[], object], repeats: int = 5) -> float:
 
 
 def main() -> None:
-    few = PhaseConfig(1.0, 8, 2, 8, 0.5, PpoClip(0.2, 0.2))
+    few = PhaseConfig(
+        learning_rate=1.0,
+        group_size=8,
+        groups_per_minibatch=2,
+        minibatches=8,
+        success_prob=0.5,
+        surrogate=PpoClip(0.2, 0.2),
+    )
     print(f"T4, one phase, exact, two groups of 8 (atoms): {1e3 * best(lambda: phase(0.65, few)):.0f} ms")
     for method in ("exact", "gaussian"):
         print(f"T4, one phase, {method}: {1e3 * best(lambda m=method: phase(0.65, CONFIG, m)):.1f} ms")
         print(f"T10, 100 phases, {method}: {best(lambda m=method: evolve(0.65, CONFIG, 100, m), 2):.2f} s")
     zipf = 1 / np.arange(1, 11)
     zipf /= zipf.sum()
-    found, sampled = paths(zipf, CONFIG), simulate(CONFIG, zipf, 1, 40_000, 0)
+    found, sampled = paths(zipf, CONFIG), simulate(zipf, CONFIG, 1, 40_000, 0)
     quasi = best(lambda: paths(zipf, CONFIG), 3)
-    random = best(lambda: simulate(CONFIG, zipf, 1, 40_000, 0), 3)
+    random = best(lambda: simulate(zipf, CONFIG, 1, 40_000, 0), 3)
     ratio = float((sampled.entropy_shift.stderr / found.entropy_shift.stderr) ** 2)
     print(f"T5, one phase, 10 outcomes: {quasi:.2f} s; compiled Monte Carlo, same error: {random * ratio:.2f} s")
 

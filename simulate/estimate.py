@@ -1,19 +1,12 @@
-"""A Monte-Carlo number never travels without its standard error."""
+"""Monte-Carlo estimates from sums over replicates, and the laws of p that simulations keep."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """mean and its standard error, two arrays of one shape (0-dimensional for a single number)."""
-
-    mean: Array
-    stderr: Array
+from clipbias.common.arrays import Array
+from clipbias.theory.estimate import Estimate
 
 
 def mean_estimate(power_sums: Array, count: int) -> Estimate:
@@ -68,3 +61,63 @@ def _invert(row: NDArray[np.int64], edges: Array, targets: Array) -> Array:
     at = filled[np.clip(np.searchsorted(below[filled], targets, side="right") - 1, 0, None)]
     inside = np.clip((targets - below[at]) / row[at], 0.0, 1.0)
     return np.asarray(edges[at] + inside * (edges[at + 1] - edges[at]), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True)
+class Histogram:
+    """Where replicates ended: counts [K, B] of every outcome's probability between edges [B + 1]; and exactly how many
+    ended above some thresholds, [K] by threshold."""
+
+    counts: NDArray[np.int64]
+    edges: Array
+    above: dict[float, NDArray[np.int64]]
+
+    def quantile(self, level: float) -> Estimate:
+        return quantile_estimate(self.counts, self.edges, level)
+
+    def prob_above(self, prob: float) -> Estimate:
+        """Exact counts where there are any; else linear within a bin, whose whole share w is in the error as w/√3."""
+        count = int(self.counts[0].sum())
+        if prob in self.above:
+            return share_estimate(self.above[prob], count)
+        bin_ = int(np.clip(np.searchsorted(self.edges, prob, side="right") - 1, 0, len(self.edges) - 2))
+        inside = (self.edges[bin_ + 1] - prob) / (self.edges[bin_ + 1] - self.edges[bin_])
+        here = self.counts[:, bin_] / count
+        share = self.counts[:, bin_ + 1 :].sum(axis=1) / count + np.clip(inside, 0.0, 1.0) * here
+        return Estimate(share, np.hypot(np.sqrt(share * (1 - share) / count), here / np.sqrt(3)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where each of R independent replicates ended: probs [R, K]."""
+
+    probs: Array
+
+    def quantile(self, level: float) -> Estimate:
+        """stderr: half the distance between order statistics at level ± √(level(1−level)/n), as `quantile_estimate`."""
+        half = np.sqrt(level * (1 - level) / len(self.probs))
+        low, middle, high = np.quantile(self.probs, np.clip([level - half, level, level + half], 0.0, 1.0), axis=0)
+        return Estimate(middle, (high - low) / 2)
+
+    def prob_above(self, prob: float) -> Estimate:
+        return share_estimate((self.probs > prob).sum(axis=0), len(self.probs))
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedEnds:
+    """All that a policy can end as: probs [P, K] with probability weight [P]."""
+
+    probs: Array
+    weight: Array
+
+    def quantile(self, level: float) -> Estimate:
+        """The least value up to which `level` of the probability lies; exact."""
+        found = []
+        for values in self.probs.T:
+            order = np.argsort(values)
+            reached = int(np.searchsorted(np.cumsum(self.weight[order]), level))
+            found.append(values[order[min(reached, len(order) - 1)]])
+        return Estimate.exact(found)
+
+    def prob_above(self, prob: float) -> Estimate:
+        return Estimate.exact(self.weight @ (self.probs > prob))

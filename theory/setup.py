@@ -5,6 +5,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from clipbias.common.errors import check
+
 from .surrogate import Surrogate
 
 Scale = Literal["std", "std-unbiased", "none"]
@@ -15,7 +17,7 @@ LARGEST_COUNT = 10_000
 LARGEST_GROUP = 1_000_000  # sums over a group's rewards are listed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseConfig:
     """One phase of GRPO on a categorical policy.
 
@@ -34,20 +36,14 @@ class PhaseConfig:
     scale: Scale = "std"
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.learning_rate < float("inf"):
-            raise ValueError(f"learning_rate must be at least 0 and finite, got {self.learning_rate}")
-        if self.learning_rate > LARGEST_RATE:
-            raise ValueError(f"learning_rate must be at most {LARGEST_RATE:g}, got {self.learning_rate}")
+        rate, size, chance = self.learning_rate, self.group_size, self.success_prob
+        check(0.0 <= rate < float("inf"), "learning_rate", "at least 0 and finite", rate)
+        check(rate <= LARGEST_RATE, "learning_rate", f"at most {LARGEST_RATE:g}", rate)
         for field in ("groups_per_minibatch", "minibatches"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field} must be at least 1, got {getattr(self, field)}")
-            if getattr(self, field) > LARGEST_COUNT:
-                raise ValueError(f"{field} must be at most {LARGEST_COUNT}, got {getattr(self, field)}")
-        if self.group_size < 2:
-            raise ValueError(f"group_size must be at least 2, got {self.group_size}")
-        if self.group_size > LARGEST_GROUP:
-            raise ValueError(f"group_size must be at most {LARGEST_GROUP}, got {self.group_size}")
-        if not all(0.0 <= prob <= 1.0 for prob in np.atleast_1d(self.success_prob)):
-            raise ValueError(f"success_prob must be in [0, 1], got {self.success_prob}")
-        if self.scale not in get_args(Scale):
-            raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, got {self.scale}")
+            count = getattr(self, field)
+            check(count >= 1, field, "at least 1", count)
+            check(count <= LARGEST_COUNT, field, f"at most {LARGEST_COUNT}", count)
+        check(size >= 2, "group_size", "at least 2", size)
+        check(size <= LARGEST_GROUP, "group_size", f"at most {LARGEST_GROUP}", size)
+        check(all(0.0 <= prob <= 1.0 for prob in np.atleast_1d(chance)), "success_prob", "in [0, 1]", chance)
+        check(self.scale in get_args(Scale), "scale", f"one of {', '.join(get_args(Scale))}", self.scale)

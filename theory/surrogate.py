@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import expit
 
-Array = NDArray[np.float64]
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
+
 LONGEST = 1_000_000  # tokens of an outcome
 
 
@@ -27,11 +29,6 @@ class Surrogate(Protocol):
     def jumps(self, old_prob: float) -> tuple[float, ...]:
         """Ratios at which a slope is not smooth, for a sample of behaviour probability b."""
         ...
-
-
-def _positive(name: str, value: float | None) -> None:
-    if value is not None and not 0.0 < value < math.inf:
-        raise ValueError(f"{name} must be positive and finite, or none, got {value}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +45,11 @@ class PpoClip:
     dual: float | None = None
 
     def __post_init__(self) -> None:
-        if self.low is not None and not 0.0 < self.low <= 1.0:
-            raise ValueError(f"clip_low must be in (0, 1] or none, got {self.low}")
-        _positive("clip_high", self.high)
-        least = 1.0 if self.high is None else self.upper_bound
-        if self.dual is not None and not least < self.dual < math.inf:
-            raise ValueError(f"dual must be above {least:g} and finite, or none, got {self.dual}")
+        low, high, dual = self.low, self.high, self.dual
+        check(low is None or 0.0 < low <= 1.0, "clip_low", "in (0, 1] or none", low)
+        check(high is None or 0.0 < high < math.inf, "clip_high", "positive and finite, or none", high)
+        least = 1.0 if high is None else self.upper_bound
+        check(dual is None or least < dual < math.inf, "dual", f"above {least:g} and finite, or none", dual)
 
     @property
     def lower_bound(self) -> float:
@@ -89,8 +85,7 @@ class Cispo:
     cap: float
 
     def __post_init__(self) -> None:
-        if not 1.0 < self.cap < math.inf:
-            raise ValueError(f"cap must be above 1 and finite, got {self.cap}")
+        check(1.0 < self.cap < math.inf, "cap", "above 1 and finite", self.cap)
 
     def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
         ratio = np.asarray(ratio, dtype=np.float64)
@@ -112,9 +107,8 @@ class Sapo:
     minus: float = 1.05
 
     def __post_init__(self) -> None:
-        for name in ("plus", "minus"):
-            if not 0.0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be positive and finite, got {getattr(self, name)}")
+        for name, heat in (("plus", self.plus), ("minus", self.minus)):
+            check(0.0 < heat < math.inf, name, "positive and finite", heat)
 
     def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
         beyond = np.asarray(ratio, dtype=np.float64) - 1.0
@@ -140,10 +134,8 @@ class Dppo:
     high: float | None
 
     def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            value = getattr(self, name)
-            if value is not None and not 0.0 < value < 1.0:
-                raise ValueError(f"{name} must be in (0, 1) or none, got {value}")
+        for name, bound in (("low", self.low), ("high", self.high)):
+            check(bound is None or 0.0 < bound < 1.0, name, "in (0, 1) or none", bound)
 
     def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
         moved = (np.asarray(ratio, dtype=np.float64) - 1.0) * np.asarray(old_probs, dtype=np.float64)
@@ -171,8 +163,8 @@ class Gspo:
 
     def __post_init__(self) -> None:
         PpoClip(self.low, self.high)
-        if not 1 <= self.length <= LONGEST or self.length != int(self.length):
-            raise ValueError(f"length must be a whole number from 1 to {LONGEST}, got {self.length}")
+        whole = 1 <= self.length <= LONGEST and self.length == int(self.length)
+        check(whole, "length", f"a whole number from 1 to {LONGEST}", self.length)
 
     def slopes(self, ratio: ArrayLike, old_probs: ArrayLike) -> tuple[Array, Array]:
         ratio = np.asarray(ratio, dtype=np.float64)

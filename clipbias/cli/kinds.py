@@ -81,13 +81,13 @@ class SurrogateSpec(Spec):
 
 
 class OptimizerSpec(Spec):
-    """A class of `simulate.training` with its parameters."""
+    """A class of `theory.update_rule` with its parameters."""
 
     rule = "one of sgd, adam, with parameters as in sgd:momentum=0.9 or adam:beta2=0.95,weight_decay=0.1"
 
     @staticmethod
     def classes() -> dict[str, Any]:
-        from clipbias.simulate.update_rule import OPTIMIZERS
+        from clipbias.theory.update_rule import OPTIMIZERS
 
         return OPTIMIZERS
 

@@ -2,18 +2,20 @@
 
 import json
 import sys
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from clipbias.common.errors import InputError
+
 from .kinds import Choice, ClipSide, Number, PlotFile, Probs, SurrogateSpec
 
 if TYPE_CHECKING:
     from clipbias.theory.setup import PhaseConfig
+    from clipbias.theory.surrogate import Surrogate
 
 F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("exact", "gaussian", "paths")
@@ -95,23 +97,22 @@ phase_options = stacked(shape_options, success_prob, scale, as_json)
 
 @contextmanager
 def named_errors() -> Iterator[None]:
-    """A ValueError that opens with the name of one of this command's options is the user's; others are bugs.
+    """A complaint about one of this command's options is the user's and names it; any other is a bug.
 
     `prob` is the library's word for the first entry of --probs.
     """
     try:
         yield
-    except ValueError as error:
-        field, _, rest = str(error).partition(" ")
-        field = "probs" if field == "prob" else field
+    except InputError as error:
+        field = "probs" if error.field == "prob" else error.field
         context = click.get_current_context()
         for param in context.command.params:
             if param.name == field:
-                raise click.BadParameter(rest, context, param) from error
+                raise click.BadParameter(error.rule, context, param) from error
         raise
 
 
-def gate(clip_low: float | None, clip_high: float | None, surrogate: Any) -> Any:
+def gate(clip_low: float | None, clip_high: float | None, surrogate: "Surrogate | None") -> "Surrogate":
     """The surrogate that --clip-low and --clip-high describe, or --surrogate; one of the two must be given."""
     from clipbias.theory.surrogate import PpoClip
 
@@ -137,14 +138,10 @@ def phase_config(**flags: Any) -> "PhaseConfig":
     return PhaseConfig(surrogate=gate(flags.pop("clip_low"), flags.pop("clip_high"), flags.pop("surrogate")), **flags)
 
 
-@contextmanager
-def doubts() -> Iterator[None]:
-    """The library's warnings about its own accuracy become lines on stderr, each once."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
-        yield
-    for message in dict.fromkeys(str(doubt.message) for doubt in caught):
-        click.echo(f"Warning: {message}", err=True)
+def warn(doubts: Iterable[str]) -> None:
+    """A method's doubts about its own accuracy, a line each on stderr."""
+    for doubt in doubts:
+        click.echo(f"Warning: {doubt}", err=True)
 
 
 @contextmanager

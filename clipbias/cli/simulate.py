@@ -6,18 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from . import options
 from .kinds import ClipSide, OptimizerSpec, ParquetFile, SuccessProbs
 from .options import named_errors, phase_config, show
+from .results import simulated_value
 from .sweep import plot, sweep
-
-if TYPE_CHECKING:
-    from clipbias.simulate.compiled.tabular import SimulationResult
-    from clipbias.simulate.estimate import Estimate
 
 BAR_AFTER_SECONDS = 2.0
 
@@ -89,20 +86,22 @@ def run(
         --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --replicates 100000 --seed 0
     """
     with named_errors():
-        from clipbias.simulate.compiled import tabular
-        from clipbias.simulate.update_rule import Training
+        from clipbias.simulate.compiled.tabular import trajectories as followed
+        from clipbias.simulate.methods import MonteCarlo
+        from clipbias.theory.law import law
+        from clipbias.theory.update_rule import UpdateRule
 
-        training = Training(**{field.name: flags.pop(field.name) for field in fields(Training)})
+        update = UpdateRule(**{field.name: flags.pop(field.name) for field in fields(UpdateRule)})
         config = phase_config(success_prob=success_prob if len(success_prob) > 1 else success_prob[0], **flags)
         with _progress(replicates) as report:
             if trajectories is None:
-                result = tabular.simulate(config, probs, phases, replicates, seed, training, progress=report)
+                method = MonteCarlo(replicates=replicates, seed=seed, progress=report)
+                found = law(probs, config, phases, method=method, update=update)
             else:
-                result, paths = tabular.trajectories(config, probs, phases, replicates, seed, training, progress=report)
+                found, paths = followed(probs, config, phases, replicates, seed, update, progress=report)
     if trajectories is not None:
         _write(paths, trajectories)
-    value = _one_phase(result, len(probs)) if phases == 1 else _many_phases(result, len(probs))
-    show(value, as_json, f"{replicates} replicates, mean ± standard error")
+    show(simulated_value(found), as_json, f"{replicates} replicates, mean ± standard error")
 
 
 def _write(paths: Any, file: Path) -> None:
@@ -121,39 +120,6 @@ def _write(paths: Any, file: Path) -> None:
     with replaced(file) as draft:
         pq.write_table(pa.table(columns), draft)
     click.echo(f"wrote {file}", err=True)
-
-
-def _plain(estimate: "Estimate") -> dict[str, Any]:
-    return {"mean": estimate.mean.tolist(), "stderr": estimate.stderr.tolist()}
-
-
-def _one_phase(result: "SimulationResult", outcomes: int) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "mean_logit_shift": _plain(result.logit_shift),
-        "mean_prob_shift": _plain(result.prob_shift),
-        "prob_std": _plain(result.prob_std),
-        "entropy_shift": _plain(result.entropy_shift),
-        "clip_low_fraction": _plain(result.clip_low_fraction),
-        "clip_high_fraction": _plain(result.clip_high_fraction),
-        "method": "monte-carlo",
-    }
-    if outcomes == 2:
-        value["log_odds_shift"] = _plain(result.log_odds_shift)
-        value["log_odds_std"] = _plain(result.log_odds_std)
-    return value
-
-
-def _many_phases(result: "SimulationResult", outcomes: int) -> dict[str, Any]:
-    value: dict[str, Any] = {
-        "prob_mean": _plain(result.prob_mean),
-        "prob_quantiles": {str(level): _plain(e) for level, e in result.prob_quantiles.items()},
-        "entropy_mean": _plain(result.entropy_mean),
-        "prob_above": {str(threshold): _plain(e) for threshold, e in result.prob_above.items()},
-    }
-    if outcomes == 2:
-        value["log_odds_mean"] = _plain(result.log_odds_mean)
-        value["log_odds_std"] = _plain(result.log_odds_std)
-    return value
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from clipbias.common.errors import InputError, check
+
 from . import kinds, options
 from .options import named_errors, show
 from .phases import evolve, phase
@@ -81,7 +83,7 @@ def drift(
 
 def _two_outcomes(probs: tuple[float, ...]) -> float:
     if len(probs) != 2:
-        raise ValueError(f"probs must have two entries here, got {len(probs)}")
+        raise InputError("probs", "two entries here", len(probs), verb="have")
     return probs[0]
 
 
@@ -113,15 +115,15 @@ def reward(
     with named_errors():
         prob = _two_outcomes(probs)
         if len(success_probs) != len(probs):
-            raise ValueError(
-                f"success_probs must have as many entries as probs ({len(probs)}), got {len(success_probs)}"
-            )
+            known = f"as many entries as probs ({len(probs)})"
+            raise InputError("success_probs", known, len(success_probs), verb="have")
         config = options.phase_config(success_prob=success_probs, **flags)
-        from clipbias.theory.formulas.noise import decomposition
         from clipbias.theory.formulas.reward import reward_drift
+        from clipbias.theory.laws.decomposition import decomposition
 
-        with options.doubts(), options.working(f"{phases} phases, three times"):
+        with options.working(f"{phases} phases, three times"):
             parts = decomposition(prob, config, phases, method)
+        options.warn(parts.warnings)
         first = reward_drift(probs, probs, config)
 
     def figure() -> Any:
@@ -192,30 +194,31 @@ def neutral(
         --groups-per-minibatch 16 --minibatches 8 --success-prob 0.5 --method gaussian
     """
     with named_errors():
-        from clipbias.theory.formulas import neutral as rule
+        from clipbias.theory.formulas.neutral import neutral_clip_high
         from clipbias.theory.setup import PhaseConfig
         from clipbias.theory.surrogate import PpoClip
 
         if ratio_std is not None:
             given = [name for name in SET_UP if set_up[name] is not None]
             if given:
-                raise ValueError(f"ratio_std must not be given beside a set-up (--{given[0].replace('_', '-')})")
-            if plot is not None and ratio_std > LARGEST_DRAWN:
-                raise ValueError(f"ratio_std must be at most {LARGEST_DRAWN:g} for a figure, got {ratio_std}")
-            clip_high = rule.neutral_clip_high(clip_low, ratio_std, rest_std)
+                beside = f"be given beside a set-up (--{given[0].replace('_', '-')})"
+                raise InputError("ratio_std", beside, verb="not")
+            drawable = plot is None or ratio_std <= LARGEST_DRAWN
+            check(drawable, "ratio_std", f"at most {LARGEST_DRAWN:g} for a figure", ratio_std)
+            clip_high = neutral_clip_high(clip_low, ratio_std, rest_std)
         else:
-            if rest_std is not None:
-                raise ValueError(f"rest_std must be with --ratio-std, got {rest_std}")
+            check(rest_std is None, "rest_std", "with --ratio-std", rest_std)
             missing = [name for name in SET_UP if set_up[name] is None]
             if missing:
                 names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
-                raise ValueError(f"ratio_std must be given, or else {names}")
-            if clip_low == 0:
-                raise ValueError("clip_low must be in (0, 1) for a set-up, got 0")
+                raise InputError("ratio_std", f"given, or else {names}")
+            check(clip_low > 0, "clip_low", "in (0, 1) for a set-up", 0)
             prob = _two_outcomes(set_up.pop("probs"))
+            from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
+
             config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
             with options.working("one phase, at a dozen bounds"):
-                clip_high = rule.neutral_clip_high_of_phase(prob, config, of, method)
+                clip_high = neutral_clip_high_of_phase(prob, config, of, method)
 
     def figure() -> Any:
         from clipbias.figures import theory as figures

@@ -9,12 +9,12 @@ class InputError(ValueError):
     """What the user gave (a number, a recipe, a folder, a model) cannot be used: «field must be allowed, got given».
 
     field: the name of the argument, or the dotted key in a file. allowed: a range, or what it should be, in words that
-    follow "must be". given: left out where `allowed` already says what was found.
+    follow "must be". given: left out where `allowed` already says what was found. verb: where it is not "be".
     """
 
-    def __init__(self, field: str, allowed: str = "", given: object = _NOT_SHOWN) -> None:
+    def __init__(self, field: str, allowed: str = "", given: object = _NOT_SHOWN, *, verb: str = "be") -> None:
         shown = "" if given is _NOT_SHOWN else f", got {given!r}" if isinstance(given, str) else f", got {given}"
-        super().__init__(field, allowed, shown)
+        super().__init__(field, f"{verb} {allowed}" if allowed else "", shown)
 
     @property
     def field(self) -> str:
@@ -23,7 +23,7 @@ class InputError(ValueError):
     @property
     def rule(self) -> str:
         """The message without the field, for a command line that knows the field by another name."""
-        return f"must be {self.args[1]}{self.args[2]}"
+        return f"must {self.args[1]}{self.args[2]}"
 
     def __str__(self) -> str:
         return f"{self.field} {self.rule}" if self.args[1] else self.field
@@ -33,7 +33,7 @@ class InputError(ValueError):
 
 
 def _restored(field: str, allowed: str, shown: str) -> InputError:
-    error = InputError(field, allowed)
+    error = InputError(field)
     error.args = (field, allowed, shown)
     return error
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
-from clipbias.simulate.estimate import Array
+from clipbias.common.arrays import Array
 from clipbias.simulate.sweeps.columns import Column
 from clipbias.theory.formulas.neutral import neutral_clip_high
 

@@ -17,10 +17,12 @@ from scipy.special import expit, logit
 
 from clipbias.theory.formulas.drift import expected_gradient
 from clipbias.theory.formulas.immunity import immune_above
-from clipbias.theory.formulas.neutral import neutral_clip_high, neutral_clip_high_of_phase, neutral_ratio_std
-from clipbias.theory.formulas.noise import Decomposition
-from clipbias.theory.laws.evolve import EvolveResult, learning_rate_for_spread
-from clipbias.theory.laws.lattice import Method
+from clipbias.theory.formulas.neutral import neutral_clip_high, neutral_ratio_std
+from clipbias.theory.law import Law
+from clipbias.theory.laws.calibrate import learning_rate_for_spread
+from clipbias.theory.laws.decomposition import Decomposition
+from clipbias.theory.laws.lattice import StepLaw
+from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
 from clipbias.theory.laws.paths import PathsResult
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
@@ -93,8 +95,10 @@ def _log_odds_drift(old: float, prob: float, surrogate: Surrogate, mu: float) ->
     return float(gradient[0] - gradient[1])
 
 
-def outcomes(probs: tuple[float, ...], result: PathsResult, phases: int) -> Figure:
-    """Where every outcome's log-odds went, over its prior probability: mean with its error, and the spread."""
+def outcomes(probs: tuple[float, ...], law: Law) -> Figure:
+    """Where every outcome's log-odds went along paths, over its prior probability: mean with its error, and spread."""
+    result = law.marginals
+    assert isinstance(result, PathsResult)
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     move, share = figure.subplots(1, 2)
     prior, shift, spread = np.array(probs), result.log_odds_shift, result.log_odds_std.value
@@ -112,13 +116,13 @@ def outcomes(probs: tuple[float, ...], result: PathsResult, phases: int) -> Figu
         capsize=2,
         label="mean, ± 2 standard errors",
     )
-    low, middle, high = (result.prob_quantiles[level].value for level in (0.05, 0.5, 0.95))
+    low, middle, high = (law.quantile(level).value for level in (0.05, 0.5, 0.95))
     line = np.array([prior.min(), prior.max()])
     share.plot(line, line, color=GREY, linewidth=1, label="no change")
     share.vlines(prior, low, high, color=LIGHT, linewidth=3, label="90 %")
     share.plot(prior, middle, "_", color=DARK, markersize=9, label="median")
     share.plot(prior, result.prob_mean.value, "D", color=WARM, markersize=4, label="mean")
-    after = f"after {phases} phase{'s' if phases > 1 else ''}"
+    after = f"after {law.phases} phase{'s' if law.phases > 1 else ''}"
     share.set_yscale("log")
     move.margins(y=0.25)
     for axis in (move.xaxis, share.xaxis, share.yaxis):
@@ -156,18 +160,19 @@ def entropy_map(prob: float, config: PhaseConfig) -> Figure:
     return figure
 
 
-def evolve(prob: float, config: PhaseConfig, result: EvolveResult) -> Figure:
+def evolve(prob: float, config: PhaseConfig, law: Law) -> Figure:
     """Bands of p over the phases, and the portrait: where one phase takes the log-odds from every start."""
     figure = Figure(figsize=(10.5, 4.2), layout="constrained")
     bands, portrait = figure.subplots(1, 2)
-    phases = np.arange(len(result.laws))
+    laws = law.log_odds_laws
+    phases = np.arange(len(laws))
     quantile = {
-        level: np.array([expit(law.quantile(level)) for law in result.laws]) for level in (0.05, 0.25, 0.5, 0.75, 0.95)
+        level: np.array([expit(after.quantile(level)) for after in laws]) for level in (0.05, 0.25, 0.5, 0.75, 0.95)
     }
     bands.fill_between(phases, quantile[0.05], quantile[0.95], color=LIGHT, alpha=0.5, linewidth=0, label="90 %")
     bands.fill_between(phases, quantile[0.25], quantile[0.75], color=LIGHT, linewidth=0, label="50 %")
     bands.plot(phases, quantile[0.5], color=DARK, label="median")
-    bands.plot(phases, [law.prob_mean for law in result.laws], color=WARM, linestyle="--", label="mean")
+    bands.plot(phases, [after.prob_mean for after in laws], color=WARM, linestyle="--", label="mean")
     bands.axhline(prob, color=GREY, linewidth=1, linestyle=":")
     bands.set_ylim(0, 1)
     bands.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -220,7 +225,7 @@ def _rule(axes: Any, clip_low: float, widest: float, highest: float) -> None:
     axes.set(xlim=(0, widest), ylim=(0, top))
 
 
-def neutral_phases(prob: float, config: PhaseConfig, method: Method, asked: float) -> Figure:
+def neutral_phases(prob: float, config: PhaseConfig, method: StepLaw, asked: float) -> Figure:
     """The neutral ε_h of whole phases against the rule: over σ (from half to twice the learning rate), and over the
     prior at the σ of the set-up; `asked`: the ε_h of the set-up itself, a ring in both."""
     clip = config.surrogate
@@ -269,7 +274,7 @@ def neutral_phases(prob: float, config: PhaseConfig, method: Method, asked: floa
 
 
 def _neutral_bounds(
-    trials: list[tuple[float, float, PhaseConfig]], of: Literal["drift", "entropy"], method: Method
+    trials: list[tuple[float, float, PhaseConfig]], of: Literal["drift", "entropy"], method: StepLaw
 ) -> tuple[list[float], list[float]]:
     """Places and neutral ε_h of those (place, prob, configuration) that have one."""
     places, bounds = [], []

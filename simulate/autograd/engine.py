@@ -1,7 +1,7 @@
 """GRPO by autograd: any surrogate, any torch optimizer, outcomes that share features.
 
-Replicates are trained side by side, as rows of one parameter. What it leaves out: the speed of `tabular`, which counts
-samples instead of drawing each.
+Replicates are trained side by side, as rows of one parameter. What it leaves out: the speed of `compiled.tabular`,
+which counts samples instead of drawing each.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -14,20 +14,24 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
-from clipbias.simulate.estimate import Array, Estimate, mean_estimate, std_estimate
-from clipbias.simulate.update_rule import Adam, Training
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError, check
+from clipbias.simulate.estimate import Ends, mean_estimate, std_estimate
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
+from clipbias.theory.law import Law
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import Surrogate
+from clipbias.theory.update_rule import PLAIN, Adam, UpdateRule
 
 from .objective import kl_penalty, objective
 from .policy import Policy, SharedFeatures, Tabular
 
 CHUNK_NUMBERS = 1 << 22  # of a chunk of replicates' logits or samples, whichever are more: 32 MB
+MOST_KEPT = 1 << 24  # numbers of the policies that replicates end with, 128 MB; of more only moments are kept
 NORM_GUARD = 1e-6  # torch.nn.utils.clip_grad_norm_ adds it to the norm before dividing, and so do real runs
 
-PLAIN = Training()
+NAME = "autograd"
 OptimizerFactory = Callable[[list[Tensor]], Optimizer]
 
 
@@ -37,20 +41,6 @@ class Samples:
 
     outcomes: Tensor
     advantages: Tensor
-
-
-@dataclass(frozen=True, slots=True)
-class TorchResult:
-    """Fields of `tabular.SimulationResult` of the same names; clip_*_fraction [E·M], one for each optimizer step."""
-
-    logit_shift: Estimate
-    prob_shift: Estimate
-    prob_std: Estimate
-    entropy_shift: Estimate
-    log_odds_shift: Estimate
-    log_odds_std: Estimate
-    clip_low_fraction: Estimate
-    clip_high_fraction: Estimate
 
 
 class _Clipped(NamedTuple):
@@ -65,44 +55,43 @@ def train_on(
     phases: Sequence[Samples],
     surrogate: Surrogate,
     learning_rate: float,
-    training: Training = PLAIN,
+    update: UpdateRule = PLAIN,
     optimizer: OptimizerFactory | None = None,
 ) -> Tensor:
     """Parameters after every optimizer step on the given samples, [steps, R, d].
 
-    `training.split` and `training.whiten` are about drawing and have no effect here. optimizer: made from the
-    parameters instead of `training.optimizer` and learning_rate.
+    `update.split` and `update.whiten` are about drawing and have no effect here. optimizer: made from the
+    parameters instead of `update.optimizer` and learning_rate.
     """
     parameters = _parameters(policy, len(phases[0].outcomes))
-    opt = _optimizer(parameters, learning_rate, training, optimizer)
+    opt = _optimizer(parameters, learning_rate, update, optimizer)
     reference = _log_probs(policy, parameters)
     found = []
     for samples in phases:
-        for _ in _steps(policy, parameters, opt, samples, surrogate, training, reference):
+        for _ in _steps(policy, parameters, opt, samples, surrogate, update, reference):
             found.append(parameters.detach().clone())
     return torch.stack(found)
 
 
 def simulate_torch(
-    config: PhaseConfig,
     probs: ArrayLike,
+    config: PhaseConfig,
     phases: int,
     replicates: int,
     seed: int,
-    training: Training = PLAIN,
+    update: UpdateRule = PLAIN,
     features: ArrayLike | None = None,
     optimizer: OptimizerFactory | None = None,
     device: str | None = None,
-) -> TorchResult:
+) -> Law:
     """`replicates` independent policies, each trained for `phases` phases from probs [K].
 
     features: Φ [K, d] of `SharedFeatures`; without it the policy is `Tabular`. device: the GPU by default where there
-    is one. Memory depends on neither phases nor replicates.
+    is one. Memory does not grow with phases, nor with replicates beyond the policies that they end with.
     """
     start = check_probs("probs", probs)
     for name, value, least in (("phases", phases, 1), ("replicates", replicates, 2), ("seed", seed, 0)):
-        if value < least:
-            raise ValueError(f"{name} must be at least {least}, got {value}")
+        check(value >= least, name, f"at least {least}", value)
     place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     prior = torch.as_tensor(start, device=place)
     policy: Policy = Tabular(prior)
@@ -111,35 +100,40 @@ def simulate_torch(
     samples = config.group_size * config.groups_per_minibatch * config.minibatches
     chunk = max(1, CHUNK_NUMBERS // max(len(start), samples))
     moved = np.zeros((2 * len(start) + 2, 4))
-    clipped = np.zeros((2, training.epochs * config.minibatches, 4))
+    clipped = np.zeros((2, update.epochs * config.minibatches, 4))
+    logits, inner, ends = slice(0, len(start)), slice(len(start), 2 * len(start)), list[Array]()
     for index, first in enumerate(range(0, replicates, chunk)):
         generator = torch.Generator(place)
         generator.manual_seed(int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1))
         size = min(chunk, replicates - first)
-        shifts, shares = _chunk(config, policy, phases, size, generator, training, optimizer)
+        shifts, shares = _chunk(config, policy, phases, size, generator, update, optimizer)
         moved += _powers(shifts)
         clipped += _powers(shares)
+        if replicates * len(start) <= MOST_KEPT:
+            ends.append(start + shifts[:, inner].cpu().numpy())
     if not np.isfinite(moved).all():
-        raise ValueError(f"learning_rate must keep the logits finite, got {config.learning_rate}")
+        raise InputError("learning_rate", "the logits finite", config.learning_rate, verb="keep")
     means, spreads = mean_estimate(moved, replicates), std_estimate(moved, replicates)
-    logits, inner = slice(0, len(start)), slice(len(start), 2 * len(start))
-
-    def part(of: Estimate, at: slice | int) -> Estimate:
-        return Estimate(of.mean[at], of.stderr[at])
-
-    return TorchResult(
-        logit_shift=part(means, logits),
-        prob_shift=part(means, inner),
-        prob_std=part(spreads, inner),
-        entropy_shift=part(means, -2),
-        log_odds_shift=part(means, -1),
-        log_odds_std=part(spreads, -1),
+    return Law(
+        method=NAME,
+        phases=phases,
+        logit_shift=means[logits],
+        logit_std=spreads[logits],
+        prob_shift=means[inner],
+        prob_mean=means[inner].shifted(start),
+        prob_std=spreads[inner],
+        log_odds_shift=means[-1],
+        log_odds_mean=means[-1].shifted(np.log(start[0] / start[1:].sum())),
+        log_odds_std=spreads[-1],
+        entropy_shift=means[-2],
+        entropy_mean=means[-2].shifted(-start @ np.log(start)),
         clip_low_fraction=mean_estimate(clipped[0], replicates),
         clip_high_fraction=mean_estimate(clipped[1], replicates),
+        marginals=Ends(np.concatenate(ends)) if ends else None,
     )
 
 
-def draw_phase(log_probs: Tensor, config: PhaseConfig, training: Training, generator: torch.Generator) -> Samples:
+def draw_phase(log_probs: Tensor, config: PhaseConfig, update: UpdateRule, generator: torch.Generator) -> Samples:
     """N·M groups of fresh samples and their rewards from log_probs [R, K], dealt to M mini-batches."""
     replicates, groups = len(log_probs), config.groups_per_minibatch * config.minibatches
     outcomes = torch.multinomial(log_probs.exp(), groups * config.group_size, replacement=True, generator=generator)
@@ -152,10 +146,10 @@ def draw_phase(log_probs: Tensor, config: PhaseConfig, training: Training, gener
     )
     count = rewarded.sum(dim=2, keepdim=True)
     advantages = torch.where(rewarded, plus[count], minus[count]).flatten(1)
-    if training.whiten:
+    if update.whiten:
         spread = advantages.std(dim=1, keepdim=True, correction=int(config.scale == "std-unbiased"))
         advantages = torch.where(spread > 0, advantages / spread, 0.0)  # their mean is 0
-    if training.split:
+    if update.split:
         order = torch.rand(outcomes.shape, device=log_probs.device, generator=generator).argsort(dim=1)
         outcomes, advantages = outcomes.gather(1, order), advantages.gather(1, order)
     shape = (replicates, config.minibatches, -1)
@@ -172,11 +166,11 @@ def _log_probs(policy: Policy, parameters: Tensor) -> Tensor:
 
 
 def _optimizer(
-    parameters: Tensor, learning_rate: float, training: Training, factory: OptimizerFactory | None
+    parameters: Tensor, learning_rate: float, update: UpdateRule, factory: OptimizerFactory | None
 ) -> Optimizer:
     if factory is not None:
         return factory([parameters])
-    kind = training.optimizer
+    kind = update.optimizer
     if isinstance(kind, Adam):
         betas = (kind.beta1, kind.beta2)
         return AdamW([parameters], learning_rate, betas, kind.epsilon, weight_decay=kind.weight_decay)
@@ -189,25 +183,25 @@ def _steps(
     optimizer: Optimizer,
     samples: Samples,
     surrogate: Surrogate,
-    training: Training,
+    update: UpdateRule,
     reference: Tensor,
 ) -> Iterator[_Clipped]:
     """The optimizer steps of one phase; parameters [R, d] change in place. reference: log π_ref [R, K]."""
     old = _log_probs(policy, parameters)
-    for step in range(training.epochs * samples.outcomes.shape[1]):
+    for step in range(update.epochs * samples.outcomes.shape[1]):
         at = step % samples.outcomes.shape[1]
         chosen, advantage = samples.outcomes[:, at], samples.advantages[:, at]
         log_prob = policy.logits(parameters).log_softmax(dim=1).gather(1, chosen)
         leaf = log_prob.detach().requires_grad_()
         (pull,) = torch.autograd.grad(objective(surrogate, leaf, old.gather(1, chosen), advantage).sum(), leaf)
         silent = pull == 0
-        if training.kl_coefficient > 0:
+        if update.kl_coefficient > 0:
             (away,) = torch.autograd.grad(kl_penalty(leaf, reference.gather(1, chosen)).sum(), leaf)
-            pull = pull - training.kl_coefficient * away
+            pull = pull - update.kl_coefficient * away
         (downhill,) = torch.autograd.grad(log_prob, parameters, -pull / chosen.shape[1])
-        if training.max_grad_norm is not None:  # of each replicate's own gradient
+        if update.max_grad_norm is not None:  # of each replicate's own gradient
             norm = downhill.norm(dim=1, keepdim=True)
-            downhill = downhill * (training.max_grad_norm / (norm + NORM_GUARD)).clamp(max=1.0)
+            downhill = downhill * (update.max_grad_norm / (norm + NORM_GUARD)).clamp(max=1.0)
         parameters.grad = downhill
         optimizer.step()
         yield _Clipped(*((silent & side).double().mean(dim=1) for side in (advantage < 0, advantage > 0)))
@@ -219,17 +213,17 @@ def _chunk(
     phases: int,
     replicates: int,
     generator: torch.Generator,
-    training: Training,
+    update: UpdateRule,
     factory: OptimizerFactory | None,
 ) -> tuple[Tensor, Tensor]:
     """(shifts [R, 2K + 2] of logits, probabilities, entropy, log-odds; clipped shares [R, 2, E·M] over phases)."""
     parameters = _parameters(policy, replicates)
-    optimizer = _optimizer(parameters, config.learning_rate, training, factory)
+    optimizer = _optimizer(parameters, config.learning_rate, update, factory)
     reference, before = _log_probs(policy, parameters), _described(policy.logits(policy.start()[None]))
-    shares = reference.new_zeros(replicates, 2, training.epochs * config.minibatches)
+    shares = reference.new_zeros(replicates, 2, update.epochs * config.minibatches)
     for _ in range(phases):
-        samples = draw_phase(_log_probs(policy, parameters), config, training, generator)
-        steps = _steps(policy, parameters, optimizer, samples, config.surrogate, training, reference)
+        samples = draw_phase(_log_probs(policy, parameters), config, update, generator)
+        steps = _steps(policy, parameters, optimizer, samples, config.surrogate, update, reference)
         for step, clipped in enumerate(steps):
             shares[:, :, step] += torch.stack(clipped, dim=1) / phases
     after = _described(policy.logits(parameters.detach()))

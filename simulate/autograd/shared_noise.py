@@ -13,12 +13,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from clipbias.simulate.estimate import Array, Estimate
-from clipbias.simulate.update_rule import Training
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError
+from clipbias.theory.estimate import Estimate
 from clipbias.theory.formulas.advantage import AdvantageMoments, advantage_moments
 from clipbias.theory.formulas.neutral import expected_push
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
+from clipbias.theory.update_rule import PLAIN
 
 from .engine import draw_phase, train_on
 from .policy import SharedFeatures, zipf
@@ -107,7 +109,7 @@ def measured_push(of: Crowd, config: PhaseConfig, clips: Sequence[PpoClip], repl
         generator = torch.Generator()
         generator.manual_seed(int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1))
         log_probs = prior.log().expand(min(chunk, replicates - first), -1)
-        drawn = [draw_phase(log_probs, config, Training(), generator)]
+        drawn = [draw_phase(log_probs, config, PLAIN, generator)]
         free, *held = (train_on(policy, drawn, gate, config.learning_rate)[-1] for gate in (UNCLIPPED, *clips))
         found.append(torch.stack([(end - free)[:, -len(of.masses) :] for end in held]).numpy())
     moved = np.concatenate(found, axis=1) / (config.learning_rate * _moments(config).mu * PROBE * of.masses)
@@ -116,5 +118,5 @@ def measured_push(of: Crowd, config: PhaseConfig, clips: Sequence[PpoClip], repl
 
 def _moments(config: PhaseConfig) -> AdvantageMoments:
     if isinstance(config.success_prob, tuple):
-        raise ValueError(f"success_prob must be one number, got {config.success_prob}")
+        raise InputError("success_prob", "one number", config.success_prob)
     return advantage_moments(config.group_size, config.success_prob, config.scale)

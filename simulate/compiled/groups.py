@@ -2,7 +2,7 @@
 
 A group is drawn exactly in law as c ~ Multinomial(G, b), one binomial after another, and k_a ~ Bin(c_a, γ_a) rewarded
 ones among them, which fixes m = Σk and both advantages. That costs 2K − 1 draws whatever G is. Only where samples are
-shuffled over the mini-batches (`Training.split`) each has to be written down: then the cost grows with G.
+shuffled over the mini-batches (`UpdateRule.split`) each has to be written down: then the cost grows with G.
 """
 
 import math
@@ -11,11 +11,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from clipbias.simulate.update_rule import Training
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.update_rule import UpdateRule
 
-from .stream import MAX_TABLE, Array, Words, binomial, compiled, uniform
+from .stream import MAX_TABLE, Words, binomial, compiled, uniform
 from .tables import binomial_tables, from_row
 
 MAX_ENTRIES = 1 << 23  # of all alias rows together, 64 MB
@@ -62,7 +63,7 @@ class Room(NamedTuple):
     advantage: Array
 
 
-def groups_of(config: PhaseConfig, probs: Array, training: Training) -> Groups:
+def groups_of(config: PhaseConfig, probs: Array, update: UpdateRule) -> Groups:
     size, outcomes = config.group_size, len(probs)
     success = np.broadcast_to(np.asarray(config.success_prob, dtype=np.float64), probs.shape).copy()
     levels, level_of = np.unique(success, return_inverse=True)
@@ -81,8 +82,8 @@ def groups_of(config: PhaseConfig, probs: Array, training: Training) -> Groups:
         outcomes=Rows(*binomial_tables(size if tabled else 0, shares)),
         rewards=Rows(*binomial_tables(size if tabled else 0, levels)),
         level_of=level_of.astype(np.int64),
-        split=training.split,
-        whiten=training.whiten,
+        split=update.split,
+        whiten=update.whiten,
         correction=float(config.scale == "std-unbiased"),
     )
 

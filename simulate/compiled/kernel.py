@@ -1,17 +1,19 @@
 """The compiled inner loop: phases of GRPO on a softmax over K outcomes, one replicate after another.
 
 One step's gradient is (W − π·ΣW)/n with W_a = R_a·(f₊′(R_a)·Σ Â₊k_a + f₋′(R_a)·Σ Â₋(c_a − k_a)) − β·(1 − r_a)·Σ c_a,
-sums over the groups of the mini-batch (`groups`), R = π/b, r = π_ref/π (`theory.config`, T2, `training`).
+sums over the groups of the mini-batch (`groups`), R = π/b, r = π_ref/π (`theory.setup`, T2, `theory.update_rule`).
 """
 
 import math
 
 import numpy as np
 
+from clipbias.common.arrays import Array
+
 from .gate import slopes
 from .groups import BLAME, BLAMED, PRAISE, PRAISED, SEEN, Groups, draw_phase, make_room
 from .record import Setup, Sums, add_powers, entropy, own_log_odds, record_clipping, record_place, softmax
-from .stream import Array, compiled, open_stream
+from .stream import compiled, open_stream
 from .update import advance
 
 

@@ -6,8 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
+
 from .gate import Gate
-from .stream import Array, compiled
+from .stream import compiled
 from .update import Update
 
 BINS = 1 << 14  # of log-odds, over ±EDGE: 0.0037 wide

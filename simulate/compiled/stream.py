@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from clipbias.common.arrays import Array
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Words = NDArray[np.uint64]
-Array = NDArray[np.float64]
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 NOTHING = np.uint64(0)

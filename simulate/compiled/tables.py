@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.binomial import binomial_pmf
 
-from .stream import MAX_TABLE, SIXTEEN, Array, Words, alias_row, compiled, draw
+from .stream import MAX_TABLE, SIXTEEN, Words, alias_row, compiled, draw
 
 
 @compiled

@@ -11,9 +11,10 @@ import math
 
 import numpy as np
 
-from clipbias.simulate.update_rule import Training
+from clipbias.common.arrays import Array
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
+from clipbias.theory.update_rule import PLAIN, UpdateRule
 
 from .groups import Groups
 from .record import Setup, Sums, add_powers, record_clipping, record_place
@@ -24,7 +25,6 @@ from .stream import (
     ONE,
     SIXTEEN,
     TOP,
-    Array,
     Hat,
     Words,
     binomial,
@@ -47,14 +47,14 @@ MOST = int(SIXTEEN)  # samples that 16 bits count
 NO_HAT = Hat(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
 
-def covers(config: PhaseConfig, groups: Groups, training: Training) -> bool:
+def covers(config: PhaseConfig, groups: Groups, update: UpdateRule) -> bool:
     clip = config.surrogate
     return (
         len(groups.success) == 2
         and groups.tabled
         and isinstance(clip, PpoClip)
         and clip.dual is None
-        and training == Training()
+        and update == PLAIN
         and config.group_size * config.groups_per_minibatch <= MOST
     )
 

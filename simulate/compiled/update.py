@@ -1,11 +1,12 @@
-"""The optimizer step of compiled loops: `training.Sgd` and `training.Adam` of one replicate, as torch computes them."""
+"""The optimizer step of compiled loops: Sgd and Adam of `theory.update_rule`, one replicate, as torch computes them."""
 
 import math
 from typing import NamedTuple
 
-from clipbias.simulate.update_rule import Adam, Training
+from clipbias.common.arrays import Array
+from clipbias.theory.update_rule import Adam, UpdateRule
 
-from .stream import Array, compiled
+from .stream import compiled
 
 NORM_GUARD = 1e-6  # torch.nn.utils.clip_grad_norm_ adds it to the norm before dividing
 
@@ -22,9 +23,9 @@ class Update(NamedTuple):
     max_grad_norm: float
 
 
-def update_of(learning_rate: float, training: Training) -> Update:
-    kind = training.optimizer
-    norm = math.inf if training.max_grad_norm is None else training.max_grad_norm
+def update_of(learning_rate: float, update: UpdateRule) -> Update:
+    kind = update.optimizer
+    norm = math.inf if update.max_grad_norm is None else update.max_grad_norm
     if isinstance(kind, Adam):
         return Update(learning_rate, True, kind.beta1, kind.beta2, kind.epsilon, kind.weight_decay, norm)
     return Update(learning_rate, False, kind.momentum, 0.0, 0.0, 0.0, norm)

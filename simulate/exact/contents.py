@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from clipbias.simulate.estimate import Array
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError
 from clipbias.theory.formulas.advantage import group_advantages, rewarded_law
 from clipbias.theory.formulas.reward import RewardLaw, reward_law
 from clipbias.theory.setup import PhaseConfig
@@ -54,10 +55,9 @@ def _orders(members: tuple[int, ...]) -> float:
 
 def _refuse(sequences: float) -> None:
     if sequences > MAX_SEQUENCES:
-        raise ValueError(
-            "group_size, groups_per_minibatch, minibatches and the number of probs must give at most"
-            f" {MAX_SEQUENCES} sequences of mini-batches, got {sequences:.3g}"
-        )
+        sizes = "group_size, groups_per_minibatch, minibatches and the number of probs"
+        most = f"at most {MAX_SEQUENCES} sequences of mini-batches, got {sequences:.3g}"
+        raise InputError(sizes, most, verb="give")
 
 
 def whole_groups(old: Array, config: PhaseConfig) -> Contents:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, logsumexp, softmax
 
-from clipbias.simulate.estimate import Array
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
 from clipbias.theory.formulas.drift import check_probs
 from clipbias.theory.setup import PhaseConfig
 
@@ -19,10 +20,11 @@ from .contents import split_groups, whole_groups
 
 @dataclass(frozen=True, slots=True)
 class EnumeratedPhase:
-    """Exact mean and variance over one phase; the fields of `tabular.SimulationResult`, without errors.
+    """Exact mean and variance over one phase; what `theory.law.Law` has, and more of a referee's.
 
     logit_shift, logit_variance, prob_shift, prob_variance: [K]. log_odds_*: of the first outcome, log(p/(1−p));
     log_odds_largest: its largest |shift|. clip_low_fraction, clip_high_fraction: [E·M], one for each optimizer step.
+    ends [P, K] with probability weight [P]: the policies that there may be at the end.
     """
 
     logit_shift: Array
@@ -36,6 +38,8 @@ class EnumeratedPhase:
     entropy_variance: float
     clip_low_fraction: Array
     clip_high_fraction: Array
+    ends: Array
+    weight: Array
 
     @property
     def prob_std(self) -> Array:
@@ -43,14 +47,13 @@ class EnumeratedPhase:
 
 
 def enumerate_phase(probs: ArrayLike, config: PhaseConfig, epochs: int = 1, split: bool = False) -> EnumeratedPhase:
-    """Exact moments of one phase from probs [K], by the step in `theory.config`.
+    """Exact moments of one phase from probs [K], by the step in `theory.setup`.
 
     epochs: how many times the M mini-batches are gone through, with the same samples in the same order. split: the
-    phase's samples are shuffled over its mini-batches, groups are not kept whole. ValueError where there are more than
+    phase's samples are shuffled over its mini-batches, groups are not kept whole. InputError where there are more than
     2,000,000 sequences of mini-batches.
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}")
+    check(epochs >= 1, "epochs", "at least 1", epochs)
     old = check_probs("probs", probs)
     contents = (split_groups if split else whole_groups)(old, config)
     samples = config.group_size * config.groups_per_minibatch
@@ -94,4 +97,6 @@ def enumerate_phase(probs: ArrayLike, config: PhaseConfig, epochs: int = 1, spli
         float(entropy_variance),
         low,
         high,
+        policy,
+        weight,
     )

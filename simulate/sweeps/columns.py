@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError
-from clipbias.simulate.estimate import Array
 
 from .point import Point
 

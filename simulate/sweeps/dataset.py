@@ -1,7 +1,7 @@
 """The folder of a sweep: sweep.toml, manifest.json, and points.parquet/, a Parquet data set with a file for each point.
 
-A file has one row: the settings, the seed that the engine got, and every quantity of `tabular.SimulationResult` with
-its standard error beside it. Files are written whole or not at all, by the one process that holds the folder. None of
+A file has one row: the settings, the seed that the engine got, and every quantity of `theory.law.Law` with its
+standard error beside it. Files are written whole or not at all, by the one process that holds the folder. None of
 them says when, where or by what it was computed: two folders of one sweep are equal byte by byte.
 """
 
@@ -10,7 +10,7 @@ import importlib.metadata
 import json
 import typing
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,19 @@ import pyarrow.parquet as pq
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import drop_drafts, read_json, read_parquet, replaced, write_json, write_text
-from clipbias.simulate.compiled.tabular import SimulationResult
-from clipbias.simulate.estimate import Estimate
+from clipbias.theory.estimate import Estimate
+from clipbias.theory.law import Law
+from clipbias.theory.setup import PROB_THRESHOLDS, QUANTILE_LEVELS
 
 from .point import DEFAULTS, Point
 
 Row = dict[str, Any]
 DATA, DESIGN, MANIFEST = "points.parquet", "sweep.toml", "manifest.json"
 PACKAGES = ("clipbias", "numpy", "scipy", "numba")  # that numbers depend on
+QUANTITIES = (
+    *("logit_shift", "prob_shift", "prob_mean", "prob_std", "entropy_shift", "entropy_mean"),
+    *("log_odds_shift", "log_odds_mean", "log_odds_std", "clip_low_fraction", "clip_high_fraction"),
+)
 _TYPES: dict[Any, Any] = {
     int: pa.int64(),
     float: pa.float64(),
@@ -38,15 +43,14 @@ _TYPES: dict[Any, Any] = {
 }
 
 
-def row(point: Point, result: SimulationResult) -> Row:
+def row(point: Point, law: Law) -> Row:
     """Settings, `stream`, and quantities; one at several levels (a quantile, say) has a column for each."""
+    found: dict[str, Estimate] = {name: getattr(law, name) for name in QUANTITIES}
+    found |= {f"prob_quantiles_{level:g}": law.quantile(level) for level in QUANTILE_LEVELS}
+    found |= {f"prob_above_{prob:g}": law.prob_above(prob) for prob in PROB_THRESHOLDS}
     values: Row = asdict(point) | {"stream": point.stream}
-    for field in fields(result):
-        found = getattr(result, field.name)
-        for level, estimate in found.items() if isinstance(found, dict) else [(None, found)]:
-            name = field.name if level is None else f"{field.name}_{level:g}"
-            assert isinstance(estimate, Estimate)
-            values |= {name: estimate.mean.tolist(), f"{name}_stderr": estimate.stderr.tolist()}
+    for name, estimate in found.items():
+        values |= {name: estimate.value.tolist(), f"{name}_stderr": estimate.stderr.tolist()}
     return values
 
 

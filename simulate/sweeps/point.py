@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
-from clipbias.simulate.compiled.tabular import SimulationResult, check_run, simulate
-from clipbias.simulate.update_rule import OPTIMIZERS, Training
+from clipbias.simulate.compiled.tabular import check_run, simulate
 from clipbias.theory.formulas.drift import check_probs
+from clipbias.theory.law import Law
 from clipbias.theory.notation import from_text
 from clipbias.theory.setup import PhaseConfig, Scale
 from clipbias.theory.surrogate import SURROGATES, PpoClip
+from clipbias.theory.update_rule import OPTIMIZERS, UpdateRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Point:
     kl_coefficient: float = 0.0
 
     def __post_init__(self) -> None:
-        check_run(self.config(), check_probs("probs", self.probs), self.phases, self.replicates, self.seed)
+        check_run(check_probs("probs", self.probs), self.config(), self.phases, self.replicates, self.seed)
         self.training()
 
     def config(self) -> PhaseConfig:
@@ -66,9 +67,9 @@ class Point:
             scale=self.scale,
         )
 
-    def training(self) -> Training:
+    def training(self) -> UpdateRule:
         """How its samples become steps."""
-        return Training(
+        return UpdateRule(
             optimizer=_named("optimizer", self.optimizer),
             max_grad_norm=self.max_grad_norm,
             epochs=self.epochs,
@@ -91,9 +92,9 @@ class Point:
         """The seed that `tabular.simulate` gets."""
         return int(self.digest[:15], 16)
 
-    def simulate(self) -> SimulationResult:
+    def simulate(self) -> Law:
         """On one thread: a sweep runs its points side by side."""
-        run = (self.config(), self.probs, self.phases, self.replicates, self.stream, self.training())
+        run = (self.probs, self.config(), self.phases, self.replicates, self.stream, self.training())
         return simulate(*run, threads=1)
 
 

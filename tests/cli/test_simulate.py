@@ -114,7 +114,7 @@ def test_huge_steps_run_through_and_overflow_is_one_line(answer, clipbias):
     for flags, words in (
         (
             "--clip-low none --clip-high none --learning-rate 1e99",
-            "--learning-rate must, with all other settings, keep logits finite",
+            "--learning-rate must keep logits finite, with all other settings",
         ),
         ("--group-size 999999999", "--group-size must be at most 1000000"),
     ):

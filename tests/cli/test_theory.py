@@ -4,12 +4,13 @@ import math
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from clipbias.theory.laws.phase import phase
-from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
+from setups import STANDARD
 
 SHAPE = (
     "--probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 --minibatches 8 --success-prob 0.5"
@@ -37,7 +38,7 @@ def test_drift(answer):
 
 def test_phase(answer):
     found = answer(f"theory phase {PHASE}")
-    law = phase(0.65, PhaseConfig(0.5, 16, 4, 8, 0.5, PpoClip(0.2, None)))
+    law = phase(0.65, replace(STANDARD, learning_rate=0.5, surrogate=PpoClip(0.2, None)))
     assert set(found) == {
         *("mean_logit_shift", "mean_prob_shift", "prob_std", "entropy_shift", "clip_low_fraction"),
         *("clip_high_fraction", "method", "log_odds_shift", "log_odds_std"),

@@ -1,6 +1,6 @@
 """300 drawn configurations of all that the engine can do, scored against referees that share none of its code.
 
-A phase of a small configuration is enumerated, two outcomes go to the closed form, what only `Training` has to the
+A phase of a small configuration is enumerated, two outcomes go to the closed form, what only `UpdateRule` has to the
 torch engine. Understated errors would make the z-scores wider than a standard normal law; a bias would move them.
 """
 
@@ -10,14 +10,12 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
-from clipbias.simulate.autograd.engine import simulate_torch
 from clipbias.simulate.compiled import tabular
-from clipbias.simulate.compiled.tabular import PLAIN, simulate
-from clipbias.simulate.exact.enumeration import enumerate_phase
-from clipbias.simulate.update_rule import Adam, Sgd, Training
-from clipbias.theory.laws.phase import phase
+from clipbias.simulate.methods import Autograd, Enumeration, MonteCarlo
+from clipbias.theory.law import Law, law
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
+from clipbias.theory.update_rule import PLAIN, Adam, Sgd, UpdateRule
 
 # Where a quantity has several entries, the one that is scored: the first outcome's, the last optimizer step's.
 QUANTITIES = {
@@ -39,7 +37,7 @@ MOST = 4.5  # the largest of 300 standard normal scores exceeds it once in 500 t
 class Case:
     probs: tuple[float, ...]
     config: PhaseConfig
-    training: Training = PLAIN
+    update: UpdateRule = PLAIN
     phases: int = 1
 
 
@@ -78,7 +76,7 @@ def enumerable() -> list[Case]:
     rng, cases = np.random.default_rng(1), []
     while len(cases) < CASES:
         case = drawn(rng, int(rng.integers(2, 4)), 3, 1, 2, bool(rng.integers(2)))
-        cases.append(replace(case, training=Training(epochs=int(rng.integers(1, 3)), split=bool(rng.integers(2)))))
+        cases.append(replace(case, update=UpdateRule(epochs=int(rng.integers(1, 3)), split=bool(rng.integers(2)))))
     return cases
 
 
@@ -93,7 +91,7 @@ def trained() -> list[Case]:
     for _ in range(CASES):
         case = drawn(rng, int(rng.integers(2, 6)), 8, 3, 3, bool(rng.integers(2)))
         kind = optimizers[rng.integers(4)]
-        training = Training(
+        update = UpdateRule(
             optimizer=kind,
             max_grad_norm=None if rng.integers(2) else float(rng.uniform(0.02, 0.3)),
             epochs=int(rng.integers(1, 3)),
@@ -103,7 +101,7 @@ def trained() -> list[Case]:
         )
         rate = case.config.learning_rate * (0.2 if isinstance(kind, Adam) else 0.5)
         config = replace(case.config, learning_rate=rate)
-        cases.append(replace(case, config=config, training=training, phases=int(rng.integers(1, 3))))
+        cases.append(replace(case, config=config, update=update, phases=int(rng.integers(1, 3))))
     return cases
 
 
@@ -117,32 +115,34 @@ def z_scores(cases, expected, seeds: int, given=lambda case: case) -> dict[str, 
     for i, (case, exact) in enumerate(zip(map(given, cases), expected, strict=True)):
         samples = case.config.group_size * case.config.groups_per_minibatch * case.phases
         for seed in range(seeds):
-            found = simulate(case.config, case.probs, case.phases, REPLICATES, seed * CASES + i, case.training)
+            method = MonteCarlo(replicates=REPLICATES, seed=seed * CASES + i)
+            found = law(case.probs, case.config, case.phases, method=method, update=case.update)
             for name, (other, spread, replicates) in exact.items():
                 estimate = getattr(found, name)
                 stderr = float(np.hypot(entry(estimate.stderr, name), spread))
                 rare = "fraction" in name and other * samples * min(replicates, REPLICATES) < LEAST_CLIPPED
                 if stderr > 1e-12 and not rare:
-                    scores[name].append((entry(estimate.mean, name) - other) / stderr)
+                    scores[name].append((entry(estimate.value, name) - other) / stderr)
     return {name: np.array(values) for name, values in scores.items()}
 
 
 def enumerated(case: Case) -> dict[str, tuple[float, float, float]]:
-    exact = enumerate_phase(case.probs, case.config, case.training.epochs, case.training.split)
-    std = float(np.sqrt(exact.log_odds_variance))
-    return {n: (std if n == "log_odds_std" else entry(getattr(exact, n), n), 0.0, np.inf) for n in QUANTITIES}
+    return referee(law(case.probs, case.config, method=Enumeration(), update=case.update), np.inf)
 
 
 def closed_form(case: Case) -> dict[str, tuple[float, float, float]]:
-    law = phase(case.probs[0], case.config)
-    names = {name: "mean_prob_shift" if name == "prob_shift" else name for name in QUANTITIES}
-    return {name: (entry(getattr(law, field), name), 0.0, np.inf) for name, field in names.items()}
+    return referee(law(case.probs, case.config), np.inf)
 
 
 def by_autograd(case: Case) -> dict[str, tuple[float, float, float]]:
-    found = simulate_torch(case.config, case.probs, case.phases, 2000, 77, case.training)
+    method = Autograd(replicates=2000, seed=77)
+    return referee(law(case.probs, case.config, case.phases, method=method, update=case.update), 2000)
+
+
+def referee(found: Law, replicates: float) -> dict[str, tuple[float, float, float]]:
+    """By quantity: its value, the standard error of it, and from how many replicates."""
     estimates = {name: getattr(found, name) for name in QUANTITIES}
-    return {name: (entry(e.mean, name), entry(e.stderr, name), 2000) for name, e in estimates.items()}
+    return {name: (entry(e.value, name), entry(e.stderr, name), replicates) for name, e in estimates.items()}
 
 
 # Referees, and the seeds at which each case is scored: one where the referee's own error is the larger part.
@@ -202,6 +202,6 @@ def test_an_option_left_out_is_seen(referees, field, wrong):
     """Negative controls."""
 
     def change(case: Case) -> Case:
-        return replace(case, training=replace(case.training, **{field: wrong}))
+        return replace(case, update=replace(case.update, **{field: wrong}))
 
     assert abs(z_scores(*referees[by_autograd], 1, change)["log_odds_std"]).max() > 1.3 * MOST

@@ -49,10 +49,10 @@ from clipbias.simulate.compiled.groups import BLAME, PRAISE, SEEN, SUMS
 from clipbias.simulate.compiled.kernel import gradient
 from clipbias.simulate.compiled.record import Setup, softmax
 from clipbias.simulate.compiled.update import advance, update_of
-from clipbias.simulate.update_rule import Adam, Sgd, Training
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.setup import Scale
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Gspo, PpoClip, Sapo, Surrogate
+from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
 
 PROBS = (0.4, 0.3, 0.15, 0.1, 0.05)
 OUTCOMES = len(PROBS)
@@ -143,7 +143,7 @@ class Row:
 
     trl: dict[str, Any]
     surrogate: Surrogate
-    training: Training = field(default_factory=Training)
+    update: UpdateRule = field(default_factory=UpdateRule)
     learning_rate: float = 3.0
     minibatches: int = 3
     accumulation: int = 1
@@ -171,7 +171,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 
 def torch_optimizer(row: Row, parameters: list[torch.Tensor]) -> torch.optim.Optimizer:
-    kind = row.training.optimizer
+    kind = row.update.optimizer
     if isinstance(kind, Sgd):
         return torch.optim.SGD(parameters, lr=row.learning_rate, momentum=kind.momentum)
     betas = (kind.beta1, kind.beta2)
@@ -195,9 +195,9 @@ def run_trl(row: Row, folder: Path, seed: int = 4) -> Run:
     settings: dict[str, Any] = {
         "epsilon": 0.2,
         "loss_type": "grpo",
-        "beta": row.training.kl_coefficient,
-        "num_iterations": row.training.epochs,
-        "max_grad_norm": row.training.max_grad_norm or 0.0,  # TRL does not clip at 0
+        "beta": row.update.kl_coefficient,
+        "num_iterations": row.update.epochs,
+        "max_grad_norm": row.update.max_grad_norm or 0.0,  # TRL does not clip at 0
     }
     watch = AfterEachStep(model)
     trainer = WatchedTrainer(
@@ -205,7 +205,7 @@ def run_trl(row: Row, folder: Path, seed: int = 4) -> Run:
         args=GRPOConfig(
             output_dir=str(folder / "out"),
             seed=seed,
-            max_steps=row.phases * row.minibatches * row.training.epochs,
+            max_steps=row.phases * row.minibatches * row.update.epochs,
             per_device_train_batch_size=batch // row.accumulation,
             gradient_accumulation_steps=row.accumulation,
             steps_per_generation=row.minibatches * row.accumulation,
@@ -236,7 +236,7 @@ def run_trl(row: Row, folder: Path, seed: int = 4) -> Run:
     trainer.train()
     found = torch.stack(watch.found)
     assert not found[:, OUTCOMES:].any()
-    rows = np.array(trainer.rows).reshape(row.phases, row.training.epochs * row.minibatches, batch)
+    rows = np.array(trainer.rows).reshape(row.phases, row.update.epochs * row.minibatches, batch)
     return Run(found[:, :OUTCOMES].numpy(), np.array(outcomes), np.array(rewards), rows)
 
 
@@ -258,14 +258,14 @@ def replay(row: Row, run: Run) -> np.ndarray:
     """z after every step [1 + steps, K] by the torch engine."""
     worth = advantages(run.rewards, row.trl.get("scale_rewards", "group"))
     first = run.rows[:, : row.minibatches]
-    assert (run.rows == np.tile(first, (1, row.training.epochs, 1))).all()  # every iteration in the same order
+    assert (run.rows == np.tile(first, (1, row.update.epochs, 1))).all()  # every iteration in the same order
     assert (np.sort(first.reshape(row.phases, -1)) == np.arange(run.outcomes.shape[1])).all()
     given = [
         Samples(torch.tensor(outcome[at])[None], torch.tensor(value[at])[None])
         for outcome, value, at in zip(run.outcomes, worth, first, strict=True)
     ]
     policy = Tabular(torch.tensor(PROBS, dtype=torch.float64))
-    found = train_on(policy, given, row.surrogate, row.shrink * row.learning_rate, row.training)
+    found = train_on(policy, given, row.surrogate, row.shrink * row.learning_rate, row.update)
     return np.concatenate([np.log([PROBS]), found[:, 0].numpy()])
 
 
@@ -277,10 +277,10 @@ def replay_compiled(row: Row, run: Run) -> np.ndarray:
         key=np.uint64(0),
         logits=z.copy(),
         gate=gate_of(row.surrogate),
-        update=update_of(row.shrink * row.learning_rate, row.training),
-        kl_coefficient=row.training.kl_coefficient,
+        update=update_of(row.shrink * row.learning_rate, row.update),
+        kl_coefficient=row.update.kl_coefficient,
         inverse_samples=1.0 / run.rows.shape[2],
-        epochs=row.training.epochs,
+        epochs=row.update.epochs,
         phases=row.phases,
         thresholds=np.zeros(0),
     )
@@ -326,7 +326,7 @@ ROWS = {
     "sapo-asymmetric": Row(
         {"loss_type": "sapo", "sapo_temperature_pos": 0.5, "sapo_temperature_neg": 3.0}, Sapo(0.5, 3.0)
     ),
-    "delta": Row({"delta": 1.3}, PpoClip(0.2, 0.2, dual=1.3), Training(epochs=3)),
+    "delta": Row({"delta": 1.3}, PpoClip(0.2, 0.2, dual=1.3), UpdateRule(epochs=3)),
     "sequence": Row(
         {"importance_sampling_level": "sequence", "epsilon": 0.05, "epsilon_high": 0.08},
         Gspo(0.05, 0.08, 3),
@@ -343,33 +343,36 @@ ROWS = {
     "scale-batch": Row({"scale_rewards": "batch"}, PPO),
     "one-step": Row({}, PPO, minibatches=1, phases=4),
     "eight-steps": Row({}, PPO, learning_rate=1.5, minibatches=8),
-    "iterations": Row({}, PPO, Training(epochs=3), learning_rate=1.5),
-    "iterations-of-one-step": Row({}, PPO, Training(epochs=4), minibatches=1),
-    "accumulation": Row({}, PPO, Training(epochs=2), accumulation=2),
-    "momentum": Row({}, PPO, Training(Sgd(0.9)), learning_rate=0.5),
-    "grad-norm": Row({}, PPO, Training(max_grad_norm=0.1), learning_rate=6.0),
-    "adam": Row({}, PPO, Training(Adam()), learning_rate=0.3),
-    "adamw": Row({}, PPO, Training(ADAM, max_grad_norm=0.2, epochs=2), learning_rate=0.1),
-    "kl": Row(PLAIN_KL, PPO, Training(kl_coefficient=0.3, epochs=2)),
+    "iterations": Row({}, PPO, UpdateRule(epochs=3), learning_rate=1.5),
+    "iterations-of-one-step": Row({}, PPO, UpdateRule(epochs=4), minibatches=1),
+    "accumulation": Row({}, PPO, UpdateRule(epochs=2), accumulation=2),
+    "momentum": Row({}, PPO, UpdateRule(optimizer=Sgd(0.9)), learning_rate=0.5),
+    "grad-norm": Row({}, PPO, UpdateRule(max_grad_norm=0.1), learning_rate=6.0),
+    "adam": Row({}, PPO, UpdateRule(optimizer=Adam()), learning_rate=0.3),
+    "adamw": Row({}, PPO, UpdateRule(optimizer=ADAM, max_grad_norm=0.2, epochs=2), learning_rate=0.1),
+    "kl": Row(PLAIN_KL, PPO, UpdateRule(kl_coefficient=0.3, epochs=2)),
     "kl-adamw-cispo": Row(
-        PLAIN_KL | {"loss_type": "cispo", "epsilon_high": 1.3}, Cispo(1.3), Training(ADAM, 0.2, kl_coefficient=0.3), 0.2
+        PLAIN_KL | {"loss_type": "cispo", "epsilon_high": 1.3},
+        Cispo(1.3),
+        UpdateRule(optimizer=ADAM, max_grad_norm=0.2, kl_coefficient=0.3),
+        0.2,
     ),
 }
 
 
 def wrong(row: Row) -> Iterator[Row]:
     """What the row would be if the engine ignored one of its settings."""
-    if row.minibatches * row.training.epochs > 1:  # else every ratio is 1 and no gate acts
+    if row.minibatches * row.update.epochs > 1:  # else every ratio is 1 and no gate acts
         yield replace(row, surrogate=PPO if row.surrogate == UNCLIPPED else UNCLIPPED)
         if isinstance(row.surrogate, PpoClip) and row.surrogate not in (UNCLIPPED, PPO):
             yield replace(row, surrogate=PPO)
-    plain = Training(epochs=row.training.epochs)
-    if row.training.optimizer != plain.optimizer:
-        yield replace(row, training=replace(row.training, optimizer=plain.optimizer))
-    if row.training.max_grad_norm is not None:
-        yield replace(row, training=replace(row.training, max_grad_norm=None))
-    if row.training.kl_coefficient > 0:
-        yield replace(row, training=replace(row.training, kl_coefficient=0.0))
+    plain = UpdateRule(epochs=row.update.epochs)
+    if row.update.optimizer != plain.optimizer:
+        yield replace(row, update=replace(row.update, optimizer=plain.optimizer))
+    if row.update.max_grad_norm is not None:
+        yield replace(row, update=replace(row.update, max_grad_norm=None))
+    if row.update.kl_coefficient > 0:
+        yield replace(row, update=replace(row.update, kl_coefficient=0.0))
     if "scale_rewards" in row.trl:
         yield replace(row, trl={**row.trl, "scale_rewards": "group"})
     if row.shrink != 1:
@@ -396,7 +399,7 @@ def test_order_and_guard_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_trl_weights_its_penalty_by_the_ratio_unless_told_otherwise(tmp_path: Path) -> None:
-    """R·k3 is not `Training.kl_coefficient`'s k3: a known difference from TRL's default, not from its beta."""
+    """R·k3 is not `UpdateRule.kl_coefficient`'s k3: a known difference from TRL's default, not from its beta."""
     row = ROWS["kl"]
     assert worst(row, run_trl(replace(row, trl={}), tmp_path)) > 100 * TOLERANCE
 

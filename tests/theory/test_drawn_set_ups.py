@@ -1,7 +1,6 @@
 """T4, T5 and T10 against the compiled Monte Carlo over drawn two-outcome set-ups, inside their stated domains."""
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -36,10 +35,8 @@ def drawn(rng: np.random.Generator) -> tuple[float, PhaseConfig]:
 
 def followed(probs: Sequence[float], config: PhaseConfig, seed: int) -> PathsResult | None:
     """T5, or None where it warns."""
-    with warnings.catch_warnings(record=True) as outside:
-        warnings.simplefilter("always")
-        found = paths(probs, config, points=128, seed=seed)
-    return None if outside else found
+    found = paths(probs, config, points=128, seed=seed)
+    return None if found.warnings else found
 
 
 def test_one_phase() -> None:
@@ -48,9 +45,9 @@ def test_one_phase() -> None:
     rng, z, compared = np.random.default_rng(0), [], 0
     for seed in range(SET_UPS):
         prob, config = drawn(rng)
-        sampled = simulate(config, (prob, 1 - prob), 1, 20_000, seed).log_odds_shift
+        sampled = simulate((prob, 1 - prob), config, 1, 20_000, seed).log_odds_shift
         law = phase(prob, config)
-        distance, error = law.log_odds_shift - float(sampled.mean), float(sampled.stderr)
+        distance, error = law.log_odds_shift - float(sampled.value), float(sampled.stderr)
         assert abs(distance) < max(0.02 * abs(law.log_odds_shift), 4 * error), (prob, config)
         z.append(distance / error)
         found = followed((prob, 1 - prob), config, seed)
@@ -73,9 +70,9 @@ def test_more_outcomes() -> None:
         found = followed(probs, config, seed)
         if found is not None:
             compared += 1
-            sampled = simulate(config, probs, 1, 20_000, seed).logit_shift
-            allowed = np.maximum(0.05 * np.abs(sampled.mean), 4 * sampled.stderr) + 4.9 * found.logit_shift.stderr
-            assert np.all(np.abs(found.logit_shift.value - sampled.mean) < allowed), (probs, config)
+            sampled = simulate(probs, config, 1, 20_000, seed).logit_shift
+            allowed = np.maximum(0.05 * np.abs(sampled.value), 4 * sampled.stderr) + 4.9 * found.logit_shift.stderr
+            assert np.all(np.abs(found.logit_shift.value - sampled.value) < allowed), (probs, config)
     assert compared > MANY_OUTCOMES / 2
 
 
@@ -87,16 +84,15 @@ def test_many_phases() -> None:
         prob, config = drawn(rng)
         config = replace(config, minibatches=min(config.minibatches, 5))  # for time: the lattice grows with them
         seed += 1
-        with warnings.catch_warnings(record=True) as outside:
-            warnings.simplefilter("always")
-            law = evolve(prob, config, 4).laws[-1]
-        if outside:
+        found = evolve(prob, config, 4)
+        law = found.laws[-1]
+        if found.warnings:
             continue
-        sampled = simulate(config, (prob, 1 - prob), 4, 10_000, seed)
+        sampled = simulate((prob, 1 - prob), config, 4, 10_000, seed)
         shift, error = law.mean - float(logit(prob)), float(sampled.log_odds_shift.stderr)
-        distance, spread = shift - float(sampled.log_odds_shift.mean), sampled.log_odds_std
+        distance, spread = shift - float(sampled.log_odds_shift.value), sampled.log_odds_std
         assert abs(distance) < max(0.02 * abs(shift), 4 * error), (prob, config)
-        assert abs(law.std - float(spread.mean)) < math.hypot(4 * float(spread.stderr), 0.01 * law.std), (prob, config)
+        assert abs(law.std - float(spread.value)) < math.hypot(4 * float(spread.stderr), 0.01 * law.std), (prob, config)
         z.append(distance / error)
     assert seed < 1.5 * LONG_RUNS
     assert kstest(z, "norm").pvalue > 0.01

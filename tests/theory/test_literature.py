@@ -11,8 +11,9 @@ from clipbias.theory.laws.paths import paths
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
+from setups import STANDARD
 
-SHAPE = PhaseConfig(1.0, 16, 4, 8, 0.5, UNCLIPPED)
+SHAPE = replace(STANDARD, surrogate=UNCLIPPED)
 LOW, HIGH, BOTH = PpoClip(0.2, None), PpoClip(None, 0.2), PpoClip(0.2, 0.2)
 
 

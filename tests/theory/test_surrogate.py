@@ -1,13 +1,15 @@
 """What docs/equations.md says of each gate."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from clipbias.theory.laws.phase import phase
-from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate, push
+from setups import SMALL
 
 ALL = [UNCLIPPED, PpoClip(0.1, 0.2), PpoClip(0.2, None), PpoClip(None, 0.1), PpoClip(0.2, 0.2, 1.5), Cispo(1.2),
        Sapo(2.0, 3.0), Dppo(0.05, 0.1), Gspo(0.05, 0.03, 4), Probability()]  # fmt: skip
@@ -98,7 +100,7 @@ def test_bounds_that_no_float_holds_are_never_reached() -> None:
 
 @pytest.mark.parametrize("surrogate", ALL, ids=str)
 def test_whole_groups_drift_where_there_is_a_push_and_nowhere_else(surrogate: Surrogate) -> None:
-    found = phase(0.7, PhaseConfig(1.5, 8, 2, 4, 0.5, surrogate))
+    found = phase(0.7, replace(SMALL, learning_rate=1.5, group_size=8, minibatches=4, surrogate=surrogate))
     driftless = surrogate in (UNCLIPPED, Cispo(1.2), Probability())
     assert (abs(found.log_odds_shift) < 1e-6 * found.log_odds_std) == driftless
 

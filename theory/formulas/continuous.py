@@ -8,6 +8,7 @@ import math
 import numpy as np
 from scipy.special import betaln
 
+from clipbias.common.errors import check
 from clipbias.theory.setup import Scale
 
 from .advantage import AdvantageMoments, PairMoments
@@ -16,10 +17,8 @@ _SCRAMBLINGS = 8
 
 
 def _check(group_size: int, scale: str) -> float:
-    if group_size < 2:
-        raise ValueError(f"group_size must be at least 2, got {group_size}")
-    if scale not in ("std", "std-unbiased"):
-        raise ValueError(f"scale must be one of std, std-unbiased, got {scale}")
+    check(group_size >= 2, "group_size", "at least 2", group_size)
+    check(scale in ("std", "std-unbiased"), "scale", "one of std, std-unbiased", scale)
     return 1.0 if scale == "std" else (group_size - 1) / group_size
 
 
@@ -54,8 +53,7 @@ def uniform_moments(
     8 scrambled Sobol sets of `points` groups (a power of 2) in G dimensions; G at most 256.
     """
     square = _check(group_size, scale)
-    if group_size > 256:
-        raise ValueError(f"group_size must be at most 256 for uniform rewards, got {group_size}")
+    check(group_size <= 256, "group_size", "at most 256 for uniform rewards", group_size)
     from scipy.stats import qmc  # slow to load, and needed here alone
 
     c, found = math.sqrt(square), []

@@ -1,8 +1,9 @@
 """T3: the covariance of one optimizer step, which is the noise that clipping acts on."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
 from clipbias.theory.setup import PhaseConfig
 
 from .advantage import advantage_moments, pair_moments
@@ -10,7 +11,7 @@ from .drift import check_probs
 from .reward import reward_law
 
 
-def gradient_covariance(probs: ArrayLike, old_probs: ArrayLike, config: PhaseConfig) -> NDArray[np.float64]:
+def gradient_covariance(probs: ArrayLike, old_probs: ArrayLike, config: PhaseConfig) -> Array:
     """Covariance [K, K] of the gradient estimate g = (1/n)·Σ_i ∂/∂z [Â_i f(R_i)] in one mini-batch; n = N·G.
 
     A sample contributes y = Â f′(R_a) R_a (e_a − π). With u± = Σ_a b±_a R_a f±′(R_a)(e_a − π), one group's sum has

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import Array, Surrogate, push
+from clipbias.theory.surrogate import Surrogate, push
 
 from .covariance import gradient_covariance
 from .drift import check_probs

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from clipbias.theory.surrogate import Array
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError, check
 
 
 def mixture_accuracy(shares: ArrayLike, accuracies: ArrayLike) -> float:
     """Σ_k share_k·accuracy_k (T11); shares [K] in [0, 1] add to 1, accuracies [K] in [0, 1]."""
     weights, values = _shares(shares), _accuracies(accuracies)
     if len(weights) != len(values):
-        raise ValueError(f"accuracies must have as many entries as shares ({len(weights)}), got {len(values)}")
+        raise InputError("accuracies", f"as many entries as shares ({len(weights)})", len(values), verb="have")
     return float(weights @ values)
 
 
@@ -30,15 +31,14 @@ def moved_accuracy(accuracy: float, shares: ArrayLike, contrast: float) -> Array
 def _shares(shares: ArrayLike) -> Array:
     """A strategy that nobody uses has a share of 0, unlike an outcome of a softmax policy (`check_probs`)."""
     weights = np.asarray(shares, dtype=np.float64)
-    if weights.ndim != 1 or not np.all((weights >= 0) & (weights <= 1)) or abs(weights.sum() - 1.0) > 1e-9:
-        raise ValueError(f"shares must be numbers in [0, 1] that add to 1, got {weights.tolist()}")
+    allowed = weights.ndim == 1 and bool(np.all((weights >= 0) & (weights <= 1))) and abs(weights.sum() - 1.0) <= 1e-9
+    check(allowed, "shares", "numbers in [0, 1] that add to 1", weights.tolist())
     return weights
 
 
 def _accuracies(accuracies: ArrayLike) -> Array:
     values = np.asarray(accuracies, dtype=np.float64)
-    if not np.all((values >= 0) & (values <= 1)):
-        raise ValueError(f"accuracies must be in [0, 1], got {values.tolist()}")
+    check(bool(np.all((values >= 0) & (values <= 1))), "accuracies", "in [0, 1]", values.tolist())
     return values
 
 
@@ -72,9 +72,9 @@ def gain_parts(
 def partial_contributions(correct_before: ArrayLike, correct_after: ArrayLike) -> Array:
     """Of each subset d of the problems, Σ_{x∈d}(after − before)/Σ_{x∈D}(same); [D], adds to 1 (arXiv:2506.10947).
 
-    Counts of right answers per subset; ValueError where nothing was gained in all.
+    Counts of right answers per subset; InputError where nothing was gained in all.
     """
     gain = np.asarray(correct_after, dtype=np.float64) - np.asarray(correct_before, dtype=np.float64)
     if gain.sum() == 0:
-        raise ValueError("correct_after must differ in sum from correct_before")
+        raise InputError("correct_after", "in sum from correct_before", verb="differ")
     return np.asarray(gain / gain.sum(), dtype=np.float64)

@@ -11,12 +11,12 @@ import math
 
 import numpy as np
 
+from clipbias.common.errors import check
+
 
 def _check(momentum: float, steps: int) -> None:
-    if not 0.0 <= momentum < 1.0:
-        raise ValueError(f"momentum must be in [0, 1), got {momentum}")
-    if steps < 0:
-        raise ValueError(f"steps must be at least 0, got {steps}")
+    check(0.0 <= momentum < 1.0, "momentum", "in [0, 1)", momentum)
+    check(steps >= 0, "steps", "at least 0", steps)
 
 
 def summed_noise(momentum: float, steps: int) -> float:
@@ -53,24 +53,21 @@ def loudness(momentum: float, minibatches: int, phase: int) -> float:
 
     4.59, 1.74 and 1.27 in phases 1, 2, 3 for β = 0.9, M = 8.
     """
-    if phase < 1:
-        raise ValueError(f"phase must be at least 1, got {phase}")
+    check(phase >= 1, "phase", "at least 1", phase)
     whole = summed_noise_from_rest(momentum, minibatches * phase, minibatches * (phase - 1))
     return whole / summed_noise(momentum, minibatches)
 
 
 def persistence_from_rest(momentum: float, minibatches: int, phases: int) -> float:
     """κ⁰_T = √(S₀(TM)/(T·S(M))): spread of the first T phases' sum over that of T independent later phases."""
-    if phases < 1:
-        raise ValueError(f"phases must be at least 1, got {phases}")
+    check(phases >= 1, "phases", "at least 1", phases)
     first = summed_noise_from_rest(momentum, minibatches * phases)
     return math.sqrt(first / (phases * summed_noise(momentum, minibatches)))
 
 
 def persistence(momentum: float, minibatches: int, phases: int) -> float:
     """κ_T = √(S(TM)/(T·S(M))): spread of T later phases' sum over that of T independent such phases; κ_1 = 1."""
-    if phases < 1:
-        raise ValueError(f"phases must be at least 1, got {phases}")
+    check(phases >= 1, "phases", "at least 1", phases)
     one = summed_noise(momentum, minibatches)
     return math.sqrt(summed_noise(momentum, minibatches * phases) / (phases * one))
 

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import UNCLIPPED, Array
+from clipbias.theory.surrogate import UNCLIPPED
 
 from .advantage import advantage_moments
-from .drift import check_probs
+from .drift import check_alike, check_probs
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,8 @@ def reward_law(old_probs: Array, success_prob: float | tuple[float, ...]) -> Rew
     """Bayes' rule for behaviour probabilities b [K]; b⁺ is b itself where nobody is rewarded, b⁻ where all are."""
     if not isinstance(success_prob, tuple):
         return RewardLaw(success_prob, old_probs, old_probs)
-    if len(success_prob) != len(old_probs):
-        raise ValueError(
-            f"success_prob must be one number or as many as outcomes ({len(old_probs)}), got {len(success_prob)}"
-        )
+    known = f"one number or as many as outcomes ({len(old_probs)})"
+    check(len(success_prob) == len(old_probs), "success_prob", known, len(success_prob))
     gamma = np.asarray(success_prob, dtype=np.float64)
     joint, other = old_probs * gamma, old_probs * (1.0 - gamma)
     mean = float(joint.sum())
@@ -63,8 +63,7 @@ def reward_drift(probs: ArrayLike, old_probs: ArrayLike, config: PhaseConfig) ->
     not by how many of the rewarded samples they are.
     """
     pi, b = check_probs("probs", probs), check_probs("old_probs", old_probs)
-    if len(pi) != len(b):
-        raise ValueError(f"old_probs must have as many entries as probs ({len(pi)}), got {len(b)}")
+    check_alike(pi, b)
     law = reward_law(b, config.success_prob)
     mu = advantage_moments(config.group_size, law.success_prob, config.scale).mu
 
@@ -81,7 +80,6 @@ def advantage_gap(config: PhaseConfig, success_prob: float) -> float:
 
     = μ(γ̄)/(γ̄(1−γ̄)), since μ = γ̄·E[Â | rewarded] = −(1−γ̄)·E[Â | not]. success_prob = γ̄ in (0, 1).
     """
-    if not 0.0 < success_prob < 1.0:
-        raise ValueError(f"success_prob must be in (0, 1), got {success_prob}")
+    check(0.0 < success_prob < 1.0, "success_prob", "in (0, 1)", success_prob)
     mu = advantage_moments(config.group_size, success_prob, config.scale).mu
     return mu / (success_prob * (1.0 - success_prob))

@@ -13,8 +13,9 @@ x = logit p: entropy rises where p > 0.773 or p < 0.227 and falls between (docs/
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import Array
 
 from .advantage import advantage_moments
 from .drift import check_probs
@@ -30,7 +31,7 @@ def second_epoch_shift(probs: ArrayLike, config: PhaseConfig) -> Array:
     """
     pi = check_probs("probs", probs)
     if isinstance(config.success_prob, tuple):
-        raise ValueError(f"success_prob must be one number, got {config.success_prob}")
+        raise InputError("success_prob", "one number", config.success_prob)
     moments = advantage_moments(config.group_size, config.success_prob, config.scale)
     samples = config.group_size * config.groups_per_minibatch
     own = pi * (pi - pi @ pi)

@@ -13,8 +13,10 @@ a loud sample (ρ < 0).
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import Array, Sapo
+from clipbias.theory.surrogate import Sapo
 
 from .advantage import advantage_moments, group_advantages, rewarded_law
 from .drift import check_probs
@@ -22,7 +24,7 @@ from .drift import check_probs
 
 def _rate(config: PhaseConfig) -> float:
     if isinstance(config.success_prob, tuple):
-        raise ValueError(f"success_prob must be one number, got {config.success_prob}")
+        raise InputError("success_prob", "one number", config.success_prob)
     return config.success_prob
 
 
@@ -59,7 +61,7 @@ def sapo_shift(probs: ArrayLike, config: PhaseConfig, split: bool) -> Array:
     """
     pi, gate = check_probs("probs", probs), config.surrogate
     if not isinstance(gate, Sapo):
-        raise ValueError(f"surrogate must be a Sapo, whose slopes are smooth, got {gate}")
+        raise InputError("surrogate", "a Sapo, whose slopes are smooth", gate)
     moments = advantage_moments(config.group_size, _rate(config), config.scale)
     excess_plus, excess_minus = variance_excess(config) if split else (0.0, 0.0)
     gates = -(gate.plus**2) / 4 * (1 + excess_plus) + gate.minus**2 / 4 * (1 + excess_minus)

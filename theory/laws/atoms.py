@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.advantage import advantage_moments, group_advantages
 from clipbias.theory.formulas.reward import reward_law
 from clipbias.theory.setup import PhaseConfig
 
-from .kernel import Array, PhaseLaw, clip_thresholds, group_patterns, largest_jump
+from .two_outcome_step import PhaseLaw, clip_thresholds, group_patterns, largest_jump
 
 _LARGEST_GROUP = 37  # 9,880 patterns
 _LARGEST_SUPPORT = 10_000  # of V
@@ -100,7 +101,7 @@ def propagate_atoms(prob: float, config: PhaseConfig, sums: AdvantageSums, std: 
         high[step] = moments.positive_prob * float(law @ (above == 0) @ reward.rewarded)
         unit = rate * policy / old * np.stack([2 * policy[:, 1], -2 * policy[:, 0]], axis=1)
         y, law = _step(y, law, np.concatenate([unit * above, unit * below], axis=1), sums, bounds, width)
-    return PhaseLaw(y, law, low, high)
+    return PhaseLaw(y, law, low, high, atomic=True)
 
 
 def _step(y: Array, law: Array, unit: Array, sums: AdvantageSums, bounds: Array, width: float) -> tuple[Array, Array]:

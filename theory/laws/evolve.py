@@ -5,21 +5,20 @@ interpolated between them (cubically) on a lattice of log-odds, and applied T ti
 """
 
 import math
-import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import entr, expit, logit
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError, check
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import UNCLIPPED
 
-from .kernel import clip_thresholds, largest_jump
-from .lattice import WIDEST_SPACING, Lattice, Method, propagate
+from .lattice import WIDEST_SPACING, Lattice, StepLaw, propagate
 from .phase import check_two_outcomes, first_step_std, phase
+from .two_outcome_step import clip_thresholds, largest_jump
 
-Array = NDArray[np.float64]
 MAX_LOG_ODDS = 14.0  # p = 1 − 8e-7; what would go beyond stays at the edge
 LEAST_PROB = 1e-4  # |x| = 9.2: farther out the edge would be felt
 _START_SPACING = 0.25
@@ -31,10 +30,15 @@ _LARGEST_TABLE = 100_000_000  # numbers: 0.8 GB
 
 @dataclass(frozen=True, slots=True)
 class LogOddsLaw:
-    """A distribution of x = logit p on the lattice `grid` [X]; `mass` [X] adds to 1 (tiny negatives possible)."""
+    """A distribution of x = logit p on the ascending values `grid` [X]; `mass` [X] adds to 1 (tiny negatives possible).
+
+    atomic: all mass sits on the values themselves; otherwise they are points of a lattice, between which quantiles and
+    probabilities are interpolated.
+    """
 
     grid: Array
     mass: Array
+    atomic: bool = False
 
     @property
     def mean(self) -> float:
@@ -60,31 +64,42 @@ class LogOddsLaw:
 
     def quantile(self, level: float) -> float:
         """Log-odds at which the distribution function reaches `level` in (0, 1); expit of it is the quantile of p."""
-        if not 0.0 < level < 1.0:
-            raise ValueError(f"level must be in (0, 1), got {level}")
+        check(0.0 < level < 1.0, "level", "in (0, 1)", level)
+        if self.atomic:
+            reached = int(np.searchsorted(np.cumsum(self.mass), level))
+            return float(self.grid[min(reached, len(self.grid) - 1)])
         if self.mass.max() > 1.0 - 1e-12:
             return float(self.grid[self.mass.argmax()])
         return float(np.interp(level, self.cumulative(), self.grid))
 
     def prob_above(self, prob: float) -> float:
         """P(p > prob)."""
-        if not 0.0 < prob < 1.0:
-            raise ValueError(f"prob must be in (0, 1), got {prob}")
-        return float(1.0 - np.interp(float(logit(prob)), self.grid, self.cumulative(), left=0.0, right=1.0))
+        check(0.0 < prob < 1.0, "prob", "in (0, 1)", prob)
+        place = float(logit(prob))
+        if self.atomic:
+            return float(self.mass[self.grid > place].sum())
+        return float(1.0 - np.interp(place, self.grid, self.cumulative(), left=0.0, right=1.0))
+
+    def prob_below(self, prob: float) -> float:
+        """P(p < prob)."""
+        if self.atomic:
+            return float(self.mass[self.grid < float(logit(prob))].sum())
+        return 1.0 - self.prob_above(prob)
 
 
 @dataclass(frozen=True, slots=True)
 class EvolveResult:
     """laws[t]: the law after t phases, t = 0…T. clip_low_fraction, clip_high_fraction [T, M]: expected share of the
-    samples of mini-batch m of phase t whose gradient the bound removes."""
+    samples of mini-batch m of phase t whose gradient the bound removes. warnings: doubts about the accuracy here."""
 
     laws: tuple[LogOddsLaw, ...]
     clip_low_fraction: Array
     clip_high_fraction: Array
+    warnings: tuple[str, ...] = ()
 
 
 def evolve(
-    prob: float, config: PhaseConfig, phases: int, method: Method = "exact", resolution: float = 8.0
+    prob: float, config: PhaseConfig, phases: int, method: StepLaw = "exact", resolution: float = 8.0
 ) -> EvolveResult:
     """Compose T4 `phases` times from p₀ = prob (T10).
 
@@ -94,28 +109,26 @@ def evolve(
     from p₀ or ½ is below 0.3 and one sample cannot cross the nearest bound alone: by at most 0.92 % in the 141 of 200
     set-ups without a warning of `benchmarks/phase_accuracy.py --phases 8 --configurations 200 --replicates 200000
     --largest-group 16`; and of 200 others (8 phases, 234 drawn) none was outside the larger of 2 % of the shift and 4
-    standard errors (z-scores: root mean square 1.07, largest 2.6). A RuntimeWarning says where that is not so: there
-    by 2 % at a step of 0.6, and for p = 0.9, G = 8, N = 2, η = 2, T = 30 (see `atoms`; 0.4 % at resolution 24); by
-    4 % with few samples and rare failures (G = 5, N = 6, γ = 0.98). The standard deviation itself is 3 % low for
+    standard errors (z-scores: root mean square 1.07, largest 2.6). The result's `warnings` say where that is not so:
+    there by 2 % at a step of 0.6, and for p = 0.9, G = 8, N = 2, η = 2, T = 30 (see `atoms`; 0.4 % at resolution 24);
+    by 4 % with few samples and rare failures (G = 5, N = 6, γ = 0.98). The standard deviation itself is 3 % low for
     p = 0.9, G = 4, N = 1, η = 3, T = 25.
     """
     check_two_outcomes(prob, method)
-    if phases < 1:
-        raise ValueError(f"phases must be at least 1, got {phases}")
-    if not LEAST_PROB <= prob <= 1.0 - LEAST_PROB:
-        raise ValueError(f"prob must be in [{LEAST_PROB:g}, 1 - {LEAST_PROB:g}] over many phases, got {prob}")
+    check(phases >= 1, "phases", "at least 1", phases)
+    inside = f"in [{LEAST_PROB:g}, 1 - {LEAST_PROB:g}] over many phases"
+    check(LEAST_PROB <= prob <= 1.0 - LEAST_PROB, "prob", inside, prob)
     x0, std = float(logit(prob)), first_step_std(prob, config)
     steps = config.minibatches
     if std < _STANDS_STILL:
         zeros = np.zeros((phases, steps))
         return EvolveResult((LogOddsLaw(np.array([x0]), np.ones(1)),) * (phases + 1), zeros, zeros)
     widest = max(std, first_step_std(0.5, config))
-    _warn_of_coarseness(prob, config, widest)
     # A rare outcome's steps are small until it is rare no more; the lattice keeps their mean and variance all the same.
     spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
     cells = 2 * _SIGMAS * widest * math.sqrt(steps) / spacing  # of one phase
     if cells * min(cells * math.sqrt(phases), 2 * MAX_LOG_ODDS / spacing) > _LARGEST_TABLE:
-        raise ValueError(f"minibatches must be fewer over {phases} phases (simulate run takes any), got {steps}")
+        raise InputError("minibatches", f"fewer over {phases} phases (simulate run takes any)", steps)
     drift = abs(phase(prob, config, method).log_odds_shift)
     reach = _SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
     below = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS + x0) / spacing)))
@@ -123,7 +136,7 @@ def evolve(
     grid = np.asarray(x0 + spacing * np.arange(-below, above + 1), dtype=np.float64)
     half = min(math.ceil((_SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing), len(grid))
     if len(grid) * (phases + 1) > _LARGEST_TABLE:
-        raise ValueError(f"phases must be at most {_LARGEST_TABLE // len(grid) - 1} here, got {phases}")
+        raise InputError("phases", f"at most {_LARGEST_TABLE // len(grid) - 1} here", phases)
     starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / _START_SPACING) + 1))
     lattice = Lattice(spacing, half)
     laws = [propagate(float(expit(x)), config, lattice, method) for x in starts]
@@ -144,21 +157,21 @@ def evolve(
         mass = _applied(mass, increments, half)
         masses.append(mass)
     return EvolveResult(
-        tuple(LogOddsLaw(grid, mass) for mass in masses), np.stack(low_fraction), np.stack(high_fraction)
+        tuple(LogOddsLaw(grid, mass) for mass in masses),
+        np.stack(low_fraction),
+        np.stack(high_fraction),
+        _doubts(prob, config, widest),
     )
 
 
-def _warn_of_coarseness(prob: float, config: PhaseConfig, widest: float) -> None:
+def _doubts(prob: float, config: PhaseConfig, widest: float) -> tuple[str, ...]:
     """Where one sample alone can cross a bound, or steps are large."""
     distances = (abs(x - float(logit(prob))) for x in clip_thresholds(prob, config))
     nearest, jump = min(distances, default=math.inf), largest_jump(prob, config)
     if widest > _LARGE_STEP or jump > nearest:
-        warnings.warn(
-            f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}: means may err by up to 4 %"
-            " of the spread",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+        moves = f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}"
+        return (f"{moves}: means may err by up to 4 % of the spread",)
+    return ()
 
 
 def _cubic(position: Array, size: int) -> tuple[NDArray[np.int64], Array]:
@@ -184,18 +197,3 @@ def _applied(mass: Array, increments: Array, half: int) -> Array:
     kept[0] += wide[:half].sum()
     kept[-1] += wide[half + size :].sum()
     return kept
-
-
-def learning_rate_for_spread(prob: float, config: PhaseConfig, spread: float) -> float:
-    """The η at which the unclipped standard deviation of x over one phase (Gaussian T4) equals `spread` > 0."""
-    if not 0.0 < spread < math.inf:
-        raise ValueError(f"spread must be positive and finite, got {spread}")
-    from scipy.optimize import brentq  # loading it takes longer than most laws
-
-    def excess(log_rate: float) -> float:
-        trial = replace(config, learning_rate=math.exp(log_rate), surrogate=UNCLIPPED)
-        return math.log(phase(prob, trial, "gaussian").log_odds_std / spread)
-
-    unit = first_step_std(prob, replace(config, learning_rate=1.0)) * math.sqrt(config.minibatches)
-    guess = math.log(spread / unit)  # exact to first order in η
-    return math.exp(brentq(excess, guess - 2.0, guess + 2.0, xtol=1e-6))

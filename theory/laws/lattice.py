@@ -1,8 +1,8 @@
 """One phase with two outcomes on a lattice of log-odds, for mini-batches whose updates are many and close together.
 
 x = logit p starts at a lattice point and moves by M steps whose law depends on x and on the behaviour policy p₀
-(`kernel`). Errors come from atoms of probability that the lattice moves across a clip bound (see `atoms`): they fall as
-the spacing, and are small where one mini-batch has many possible updates.
+(`lattice_kernel`). Errors come from atoms of probability that the lattice moves across a clip bound (see `atoms`): they
+fall as the spacing, and are small where one mini-batch has many possible updates.
 """
 
 import math
@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError
 from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.setup import PhaseConfig
 
-from .kernel import PhaseLaw, exact_kernel, gaussian_kernel, largest_jump, step_geometry
+from .lattice_kernel import exact_kernel, gaussian_kernel
+from .two_outcome_step import PhaseLaw, largest_jump, step_geometry
 
-Method = Literal["exact", "gaussian"]
+StepLaw = Literal["exact", "gaussian"]  # how the law of one mini-batch is taken
 _LARGEST_HALF = 800  # beyond it the lattice gets coarser, not longer: only jumps far larger than the spacing need it
 _WIDENINGS = 24
 WIDEST_SPACING = 0.06  # log-odds: p and the slopes of its drift must be resolved, however large the steps
@@ -31,11 +33,11 @@ class Lattice:
     half: int
 
     @property
-    def points(self) -> NDArray[np.float64]:
+    def points(self) -> Array:
         return self.spacing * np.arange(-self.half, self.half + 1, dtype=np.float64)
 
 
-def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method) -> PhaseLaw:
+def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: StepLaw) -> PhaseLaw:
     """The law of one phase on a given lattice; what would leave it stays at its ends."""
     geometry = step_geometry(lattice.points, lattice.spacing, prob, config)
     kernel = (exact_kernel if method == "exact" else gaussian_kernel)(geometry, config, lattice.spacing, lattice.half)
@@ -56,7 +58,7 @@ def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: Method
     return PhaseLaw(lattice.points, law, low, high)
 
 
-def propagate_lattice(prob: float, config: PhaseConfig, method: Method, std: float, resolution: float) -> PhaseLaw:
+def propagate_lattice(prob: float, config: PhaseConfig, method: StepLaw, std: float, resolution: float) -> PhaseLaw:
     """The law of one phase on a lattice that is fine and wide enough.
 
     std > 0: standard deviation of the first step; resolution: points per std. The lattice is widened until what lies at
@@ -71,4 +73,4 @@ def propagate_lattice(prob: float, config: PhaseConfig, method: Method, std: flo
         if (abs(law.mass[0]) + abs(law.mass[-1])) * width**2 < 1e-6 * spread**2:
             return law
         width *= 2.0
-    raise ValueError(f"prob must not be so close to 0 or 1 that single samples decide the phase, got {prob}")
+    raise InputError("prob", "be so close to 0 or 1 that single samples decide the phase", prob, verb="not")

@@ -20,9 +20,10 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from scipy.special import ndtri
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
 from clipbias.theory.formulas.advantage import advantage_moments, pair_moments, third_moments
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import Array
 
 _DEGREE = 48
 _MANY = 8.0  # expected counts above it are taken as continuous
@@ -35,10 +36,8 @@ def rewarded_laws(old: Array, config: PhaseConfig) -> tuple[Array, Array, Array]
     if not isinstance(config.success_prob, tuple):
         return old, old, np.full(1, config.success_prob)
     gamma = np.array(config.success_prob)
-    if len(gamma) != old.shape[1]:
-        raise ValueError(
-            f"success_prob must be one number or one for each of {old.shape[1]} outcomes, got {len(gamma)}"
-        )
+    known = f"one number or one for each of {old.shape[1]} outcomes"
+    check(len(gamma) == old.shape[1], "success_prob", known, len(gamma))
     rate, tiny = np.clip(old @ gamma, gamma.min(), gamma.max()), np.finfo(np.float64).tiny
     rewarded = old * gamma / np.maximum(rate, tiny)[:, None]
     return rewarded, old * (1 - gamma) / np.maximum(1 - rate, tiny)[:, None], rate

@@ -12,18 +12,19 @@ mean shifts came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 fo
 """
 
 import math
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import entr, log_softmax, softmax
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import InputError, check
+from clipbias.theory.estimate import Estimate
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
-from clipbias.theory.setup import PROB_THRESHOLDS, QUANTILE_LEVELS, PhaseConfig
-from clipbias.theory.surrogate import Array
+from clipbias.theory.setup import PhaseConfig
 
 from .minibatch import Advantages, rewarded_laws
 
@@ -32,35 +33,45 @@ LARGEST_OUTCOMES = 10_600  # 2K + 1 of the 21,201 dimensions of SciPy's Sobol se
 _LEAST = 2.0**-54  # a point of the sequence may be 0
 _FEWEST_SAMPLES = 5.0
 _SHORT_JUMP = 0.5
+_MOMENTS = (
+    *("logit_shift", "logit_std", "prob_shift", "prob_mean", "prob_std", "log_odds_shift", "log_odds_std"),
+    *("entropy_shift", "entropy_mean", "clip_low_fraction", "clip_high_fraction"),
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """value and stderr of the same shape; the error is that of SCRAMBLINGS independent sets of points."""
-
-    value: Array
-    stderr: Array
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PathsResult:
     """The policy after the last phase. logit_*, prob_*, log_odds_*: [K], the log-odds of each outcome against all
     others. entropy_*: nats. clip_low_fraction, clip_high_fraction [M]: share of mini-batch m's samples whose gradient
-    the gate removes, averaged over phases. prob_quantiles: by level, [K]; prob_above: P(p > threshold), [K]."""
+    the gate removes, averaged over phases. Errors are those of SCRAMBLINGS independent sets of points. ends [S, P, K]:
+    the policies at which the P paths of each set end. warnings: doubts about the accuracy here."""
 
-    logit_shift: Quantity
-    logit_std: Quantity
-    prob_shift: Quantity
-    prob_mean: Quantity
-    prob_std: Quantity
-    log_odds_shift: Quantity
-    log_odds_std: Quantity
-    entropy_shift: Quantity
-    entropy_mean: Quantity
-    clip_low_fraction: Quantity
-    clip_high_fraction: Quantity
-    prob_quantiles: dict[float, Quantity] = field(kw_only=True)
-    prob_above: dict[float, Quantity] = field(kw_only=True)
+    logit_shift: Estimate
+    logit_std: Estimate
+    prob_shift: Estimate
+    prob_mean: Estimate
+    prob_std: Estimate
+    log_odds_shift: Estimate
+    log_odds_std: Estimate
+    entropy_shift: Estimate
+    entropy_mean: Estimate
+    clip_low_fraction: Estimate
+    clip_high_fraction: Estimate
+    ends: Array
+    warnings: tuple[str, ...]
+
+    def quantile(self, level: float) -> Estimate:
+        """Of each outcome's probability, level in (0, 1); [K]."""
+        return _over_sets(np.quantile(self.ends, level, axis=1))
+
+    def prob_above(self, prob: float) -> Estimate:
+        """P(p > prob) of each outcome; [K]."""
+        return _over_sets((self.ends > prob).mean(axis=1))
+
+
+def _over_sets(table: Array) -> Estimate:
+    """Mean and error of what each of the sets of points found, [SCRAMBLINGS, …]."""
+    return Estimate(table.mean(axis=0), table.std(axis=0, ddof=1) / math.sqrt(SCRAMBLINGS))
 
 
 def paths(
@@ -75,12 +86,12 @@ def paths(
 
     Domain: V is drawn with the right mean and covariance, and noise of the right third cumulants around b·T; its own
     skewness is not right (`minibatch`). Where an outcome is expected fewer than 5 times in a mini-batch and one of its
-    samples moves its logit by more than half of the log-ratio to the nearest bound, its jumps matter one by one: a
-    RuntimeWarning says so (`simulate` has no such limit). Elsewhere means err beyond the sampling error by less than
-    1 % of the spread where rewards are blind (250 drawn set-ups of 2 to 10 outcomes against 10⁶ simulated phases each,
-    and 1,568 of two outcomes against T4; with a warning by up to 10 %), and besides by up to 5 % of the shift where
-    they select in mini-batches of few samples (20,000 enumerated set-ups of at most 8; p = 0.516, G = 4, N = 1, M = 2,
-    γ = (1/16, ¾), η = 0.75: −0.400 for −0.407, 3.8 % of the spread).
+    samples moves its logit by more than half of the log-ratio to the nearest bound, its jumps matter one by one: the
+    result's `warnings` say so (`simulate` has no such limit). Elsewhere means err beyond the sampling error by less
+    than 1 % of the spread where rewards are blind (250 drawn set-ups of 2 to 10 outcomes against 10⁶ simulated phases
+    each, and 1,568 of two outcomes against T4; with a warning by up to 10 %), and besides by up to 5 % of the shift
+    where they select in mini-batches of few samples (20,000 enumerated set-ups of at most 8; p = 0.516, G = 4, N = 1, M
+    = 2, γ = (1/16, ¾), η = 0.75: −0.400 for −0.407, 3.8 % of the spread).
     The share of points beyond the level of a rare count is right to one point in `points`, which the standard error
     does not show where all 16 sets round alike: means may be off by that share of a single sample's jump.
     Where a kind of sample is expected less than 0.05 times in a mini-batch, spreads come out low with few points (p =
@@ -90,28 +101,18 @@ def paths(
     """
     start = check_probs("probs", probs)
     if len(start) > LARGEST_OUTCOMES:
-        raise ValueError(f"probs must have at most {LARGEST_OUTCOMES} entries (Sobol's sequence), got {len(start)}")
-    if phases < 1:
-        raise ValueError(f"phases must be at least 1, got {phases}")
-    if points < 2 or points & (points - 1):
-        raise ValueError(f"points must be a power of 2 and at least 2, got {points}")
-    _warn_of_jumps(start, config)
+        raise InputError("probs", f"at most {LARGEST_OUTCOMES} entries (Sobol's sequence)", len(start), verb="have")
+    check(phases >= 1, "phases", "at least 1", phases)
+    check(points >= 2 and not points & (points - 1), "points", "a power of 2 and at least 2", points)
     found = []
     for child in np.random.SeedSequence(seed).spawn(SCRAMBLINGS):
         found.append(_one_scrambling(start, config, phases, points, np.random.default_rng(child)))
         if progress is not None:
             progress(len(found))
 
-    def over_scramblings(values: list[Array]) -> Quantity:
-        table = np.stack(values)
-        return Quantity(table.mean(axis=0), table.std(axis=0, ddof=1) / math.sqrt(SCRAMBLINGS))
-
-    *plain, quantiles, above = (list(values) for values in zip(*found, strict=True))
-    return PathsResult(
-        *(over_scramblings(values) for values in plain),
-        prob_quantiles={level: over_scramblings([q[i] for q in quantiles]) for i, level in enumerate(QUANTILE_LEVELS)},
-        prob_above={least: over_scramblings([p[i] for p in above]) for i, least in enumerate(PROB_THRESHOLDS)},
-    )
+    *moments, ends = (np.stack(values) for values in zip(*found, strict=True))
+    plain = dict(zip(_MOMENTS, map(_over_sets, moments), strict=True))
+    return PathsResult(**plain, ends=ends, warnings=_doubts(start, config))
 
 
 def single_jump(old_probs: Array, config: PhaseConfig) -> Array:
@@ -124,19 +125,17 @@ def single_jump(old_probs: Array, config: PhaseConfig) -> Array:
     return np.asarray(config.learning_rate / samples * largest * slope * (1 - old_probs))
 
 
-def _warn_of_jumps(old: Array, config: PhaseConfig) -> None:
+def _doubts(old: Array, config: PhaseConfig) -> tuple[str, ...]:
+    """Where a rare outcome's jumps matter one by one."""
     samples = config.group_size * config.groups_per_minibatch
     jump = single_jump(old, config)
     for b, move in zip(old, jump, strict=True):
         bounds = [abs(math.log(r)) for r in config.surrogate.jumps(float(b)) if 0 < r < math.inf]
         if samples * b < _FEWEST_SAMPLES and bounds and move > _SHORT_JUMP * min(bounds):
-            warnings.warn(
-                f"an outcome of probability {b:.3g} is expected {samples * b:.2g} times in a mini-batch and one sample"
-                f" moves its logit by up to {move:.2g}: means may err by some per cent of the spread",
-                RuntimeWarning,
-                stacklevel=3,
-            )
-            return
+            expected = f"an outcome of probability {b:.3g} is expected {samples * b:.2g} times in a mini-batch"
+            moves = f"one sample moves its logit by up to {move:.2g}"
+            return (f"{expected} and {moves}: means may err by some per cent of the spread",)
+    return ()
 
 
 def _one_scrambling(
@@ -179,8 +178,7 @@ def _one_scrambling(
         np.asarray(entropy),
         low,
         high,
-        np.quantile(policy, QUANTILE_LEVELS, axis=0),
-        np.stack([(policy > least).mean(axis=0) for least in PROB_THRESHOLDS]),
+        policy,
     )
 
 

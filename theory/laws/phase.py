@@ -12,13 +12,15 @@ from typing import get_args
 import numpy as np
 from scipy.special import entr, expit, logit
 
+from clipbias.common.errors import InputError, check
 from clipbias.theory.setup import PhaseConfig
 
 from .atoms import advantage_sums, propagate_atoms
-from .kernel import step_geometry, step_moments
-from .lattice import Method, propagate_lattice
+from .lattice import StepLaw, propagate_lattice
+from .two_outcome_step import PhaseLaw, step_geometry, step_moments
 
 LARGEST_STEP = 5.0  # log-odds
+LATTICE_RESOLUTION = 12.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,12 @@ class PhaseResult:
     entropy_shift: float
     clip_low_fraction: tuple[float, ...]
     clip_high_fraction: tuple[float, ...]
-    method: Method
+    method: StepLaw
 
 
 def check_two_outcomes(prob: float, method: str) -> None:
-    if not 0.0 < prob < 1.0:
-        raise ValueError(f"prob must be in (0, 1), got {prob}")
-    if method not in get_args(Method):
-        raise ValueError(f"method must be one of {', '.join(get_args(Method))}, got {method}")
+    check(0.0 < prob < 1.0, "prob", "in (0, 1)", prob)
+    check(method in get_args(StepLaw), "method", f"one of {', '.join(get_args(StepLaw))}", method)
 
 
 def first_step_std(prob: float, config: PhaseConfig) -> float:
@@ -53,14 +53,14 @@ def first_step_std(prob: float, config: PhaseConfig) -> float:
     geometry = step_geometry(np.zeros(1), 1e-9, prob, config)
     std = math.sqrt(float(step_moments(geometry, config)[1][0]))
     if std > LARGEST_STEP:
-        raise ValueError(
-            f"learning_rate must be at most {config.learning_rate * LARGEST_STEP / std:.3g} here, where one step moves"
-            f" the log-odds by {LARGEST_STEP:g} (simulate run takes any), got {config.learning_rate}"
-        )
+        most = f"at most {config.learning_rate * LARGEST_STEP / std:.3g} here, where one step moves the log-odds by"
+        raise InputError("learning_rate", f"{most} {LARGEST_STEP:g} (simulate run takes any)", config.learning_rate)
     return std
 
 
-def phase(prob: float, config: PhaseConfig, method: Method = "exact", resolution: float = 12.0) -> PhaseResult:
+def phase_law(
+    prob: float, config: PhaseConfig, method: StepLaw = "exact", resolution: float = LATTICE_RESOLUTION
+) -> PhaseLaw:
     """The law of one phase from p₀ = prob.
 
     resolution: lattice points per standard deviation of one step, four times as many for several groups that are fewer
@@ -69,18 +69,28 @@ def phase(prob: float, config: PhaseConfig, method: Method = "exact", resolution
     check_two_outcomes(prob, method)
     std = first_step_std(prob, config)
     if std == 0.0:
-        zeros = (0.0,) * config.minibatches
-        return PhaseResult(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 0.0, zeros, zeros, method)
+        zeros = np.zeros(config.minibatches)
+        return PhaseLaw(np.zeros(1), np.ones(1), zeros, zeros, atomic=True)
     sums = advantage_sums(prob, config) if method == "exact" else None
     if sums is not None:
-        law = propagate_atoms(prob, config, sums, std)
-    else:
-        few = (
-            method == "exact"
-            and config.groups_per_minibatch > 1
-            and config.group_size * config.groups_per_minibatch < 64
-        )
-        law = propagate_lattice(prob, config, method, std, resolution * (4 if few else 1))
+        return propagate_atoms(prob, config, sums, std)
+    several = method == "exact" and config.groups_per_minibatch > 1
+    few = several and config.group_size * config.groups_per_minibatch < 64
+    return propagate_lattice(prob, config, method, std, resolution * (4 if few else 1))
+
+
+def phase(
+    prob: float, config: PhaseConfig, method: StepLaw = "exact", resolution: float = LATTICE_RESOLUTION
+) -> PhaseResult:
+    """Means and spreads of `phase_law`."""
+    return summary(prob, phase_law(prob, config, method, resolution), method)
+
+
+def summary(prob: float, law: PhaseLaw, method: StepLaw) -> PhaseResult:
+    """Means and spreads of a law of one phase from p₀ = prob."""
+    low, high = tuple(law.clip_low.tolist()), tuple(law.clip_high.tolist())
+    if not law.offset.any():  # exactly nothing, where p₀ recomputed from its log-odds would be off by rounding
+        return PhaseResult(0.0, 0.0, (0.0, 0.0), (0.0, 0.0), (0.0, 0.0), 0.0, low, high, method)
     x0 = float(logit(prob))
     y, mass = law.offset, law.mass
     shift = float(mass @ y)
@@ -96,7 +106,7 @@ def phase(prob: float, config: PhaseConfig, method: Method = "exact", resolution
         mean_prob_shift=(float(mean_change[0]), float(mean_change[1])),
         prob_std=(math.sqrt(variance[0]), math.sqrt(variance[1])),
         entropy_shift=float(mass @ entropy),
-        clip_low_fraction=tuple(law.clip_low.tolist()),
-        clip_high_fraction=tuple(law.clip_high.tolist()),
+        clip_low_fraction=low,
+        clip_high_fraction=high,
         method=method,
     )

@@ -4,7 +4,6 @@ The pilot's spread is uncertain, with relative error δ, so every law is a mixtu
 """
 
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clipbias.common.errors import check
-from clipbias.theory.laws.evolve import EvolveResult, evolve, learning_rate_for_spread
+from clipbias.theory.laws.calibrate import learning_rate_for_spread
+from clipbias.theory.laws.evolve import EvolveResult, evolve
 from clipbias.theory.surrogate import UNCLIPPED, Surrogate
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.recipe.arm import Training
@@ -49,11 +49,11 @@ class Toy:
     def laws(
         self, training: Training, surrogate: Surrogate, success_prob: tuple[float, float] | None = None
     ) -> list[EvolveResult]:
-        """One law for each learning rate; success_prob: of an answer with the strategy and of one without."""
-        with warnings.catch_warnings():
-            # 4 % of the spread, at the mixture's large rates: a pilot does not know the spread that well
-            warnings.filterwarnings("ignore", "one step moves the log-odds", RuntimeWarning)
-            return [evolve(self.prob, training.toy(rate, surrogate, success_prob), self.phases) for rate in self.rates]
+        """One law for each learning rate; success_prob: of an answer with the strategy and of one without.
+
+        Their `warnings` are left aside: 4 % of the spread, at the mixture's large rates, is less than a pilot knows.
+        """
+        return [evolve(self.prob, training.toy(rate, surrogate, success_prob), self.phases) for rate in self.rates]
 
     def mixed(self, values: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """Mean over the mixture; values: one for each learning rate, all of one shape."""

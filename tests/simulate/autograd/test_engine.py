@@ -10,10 +10,11 @@ from clipbias.simulate.autograd.engine import Samples, draw_phase, simulate_torc
 from clipbias.simulate.autograd.policy import SharedFeatures, Tabular, zipf
 from clipbias.simulate.compiled.tabular import simulate
 from clipbias.simulate.exact.enumeration import enumerate_phase
-from clipbias.simulate.update_rule import Adam, Sgd, Training
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
+from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
+from setups import ONE_STEP, SMALL, TINY
 
 FIELDS = ("logit_shift", "prob_shift", "prob_std", "entropy_shift", "log_odds_shift")
 FRACTIONS = ("clip_low_fraction", "clip_high_fraction")
@@ -34,8 +35,8 @@ def z_scores(found, expected, fields=FIELDS + FRACTIONS) -> np.ndarray:
     scores = []
     for name in fields:
         estimate, other = getattr(found, name), getattr(expected, name)
-        against, spread = (other.mean, other.stderr) if hasattr(other, "stderr") else (other, 0.0)
-        error = np.atleast_1d(estimate.mean - np.asarray(against))
+        against, spread = (other.value, other.stderr) if hasattr(other, "stderr") else (other, 0.0)
+        error = np.atleast_1d(estimate.value - np.asarray(against))
         stderr = np.atleast_1d(np.hypot(estimate.stderr, spread))
         assert abs(error[stderr == 0]).max(initial=0.0) < 1e-4
         scores.extend(error[stderr > 0] / stderr[stderr > 0])
@@ -44,75 +45,100 @@ def z_scores(found, expected, fields=FIELDS + FRACTIONS) -> np.ndarray:
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_each_surrogate_agrees_with_enumeration(name: str) -> None:
-    config = PhaseConfig(1.7, 3, 1, 2, 0.4, SURROGATES[name])
-    found = simulate_torch(config, (0.5, 0.3, 0.2), 1, 400_000, seed=1)
+    config = replace(TINY, learning_rate=1.7, group_size=3, success_prob=0.4, surrogate=SURROGATES[name])
+    found = simulate_torch((0.5, 0.3, 0.2), config, 1, 400_000, seed=1)
     assert abs(z_scores(found, enumerate_phase((0.5, 0.3, 0.2), config))).max() < 4
 
 
 @pytest.mark.parametrize(
-    ("config", "training"),
+    ("config", "update"),
     [
-        (PhaseConfig(1.2, 2, 1, 2, 0.5, PpoClip(0.2, 0.1)), Training(epochs=3)),
-        (PhaseConfig(1.7, 2, 1, 2, 0.4, PpoClip(0.2, 0.1)), Training(split=True)),
-        (PhaseConfig(1.0, 3, 1, 2, (0.5, 0.9), PpoClip(0.15, 0.25)), Training(epochs=2, split=True)),
-        (PhaseConfig(1.5, 3, 2, 2, (0.8, 0.3), Sapo(1.0, 4.0), "std-unbiased"), Training()),
-        (PhaseConfig(4.0, 2, 2, 2, (0.8, 0.3), Dppo(0.1, 0.1), "none"), Training()),
+        (replace(TINY, learning_rate=1.2, surrogate=PpoClip(0.2, 0.1)), UpdateRule(epochs=3)),
+        (replace(TINY, learning_rate=1.7, success_prob=0.4, surrogate=PpoClip(0.2, 0.1)), UpdateRule(split=True)),
+        (
+            replace(TINY, group_size=3, success_prob=(0.5, 0.9), surrogate=PpoClip(0.15, 0.25)),
+            UpdateRule(epochs=2, split=True),
+        ),
+        (
+            PhaseConfig(
+                learning_rate=1.5,
+                group_size=3,
+                groups_per_minibatch=2,
+                minibatches=2,
+                success_prob=(0.8, 0.3),
+                surrogate=Sapo(1.0, 4.0),
+                scale="std-unbiased",
+            ),
+            UpdateRule(),
+        ),
+        (
+            PhaseConfig(
+                learning_rate=4.0,
+                group_size=2,
+                groups_per_minibatch=2,
+                minibatches=2,
+                success_prob=(0.8, 0.3),
+                surrogate=Dppo(0.1, 0.1),
+                scale="none",
+            ),
+            UpdateRule(),
+        ),
     ],
     ids=["epochs", "split", "both", "by-outcome", "unscaled"],
 )
-def test_options_agree_with_enumeration(config: PhaseConfig, training: Training) -> None:
-    exact = enumerate_phase((0.7, 0.3), config, training.epochs, training.split)
-    found = simulate_torch(config, (0.7, 0.3), 1, 400_000, 2, training)
+def test_options_agree_with_enumeration(config: PhaseConfig, update: UpdateRule) -> None:
+    exact = enumerate_phase((0.7, 0.3), config, update.epochs, update.split)
+    found = simulate_torch((0.7, 0.3), config, 1, 400_000, 2, update)
     assert abs(z_scores(found, exact)).max() < 4
 
 
 def test_swapped_sides_disagree_with_enumeration() -> None:
     """Negative control."""
-    config = PhaseConfig(1.7, 3, 1, 2, 0.4, PpoClip(0.1, 0.3))
+    config = replace(TINY, learning_rate=1.7, group_size=3, success_prob=0.4, surrogate=PpoClip(0.1, 0.3))
     swapped = replace(config, surrogate=PpoClip(0.3, 0.1))
-    found = simulate_torch(swapped, (0.5, 0.3, 0.2), 1, 400_000, seed=1)
+    found = simulate_torch((0.5, 0.3, 0.2), swapped, 1, 400_000, seed=1)
     assert abs(z_scores(found, enumerate_phase((0.5, 0.3, 0.2), config))).max() > 20
 
 
 def test_the_second_epoch_is_noticed() -> None:
     """Negative control: fresh samples in place of a second look at the same ones."""
-    config = PhaseConfig(1.2, 2, 1, 2, 0.5, PpoClip(0.2, 0.1))
-    found = simulate_torch(replace(config, minibatches=4), (0.7, 0.3), 1, 400_000, 2)
+    config = replace(TINY, learning_rate=1.2, surrogate=PpoClip(0.2, 0.1))
+    found = simulate_torch((0.7, 0.3), replace(config, minibatches=4), 1, 400_000, 2)
     assert abs(z_scores(found, enumerate_phase((0.7, 0.3), config, epochs=2))).max() > 10
 
 
 def test_several_phases_agree_with_the_compiled_engine() -> None:
-    config = PhaseConfig(1.0, 8, 2, 4, 0.5, PpoClip(0.2, 0.28))
+    config = replace(SMALL, group_size=8, minibatches=4, surrogate=PpoClip(0.2, 0.28))
     probs = (0.5, 0.3, 0.15, 0.05)
-    compiled = simulate(config, probs, 3, 400_000, seed=3)
-    found = simulate_torch(config, probs, 3, 40_000, seed=4)
+    compiled = simulate(probs, config, 3, 400_000, seed=3)
+    found = simulate_torch(probs, config, 3, 40_000, seed=4)
     assert abs(z_scores(found, compiled, (*FIELDS, *FRACTIONS, "log_odds_std"))).max() < 4
 
 
 def test_identity_features_are_the_tabular_policy() -> None:
     """Logits move alike whatever holds them, but for the weight decay, which pulls at parameters."""
-    config = PhaseConfig(0.3, 4, 2, 3, 0.5, PpoClip(0.2, 0.2))
-    training = Training(Adam(), max_grad_norm=0.5, epochs=2, split=True, whiten=True, kl_coefficient=0.1)
+    config = replace(SMALL, learning_rate=0.3)
+    update = UpdateRule(optimizer=Adam(), max_grad_norm=0.5, epochs=2, split=True, whiten=True, kl_coefficient=0.1)
     probs = (0.5, 0.3, 0.2)
-    tabular = simulate_torch(config, probs, 2, 100, 5, training)
-    shared = simulate_torch(config, probs, 2, 100, 5, training, features=np.eye(3))
-    np.testing.assert_allclose(tabular.logit_shift.mean, shared.logit_shift.mean, rtol=0, atol=1e-10)
-    decayed = replace(training, optimizer=Adam(weight_decay=0.1))
-    apart = simulate_torch(config, probs, 2, 100, 5, decayed).logit_shift.mean
-    assert abs(apart - simulate_torch(config, probs, 2, 100, 5, decayed, np.eye(3)).logit_shift.mean).max() > 1e-3
+    tabular = simulate_torch(probs, config, 2, 100, 5, update)
+    shared = simulate_torch(probs, config, 2, 100, 5, update, features=np.eye(3))
+    np.testing.assert_allclose(tabular.logit_shift.value, shared.logit_shift.value, rtol=0, atol=1e-10)
+    decayed = replace(update, optimizer=Adam(weight_decay=0.1))
+    apart = simulate_torch(probs, config, 2, 100, 5, decayed).logit_shift.value
+    assert abs(apart - simulate_torch(probs, config, 2, 100, 5, decayed, np.eye(3)).logit_shift.value).max() > 1e-3
 
 
 def given_phase(replicates: int, seed: int, minibatches: int = 3) -> Samples:
-    config = PhaseConfig(1.0, 4, 1, minibatches, 0.5, UNCLIPPED)
+    config = replace(ONE_STEP, minibatches=minibatches, surrogate=UNCLIPPED)
     log_probs = torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64).log().repeat(replicates, 1)
-    return draw_phase(log_probs, config, Training(split=True), torch.Generator().manual_seed(seed))
+    return draw_phase(log_probs, config, UpdateRule(split=True), torch.Generator().manual_seed(seed))
 
 
 POLICY = Tabular(torch.tensor([0.5, 0.3, 0.2], dtype=torch.float64))
 
 
 def gradients(samples: Samples, optimizer: Sgd | Adam, rate: float, norm: float | None) -> np.ndarray:
-    """z after each step [M, R, K] by the formulas of `training`, without torch."""
+    """z after each step [M, R, K] by the formulas of `update`, without torch."""
     z = np.log(np.tile([0.5, 0.3, 0.2], (len(samples.outcomes), 1)))
     first, second, found = np.zeros_like(z), np.zeros_like(z), []
     for step in range(samples.outcomes.shape[1]):
@@ -141,14 +167,14 @@ def gradients(samples: Samples, optimizer: Sgd | Adam, rate: float, norm: float 
 def test_optimizers_by_hand(optimizer: Sgd | Adam, norm: float | None) -> None:
     """Each replicate has its own gradient norm and its own moments."""
     samples = given_phase(50, 1)
-    found = train_on(POLICY, [samples], UNCLIPPED, 0.3, Training(optimizer, norm)).numpy()
+    found = train_on(POLICY, [samples], UNCLIPPED, 0.3, UpdateRule(optimizer=optimizer, max_grad_norm=norm)).numpy()
     np.testing.assert_allclose(found, gradients(samples, optimizer, 0.3, norm), rtol=0, atol=1e-12)
 
 
 def test_the_optimizers_state_lives_on_from_phase_to_phase() -> None:
     two = [given_phase(5, seed, minibatches=1) for seed in (1, 2)]
-    training = Training(Sgd(0.9))
-    both = train_on(POLICY, two, UNCLIPPED, 0.3, training)
+    update = UpdateRule(optimizer=Sgd(0.9))
+    both = train_on(POLICY, two, UNCLIPPED, 0.3, update)
     start = POLICY.start()
     alone = train_on(
         Tabular(both[0, 0].softmax(0)), [Samples(two[1].outcomes[:1], two[1].advantages[:1])], UNCLIPPED, 0.3
@@ -161,29 +187,29 @@ def test_the_optimizers_state_lives_on_from_phase_to_phase() -> None:
 def test_any_torch_optimizer() -> None:
     samples = given_phase(20, 3)
     made = train_on(POLICY, [samples], UNCLIPPED, 1.0, optimizer=lambda p: torch.optim.SGD(p, 0.3, momentum=0.5))
-    torch.testing.assert_close(made, train_on(POLICY, [samples], UNCLIPPED, 0.3, Training(Sgd(0.5))))
+    torch.testing.assert_close(made, train_on(POLICY, [samples], UNCLIPPED, 0.3, UpdateRule(optimizer=Sgd(0.5))))
 
 
 def test_replicates_do_not_touch_each_other() -> None:
     samples = given_phase(4, 4)
-    training = Training(Adam(), max_grad_norm=0.1, epochs=2, kl_coefficient=0.2)
-    together = train_on(POLICY, [samples], PpoClip(0.1, 0.1), 0.2, training)
+    update = UpdateRule(optimizer=Adam(), max_grad_norm=0.1, epochs=2, kl_coefficient=0.2)
+    together = train_on(POLICY, [samples], PpoClip(0.1, 0.1), 0.2, update)
     last = Samples(samples.outcomes[3:], samples.advantages[3:])
-    torch.testing.assert_close(together[:, 3:], train_on(POLICY, [last], PpoClip(0.1, 0.1), 0.2, training))
+    torch.testing.assert_close(together[:, 3:], train_on(POLICY, [last], PpoClip(0.1, 0.1), 0.2, update))
 
 
 def test_the_penalty_holds_the_policy_back() -> None:
-    config = PhaseConfig(1.0, 8, 1, 4, (0.9, 0.1), UNCLIPPED)
-    free = simulate_torch(config, (0.5, 0.5), 5, 500, 0).prob_shift.mean[0]
-    held = simulate_torch(config, (0.5, 0.5), 5, 500, 0, Training(kl_coefficient=1.0)).prob_shift.mean[0]
+    config = replace(TINY, group_size=8, minibatches=4, success_prob=(0.9, 0.1), surrogate=UNCLIPPED)
+    free = simulate_torch((0.5, 0.5), config, 5, 500, 0).prob_shift.value[0]
+    held = simulate_torch((0.5, 0.5), config, 5, 500, 0, UpdateRule(kl_coefficient=1.0)).prob_shift.value[0]
     assert 0.02 < held < 0.7 * free
 
 
 def test_whitened_advantages_have_unit_variance() -> None:
     for scale in ("std", "std-unbiased"):
-        config = PhaseConfig(1.0, 4, 2, 3, 0.2, UNCLIPPED, scale)
+        config = replace(SMALL, success_prob=0.2, surrogate=UNCLIPPED, scale=scale)
         log_probs = torch.tensor([0.5, 0.5], dtype=torch.float64).log().repeat(200, 1)
-        drawn = draw_phase(log_probs, config, Training(whiten=True), torch.Generator().manual_seed(0)).advantages
+        drawn = draw_phase(log_probs, config, UpdateRule(whiten=True), torch.Generator().manual_seed(0)).advantages
         spread = drawn.flatten(1).std(dim=1, correction=int(scale == "std-unbiased"))
         silent = drawn.flatten(1).abs().sum(dim=1) == 0
         torch.testing.assert_close(spread[~silent], torch.ones_like(spread[~silent]))
@@ -191,10 +217,10 @@ def test_whitened_advantages_have_unit_variance() -> None:
 
 
 def test_groups_stay_whole_unless_split() -> None:
-    config = PhaseConfig(1.0, 4, 2, 3, 0.5, UNCLIPPED)
+    config = replace(SMALL, surrogate=UNCLIPPED)
     log_probs = torch.tensor([0.5, 0.5], dtype=torch.float64).log().repeat(200, 1)
     for split in (False, True):
-        drawn = draw_phase(log_probs, config, Training(split=split), torch.Generator().manual_seed(0)).advantages
+        drawn = draw_phase(log_probs, config, UpdateRule(split=split), torch.Generator().manual_seed(0)).advantages
         assert (drawn.view(200, 3, 2, 4).sum(dim=3).abs().max() < 1e-12) == (not split)
         assert drawn.flatten(1).sum(dim=1).abs().max() < 1e-12
     assert drawn.abs().max() <= group_advantages(4)[0].max()
@@ -214,18 +240,19 @@ def test_a_vocabulary() -> None:
     """50,000 outcomes: unclipped, no logit drifts, and the largest of 50,000 z-scores is of the usual size."""
     rng = np.random.default_rng(0)
     features = rng.normal(size=(50_000, 4)) / 2
-    found = simulate_torch(PhaseConfig(1.0, 8, 2, 2, 0.5, UNCLIPPED), zipf(50_000), 1, 100, 0, features=features)
-    scores = found.logit_shift.mean / found.logit_shift.stderr
+    config = replace(SMALL, group_size=8, minibatches=2, surrogate=UNCLIPPED)
+    found = simulate_torch(zipf(50_000), config, 1, 100, 0, features=features)
+    scores = found.logit_shift.value / found.logit_shift.stderr
     assert found.logit_shift.stderr.min() > 0
     assert abs(scores).max() < 5
 
 
 def test_seeds_matter_and_wrong_input_names_its_field() -> None:
-    config = PhaseConfig(1.0, 4, 1, 2, 0.5, UNCLIPPED)
-    one, same, other = (simulate_torch(config, (0.5, 0.5), 1, 50, seed).logit_shift.mean for seed in (0, 0, 1))
+    config = replace(TINY, group_size=4, surrogate=UNCLIPPED)
+    one, same, other = (simulate_torch((0.5, 0.5), config, 1, 50, seed).logit_shift.value for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, same)
     assert (one != other).any()
     with pytest.raises(ValueError, match="replicates"):
-        simulate_torch(config, (0.5, 0.5), 1, 1, 0)
+        simulate_torch((0.5, 0.5), config, 1, 1, 0)
     with pytest.raises(ValueError, match="learning_rate"):
-        simulate_torch(replace(config, learning_rate=1e100), (0.5, 0.5), 40, 50, 0, Training(Sgd(0.9)))
+        simulate_torch((0.5, 0.5), replace(config, learning_rate=1e100), 40, 50, 0, UpdateRule(optimizer=Sgd(0.9)))

@@ -9,12 +9,14 @@ import torch
 from clipbias.simulate.autograd.engine import draw_phase, train_on
 from clipbias.simulate.autograd.policy import SharedFeatures
 from clipbias.simulate.autograd.shared_noise import at_spread, crowd, measured_push, predicted_push, step_stds
-from clipbias.simulate.update_rule import Training
 from clipbias.theory.formulas.neutral import neutral_clip_high
-from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
+from clipbias.theory.update_rule import Training
+from setups import STANDARD
 
-TWO_STEPS = PhaseConfig(1.0, 16, 16, 2, 0.5, UNCLIPPED)  # the first step makes the ratios, the second pushes
+TWO_STEPS = replace(
+    STANDARD, groups_per_minibatch=16, minibatches=2, surrogate=UNCLIPPED
+)  # the first step makes the ratios, the second pushes
 LOWS, HIGHS, STDS = (0.1, 0.2), (0.1, 0.15, 0.25, 0.33), (0.12, 0.22)
 CLIPS = [PpoClip(low, high) for low in LOWS for high in HIGHS]
 REPLICATES = 1000
@@ -28,7 +30,7 @@ def tail(request):
     for seed, std in enumerate(STDS):
         config, rest = at_spread(of, TWO_STEPS, std)
         push = measured_push(of, config, CLIPS, REPLICATES, seed)
-        found.append((std, config, rest, push.mean[:, 0], push.stderr[:, 0]))
+        found.append((std, config, rest, push.value[:, 0], push.stderr[:, 0]))
     return of, found
 
 
@@ -83,7 +85,7 @@ def test_a_quiet_rest_shifts_the_neutral_line():
     clip = PpoClip(0.2, 0.32)
     push = measured_push(of, config, [clip], 5 * REPLICATES, 5)
     assert neutral_clip_high(0.2, 0.2) < clip.high < neutral_clip_high(0.2, 0.2, rest)
-    assert push.mean[0, 0] < -5 * push.stderr[0, 0]
+    assert push.value[0, 0] < -5 * push.stderr[0, 0]
 
 
 def test_over_many_steps_clipping_shapes_the_ratios():
@@ -93,7 +95,7 @@ def test_over_many_steps_clipping_shapes_the_ratios():
     clip = PpoClip(0.2, 0.28)
     push = measured_push(of, config, [clip], 1200, 6)
     assert predicted_push(of, config, clip)[0] < 0
-    assert push.mean[0, 0] > 5 * push.stderr[0, 0]
+    assert push.value[0, 0] > 5 * push.stderr[0, 0]
 
 
 def test_the_spread_of_a_move_is_that_of_the_engine():

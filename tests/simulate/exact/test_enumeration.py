@@ -1,5 +1,6 @@
 """The enumeration by counts against a sum over every sample's outcome and reward, written differently."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -9,6 +10,7 @@ from clipbias.simulate.exact.enumeration import enumerate_phase
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig, Scale
 from clipbias.theory.surrogate import PpoClip
+from setups import SMALL, STANDARD, TINY
 
 
 def advantages(rewards: np.ndarray, scale: Scale) -> np.ndarray:
@@ -75,10 +77,31 @@ def advantages_of_groups(rewards: np.ndarray, size: int, scale: Scale) -> np.nda
 
 
 CASES = [
-    ((0.65, 0.35), PhaseConfig(1.0, 2, 1, 3, 0.5, PpoClip(0.2, 0.2))),
-    ((0.8, 0.2), PhaseConfig(0.9, 2, 2, 1, 0.3, PpoClip(0.1, 0.3))),
-    ((0.7, 0.3), PhaseConfig(1.5, 3, 1, 2, 0.4, PpoClip(0.2, None), "std-unbiased")),
-    ((0.5, 0.3, 0.2), PhaseConfig(1.2, 2, 1, 2, 0.6, PpoClip(None, 0.15), "none")),
+    ((0.65, 0.35), replace(TINY, minibatches=3)),
+    (
+        (0.8, 0.2),
+        PhaseConfig(
+            learning_rate=0.9,
+            group_size=2,
+            groups_per_minibatch=2,
+            minibatches=1,
+            success_prob=0.3,
+            surrogate=PpoClip(0.1, 0.3),
+        ),
+    ),
+    (
+        (0.7, 0.3),
+        PhaseConfig(
+            learning_rate=1.5,
+            group_size=3,
+            groups_per_minibatch=1,
+            minibatches=2,
+            success_prob=0.4,
+            surrogate=PpoClip(0.2, None),
+            scale="std-unbiased",
+        ),
+    ),
+    ((0.5, 0.3, 0.2), replace(TINY, learning_rate=1.2, success_prob=0.6, surrogate=PpoClip(None, 0.15), scale="none")),
 ]
 
 
@@ -90,15 +113,22 @@ def test_counts_agree_with_the_sum_over_samples(probs, config):
 
 
 def test_swapped_sides_are_seen():
-    probs, config = CASES[1][0], PhaseConfig(1.5, 2, 1, 2, 0.3, PpoClip(0.1, 0.4))
-    swapped = PhaseConfig(1.5, 2, 1, 2, 0.3, PpoClip(0.4, 0.1))
+    probs, config = CASES[1][0], replace(TINY, learning_rate=1.5, success_prob=0.3, surrogate=PpoClip(0.1, 0.4))
+    swapped = replace(TINY, learning_rate=1.5, success_prob=0.3, surrogate=PpoClip(0.4, 0.1))
     expected = brute_force(probs, config)["logit_shift"]
     assert abs(enumerate_phase(probs, config).logit_shift - expected).max() < 1e-12
     assert abs(enumerate_phase(probs, swapped).logit_shift - expected).max() > 1e-3
 
 
 def test_logits_do_not_drift_without_clipping():
-    config = PhaseConfig(1.5, 3, 1, 3, 0.3, PpoClip(None, None))
+    config = PhaseConfig(
+        learning_rate=1.5,
+        group_size=3,
+        groups_per_minibatch=1,
+        minibatches=3,
+        success_prob=0.3,
+        surrogate=PpoClip(None, None),
+    )
     found = enumerate_phase((0.6, 0.4), config)
     assert abs(found.logit_shift).max() < 1e-14
     assert found.log_odds_variance > 0.1
@@ -107,7 +137,7 @@ def test_logits_do_not_drift_without_clipping():
 def test_agrees_with_the_lattice_of_theory_phase():
     """A few samples make atoms, the lattice's hardest case: agreement within its stated error, 1e-3 of the std…
     but clip events of atoms near a bound may fall on the other side, so the case keeps atoms away from the bounds."""
-    config = PhaseConfig(0.6, 4, 2, 2, 0.5, PpoClip(0.1, 0.1))
+    config = replace(SMALL, learning_rate=0.6, minibatches=2, surrogate=PpoClip(0.1, 0.1))
     exact = enumerate_phase((0.6, 0.4), config)
     lattice = phase(0.6, config, resolution=48.0)
     std = np.sqrt(exact.log_odds_variance)
@@ -116,7 +146,7 @@ def test_agrees_with_the_lattice_of_theory_phase():
 
 
 def test_too_large_a_case_is_refused_by_name():
-    config = PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2))
+    config = STANDARD
     with pytest.raises(
         ValueError, match=r"^group_size, groups_per_minibatch, minibatches .* at most 2000000 sequences"
     ):

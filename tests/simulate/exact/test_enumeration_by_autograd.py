@@ -1,6 +1,7 @@
 """Every surrogate, several epochs, split groups and rewards by outcome against a sum over every sample whose gradients
 torch takes from the objectives as their papers write them."""
 
+from dataclasses import replace
 from itertools import combinations, product
 
 import numpy as np
@@ -11,6 +12,7 @@ from clipbias.simulate.autograd.objective import objective
 from clipbias.simulate.exact.enumeration import enumerate_phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
+from setups import TINY
 
 SURROGATES = {
     "none": UNCLIPPED,
@@ -74,37 +76,50 @@ def agrees(probs: tuple[float, ...], config: PhaseConfig, epochs: int = 1, split
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_each_surrogate(name: str) -> None:
-    drifts = agrees((0.7, 0.3), PhaseConfig(1.7, 2, 1, 3, 0.4, SURROGATES[name]))
+    drifts = agrees(
+        (0.7, 0.3), replace(TINY, learning_rate=1.7, minibatches=3, success_prob=0.4, surrogate=SURROGATES[name])
+    )
     assert drifts == (name not in ("none", "cispo", "released"))  # whose push is 0
-    agrees((0.5, 0.3, 0.2), PhaseConfig(1.7, 2, 1, 2, 0.4, SURROGATES[name]))
+    agrees((0.5, 0.3, 0.2), replace(TINY, learning_rate=1.7, success_prob=0.4, surrogate=SURROGATES[name]))
 
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_rewards_by_outcome(name: str) -> None:
-    assert agrees((0.6, 0.4), PhaseConfig(1.3, 3, 1, 2, (0.8, 0.3), SURROGATES[name]))
+    assert agrees(
+        (0.6, 0.4), replace(TINY, learning_rate=1.3, group_size=3, success_prob=(0.8, 0.3), surrogate=SURROGATES[name])
+    )
 
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_a_second_epoch(name: str) -> None:
-    assert agrees((0.7, 0.3), PhaseConfig(1.2, 2, 1, 2, 0.5, SURROGATES[name]), epochs=2)
+    assert agrees((0.7, 0.3), replace(TINY, learning_rate=1.2, surrogate=SURROGATES[name]), epochs=2)
 
 
 @pytest.mark.parametrize("name", SURROGATES)
 def test_split_groups(name: str) -> None:
     """Only the unclipped ratio stays without drift: what is left of a split group has a mean that its first part knows,
     and a gate that weights gradients, even if alike for praise and blame, turns it into motion."""
-    drifts = agrees((0.7, 0.3), PhaseConfig(1.7, 2, 1, 2, 0.4, SURROGATES[name]), split=True)
+    drifts = agrees(
+        (0.7, 0.3), replace(TINY, learning_rate=1.7, success_prob=0.4, surrogate=SURROGATES[name]), split=True
+    )
     assert drifts == (name != "none")
 
 
 def test_split_groups_over_several_epochs_with_rewards_by_outcome() -> None:
-    assert agrees((0.7, 0.3), PhaseConfig(1.0, 3, 1, 2, (0.5, 0.9), SURROGATES["ppo"]), epochs=2, split=True)
+    assert agrees(
+        (0.7, 0.3),
+        replace(TINY, group_size=3, success_prob=(0.5, 0.9), surrogate=SURROGATES["ppo"]),
+        epochs=2,
+        split=True,
+    )
 
 
 def test_another_surrogate_is_noticed() -> None:
     """Negative control: each surrogate's enumeration must differ from every other's."""
     shifts = [
-        enumerate_phase((0.5, 0.3, 0.2), PhaseConfig(4.0, 2, 1, 2, 0.4, surrogate)).log_odds_variance
+        enumerate_phase(
+            (0.5, 0.3, 0.2), replace(TINY, learning_rate=4.0, success_prob=0.4, surrogate=surrogate)
+        ).log_odds_variance
         for surrogate in SURROGATES.values()
     ]
     assert np.diff(np.sort(shifts)).min() > 1e-6

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from clipbias.common.errors import InputError
 from clipbias.simulate.sweeps.design import read_design
 from clipbias.simulate.sweeps.point import Point
-from clipbias.simulate.update_rule import Adam, Sgd, Training
 from clipbias.theory.surrogate import Cispo, PpoClip
+from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
 
 BASE = """
 [base]
@@ -153,8 +153,12 @@ def test_whatever_simulate_run_can_do_can_be_swept() -> None:
     assert first.config().surrogate == Cispo(1.28)
     assert first.config().success_prob == (0.6, 0.3)
     assert found[-1].config().surrogate == PpoClip(0.2, None)
-    assert first.training() == Training(Sgd(0.9), max_grad_norm=1.0, split=True, whiten=True, kl_coefficient=0.01)
-    assert found[-1].training() == Training(Adam(), 1.0, 3, False, True, 0.01)
+    assert first.training() == UpdateRule(
+        optimizer=Sgd(0.9), max_grad_norm=1.0, split=True, whiten=True, kl_coefficient=0.01
+    )
+    assert found[-1].training() == UpdateRule(
+        optimizer=Adam(), max_grad_norm=1.0, epochs=3, split=False, whiten=True, kl_coefficient=0.01
+    )
 
 
 def test_a_range_may_span_all_numbers() -> None:

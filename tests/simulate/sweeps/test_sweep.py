@@ -33,11 +33,11 @@ def test_a_row_is_a_call_of_the_simulator(sweep_text: str, here, tmp_path: Path)
         row = rows[point.clip_low, point.clip_high]
         result = simulate(point.config(), (0.65, 0.35), 1, 200, row["stream"])
         assert row["probs"] == [0.65, 0.35]
-        assert row["entropy_shift"] == result.entropy_shift.mean
+        assert row["entropy_shift"] == result.entropy_shift.value
         assert row["entropy_shift_stderr"] == result.entropy_shift.stderr
-        assert row["clip_high_fraction"] == result.clip_high_fraction.mean.tolist()
-        assert row["prob_quantiles_0.05"] == result.prob_quantiles[0.05].mean.tolist()
-        assert row["prob_above_0.9_stderr"] == result.prob_above[0.9].stderr.tolist()
+        assert row["clip_high_fraction"] == result.clip_high_fraction.value.tolist()
+        assert row["prob_quantiles_0.05"] == result.quantile(0.05).value.tolist()
+        assert row["prob_above_0.9_stderr"] == result.prob_above(0.9).stderr.tolist()
     assert np.unique([row["entropy_shift"] for row in rows.values()]).size == 6
 
 

@@ -4,6 +4,7 @@ The referee takes nothing from the package: advantages from the rewards, the cli
 """
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.formulas.covariance import gradient_covariance
 from clipbias.theory.formulas.drift import expected_gradient
-from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
+from setups import ONE_STEP
 
 
 def group_gradient_law(
@@ -66,7 +67,7 @@ def test_mean_and_covariance_are_those_of_every_pattern(
     clip = PpoClip(low, high)
     np.testing.assert_allclose(expected_gradient(new, old, clip, moments.mu), mean, atol=1e-10)
     covariance = (gradients * masses[:, None]).T @ gradients - np.outer(mean, mean)
-    config = PhaseConfig(1.0, size, 1, 1, gamma, clip, scale)
+    config = replace(ONE_STEP, group_size=size, success_prob=gamma, surrogate=clip, scale=scale)
     np.testing.assert_allclose(gradient_covariance(new, old, config), covariance, atol=1e-10)
 
 

@@ -1,6 +1,7 @@
 """Entropy of one step against finite differences, enumeration of a group, and a solved natural gradient."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -16,8 +17,8 @@ from clipbias.theory.formulas.entropy import (
     natural_gradient_entropy_shift,
     step_entropy_shift,
 )
-from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, PpoClip, Sapo, Surrogate
+from setups import ONE_STEP, SMALL
 
 from .test_drift import group_gradient_law
 
@@ -46,12 +47,18 @@ def test_one_step_away_from_the_behaviour_policy_errs_by_the_third_order(clip: t
     errors = []
     for rate in (0.1, 0.05):
         exact = masses @ entropy(np.log(pi) + rate * gradients) - entropy(np.log(pi))
-        found = step_entropy_shift(pi, b, PhaseConfig(rate, 3, 1, 1, 0.4, PpoClip(*clip)))
+        found = step_entropy_shift(
+            pi, b, replace(ONE_STEP, learning_rate=rate, group_size=3, success_prob=0.4, surrogate=PpoClip(*clip))
+        )
         errors.append(abs(found.drift + found.noise - exact))
         assert errors[-1] < 0.03 * abs(exact)
         assert (found.drift == pytest.approx(0.0, abs=1e-15)) == (clip == (None, None))
     assert errors[0] / errors[1] > 6
-    swapped = step_entropy_shift(pi, b, PhaseConfig(0.05, 3, 1, 1, 0.4, PpoClip(clip[1], clip[0])))
+    swapped = step_entropy_shift(
+        pi,
+        b,
+        replace(ONE_STEP, learning_rate=0.05, group_size=3, success_prob=0.4, surrogate=PpoClip(clip[1], clip[0])),
+    )
     if clip[0] != clip[1]:  # negative control
         assert abs(swapped.drift + swapped.noise - exact) > 20 * errors[1]
 
@@ -60,14 +67,14 @@ def test_one_step_away_from_the_behaviour_policy_errs_by_the_third_order(clip: t
 def test_the_first_step_of_a_phase(gamma: float | tuple[float, ...]) -> None:
     probs, errors = (0.6, 0.3, 0.1), []
     for rate in (0.04, 0.02):
-        config = PhaseConfig(rate, 4, 1, 1, gamma, PpoClip(0.2, 0.2))
+        config = replace(ONE_STEP, learning_rate=rate, success_prob=gamma)
         found = step_entropy_shift(probs, probs, config)
         errors.append(abs(found.drift + found.noise - enumerate_phase(probs, config).entropy_shift))
     assert errors[0] / errors[1] > 6
 
 
 def test_noise_alone_raises_entropy_where_two_outcomes_are_skewed() -> None:
-    config = PhaseConfig(0.05, 8, 2, 1, 0.5, UNCLIPPED)
+    config = replace(SMALL, learning_rate=0.05, group_size=8, minibatches=1, surrogate=UNCLIPPED)
     for prob in (0.6, 0.82, 0.83, 0.95):
         found = step_entropy_shift((prob, 1 - prob), (prob, 1 - prob), config)
         assert (found.noise > 0) == ((2 * prob - 1) * math.log(prob / (1 - prob)) > 1)

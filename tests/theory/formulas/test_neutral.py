@@ -13,12 +13,12 @@ from clipbias.theory.formulas.neutral import (
     expected_push,
     neutral_clip_high,
     neutral_clip_high_for_law,
-    neutral_clip_high_of_phase,
     neutral_ratio_std,
 )
+from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
 from clipbias.theory.laws.phase import phase
-from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
+from setups import STANDARD
 
 LOW, HIGH, SIGMA = st.floats(1e-6, 0.9), st.floats(1e-6, 2.0), st.floats(0.02, 1.5)
 
@@ -152,7 +152,7 @@ def test_the_correction_for_a_skewed_log_ratio(shape: float, scale: float, clip_
 def test_the_neutral_bound_of_a_whole_phase() -> None:
     """Where the phase's own neutral bound is used nothing drifts; T6's rule is too low, since what lies beyond a bound
     is no longer log-normal: clipping itself has shaped it."""
-    config = PhaseConfig(1.0, 16, 16, 8, 0.5, PpoClip(0.2, 0.28))
+    config = replace(STANDARD, groups_per_minibatch=16, surrogate=PpoClip(0.2, 0.28))
     found = neutral_clip_high_of_phase(0.05, config, "drift", "gaussian")
     at = phase(0.05, replace(config, surrogate=PpoClip(0.2, found)), "gaussian")
     assert abs(at.log_odds_shift) < 1e-3 * at.log_odds_std
@@ -168,7 +168,7 @@ def test_the_neutral_bound_of_a_whole_phase() -> None:
 @pytest.mark.parametrize(("prob", "bound"), [(0.05, 0.315), (0.3, 0.25)])
 def test_the_largest_root_is_found_though_tiny_bounds_turn_the_sign_back(prob: float, bound: float, of) -> None:
     """At p = 0.3 the excess has one sign at both ends of [0.001, 10] and a root between; at p = 0.05 it has not."""
-    config = PhaseConfig(0.6 if prob == 0.3 else 1.0, 16, 16, 8, 0.5, PpoClip(0.2, 0.2))
+    config = replace(STANDARD, learning_rate=0.6 if prob == 0.3 else 1.0, groups_per_minibatch=16)
     found = neutral_clip_high_of_phase(prob, config, of, "gaussian")
     assert found == pytest.approx(bound, abs=0.012)
     free = phase(prob, replace(config, surrogate=UNCLIPPED), "gaussian")
@@ -183,12 +183,14 @@ def test_the_largest_root_is_found_though_tiny_bounds_turn_the_sign_back(prob: f
 
 def test_a_clip_without_a_neutral_partner_is_refused() -> None:
     with pytest.raises(ValueError, match="dual must be none"):
-        neutral_clip_high_of_phase(0.05, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2, 2.0)))
+        neutral_clip_high_of_phase(0.05, replace(STANDARD, surrogate=PpoClip(0.2, 0.2, 2.0)))
     with pytest.raises(ValueError, match="clip_low must have a neutral clip_high"):  # the phase does not reach ε_l
-        neutral_clip_high_of_phase(0.2, PhaseConfig(0.2, 16, 16, 8, 0.5, PpoClip(0.2, 0.2)), "drift", "gaussian")
+        neutral_clip_high_of_phase(
+            0.2, replace(STANDARD, learning_rate=0.2, groups_per_minibatch=16), "drift", "gaussian"
+        )
     with pytest.raises(ValueError, match="clip_low must be a number"):
-        neutral_clip_high_of_phase(0.05, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(None, 0.2)))
+        neutral_clip_high_of_phase(0.05, replace(STANDARD, surrogate=PpoClip(None, 0.2)))
     with pytest.raises(ValueError, match="clip_low must have a neutral clip_high"):
-        neutral_clip_high_of_phase(0.5, PhaseConfig(1.0, 16, 4, 8, 0.5, PpoClip(0.2, 0.2)), "drift", "gaussian")
+        neutral_clip_high_of_phase(0.5, STANDARD, "drift", "gaussian")
     with pytest.raises(ValueError, match="clip_low must cut off part"):
         neutral_clip_high_for_law(0.5, [0.9, 1.1], [0.5, 0.5])

@@ -12,11 +12,12 @@ from scipy.stats import binom
 from clipbias.theory.formulas.advantage import advantage_moments, group_advantages
 from clipbias.theory.formulas.covariance import gradient_covariance
 from clipbias.theory.formulas.drift import expected_gradient
-from clipbias.theory.formulas.noise import decomposition
 from clipbias.theory.formulas.reward import advantage_gap, reward_drift, reward_law
+from clipbias.theory.laws.decomposition import decomposition
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
+from setups import ONE_STEP, STANDARD, TINY
 
 SURROGATES = st.sampled_from(
     [UNCLIPPED, PpoClip(0.1, 0.2), PpoClip(0.2, None), PpoClip(None, 0.1), PpoClip(0.2, 0.2, 1.5), Cispo(1.2),
@@ -53,7 +54,7 @@ def test_drift_and_covariance_are_those_of_every_pattern(logits, moves, gammas, 
     old = np.exp(logits) / np.exp(logits).sum()
     new = old * np.exp(moves[:outcomes])
     new /= new.sum()
-    config = PhaseConfig(1.0, size, 1, 1, tuple(gammas[:outcomes]), surrogate)
+    config = replace(ONE_STEP, group_size=size, success_prob=tuple(gammas[:outcomes]), surrogate=surrogate)
     masses, gradients = law_of_one_group(new, old, config)
     mean = masses @ gradients
     np.testing.assert_allclose(reward_drift(new, old, config).total, mean, atol=1e-12)
@@ -70,7 +71,7 @@ def test_equal_rewards_are_t2(logits, moves, gamma, surrogate, size) -> None:
     old = np.exp(logits) / np.exp(logits).sum()
     new = old * np.exp(moves[:outcomes])
     new /= new.sum()
-    config = PhaseConfig(1.0, size, 1, 1, (gamma,) * outcomes, surrogate)
+    config = replace(ONE_STEP, group_size=size, success_prob=(gamma,) * outcomes, surrogate=surrogate)
     parts = reward_drift(new, old, config)
     np.testing.assert_allclose(parts.selection, 0.0, atol=1e-12)
     mu = advantage_moments(size, gamma).mu
@@ -84,7 +85,7 @@ def test_at_the_start_of_a_phase_selection_is_pi_times_the_advantage_over_the_av
     """The other form, with κ summed over m′ directly."""
     pi = np.exp(logits) / np.exp(logits).sum()
     gamma = np.array(gammas[: len(pi)])
-    config = PhaseConfig(1.0, size, 1, 1, tuple(gamma), PpoClip(0.2, 0.2))
+    config = replace(ONE_STEP, group_size=size, success_prob=tuple(gamma))
     mean = float(pi @ gamma)
     plus, minus = group_advantages(size)
     others = binom.pmf(np.arange(size), size - 1, mean)
@@ -105,7 +106,7 @@ def test_rewards_that_are_certain() -> None:
 
 
 def test_a_true_reward_is_selection_and_a_random_one_is_not() -> None:
-    shape = PhaseConfig(0.3, 16, 4, 4, (0.61, 0.28), PpoClip(0.2, 0.2))
+    shape = replace(STANDARD, learning_rate=0.3, minibatches=4, success_prob=(0.61, 0.28))
     true, random = decomposition(0.65, shape, 5), decomposition(0.65, replace(shape, success_prob=0.5), 5)
     assert true.selection_log_odds > 0.5
     assert abs(true.clip_drift_log_odds) < 0.1 * true.selection_log_odds
@@ -116,4 +117,4 @@ def test_a_true_reward_is_selection_and_a_random_one_is_not() -> None:
 
 def test_a_number_for_each_outcome_is_asked_for() -> None:
     with pytest.raises(ValueError, match=r"success_prob must be one number or as many as outcomes \(2\), got 3"):
-        phase(0.5, PhaseConfig(1.0, 4, 1, 2, (0.1, 0.2, 0.3), PpoClip(0.2, 0.2)))
+        phase(0.5, replace(TINY, group_size=4, success_prob=(0.1, 0.2, 0.3)))

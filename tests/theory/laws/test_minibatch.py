@@ -1,5 +1,7 @@
 """A mini-batch's draws against all contents of a mini-batch, and Poisson quantiles against SciPy's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -8,8 +10,9 @@ from scipy.stats import poisson
 
 from clipbias.simulate.exact.contents import whole_groups
 from clipbias.theory.laws.minibatch import Advantages, poisson_quantile, rewarded_laws
-from clipbias.theory.setup import PhaseConfig, Scale
+from clipbias.theory.setup import Scale
 from clipbias.theory.surrogate import UNCLIPPED
+from setups import ONE_STEP, SMALL
 
 PROBS = np.array([0.6, 0.3, 0.1])
 REPLICATES = 200_000
@@ -42,8 +45,8 @@ def test_sums_have_the_cumulants_of_the_enumeration(
 ) -> None:
     """Means and covariances of V₊, V₋ and third moments of their noise, by z-score; negative control: without the
     skewness the third moments are missed by far."""
-    config = PhaseConfig(1.0, 4, groups, 1, gamma, UNCLIPPED, scale)
-    single = PhaseConfig(1.0, 4, 1, 1, gamma, UNCLIPPED, scale)
+    config = replace(ONE_STEP, groups_per_minibatch=groups, success_prob=gamma, surrogate=UNCLIPPED, scale=scale)
+    single = replace(ONE_STEP, success_prob=gamma, surrogate=UNCLIPPED, scale=scale)
     contents = whole_groups(PROBS, single)
     weight, sums = contents.weight, contents.sums[contents.sequence[:, 0]]
     old = np.broadcast_to(PROBS, (REPLICATES, 3))
@@ -69,7 +72,7 @@ def test_sums_have_the_cumulants_of_the_enumeration(
 
 
 def test_outcomes_without_reward_are_never_praised() -> None:
-    config = PhaseConfig(1.0, 4, 2, 1, (1.0, 0.0, 0.5), UNCLIPPED)
+    config = replace(SMALL, minibatches=1, success_prob=(1.0, 0.0, 0.5), surrogate=UNCLIPPED)
     rewarded, rest, rate = rewarded_laws(np.broadcast_to(PROBS, (50, 3)), config)
     praise, blame = Advantages.at(rate, config).sums(np.random.default_rng(0).random((50, 7)), rewarded, rest, config)
     assert not praise[:, 1].any()

@@ -15,11 +15,12 @@ from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.formulas.covariance import gradient_covariance
 from clipbias.theory.formulas.drift import expected_gradient
 from clipbias.theory.laws.atoms import advantage_sums, propagate_atoms
-from clipbias.theory.laws.kernel import step_geometry, step_moments
 from clipbias.theory.laws.lattice import propagate_lattice
 from clipbias.theory.laws.phase import first_step_std, phase
+from clipbias.theory.laws.two_outcome_step import step_geometry, step_moments
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
+from setups import SMALL, STANDARD, TINY
 
 # p, η, ε_l, ε_h, N, γ, Monte Carlo mean of the change of x, its standard error, its standard deviation (T4)
 TABLE = [
@@ -34,7 +35,14 @@ RARE = (0.93, 1.3, 0.2, 0.28, 2, 0.3, 0.0167, 0.0003)
 def config(
     eta: float, low: float | None, high: float | None, groups: int, gamma: float, minibatches: int = 8
 ) -> PhaseConfig:
-    return PhaseConfig(eta, 16, groups, minibatches, gamma, PpoClip(low, high))
+    return PhaseConfig(
+        learning_rate=eta,
+        group_size=16,
+        groups_per_minibatch=groups,
+        minibatches=minibatches,
+        success_prob=gamma,
+        surrogate=PpoClip(low, high),
+    )
 
 
 @pytest.mark.parametrize("method", ["exact", "gaussian"])
@@ -95,7 +103,15 @@ def test_the_step_on_the_lattice_is_t2_and_t3(
     p: float, move: float, gamma: float, low: float | None, high: float | None
 ) -> None:
     """The two-outcome sums of the kernel are the K-outcome formulas projected on x = z₁ − z₂."""
-    plan = PhaseConfig(0.7, 12, 3, 8, gamma, PpoClip(low, high), "std-unbiased")
+    plan = PhaseConfig(
+        learning_rate=0.7,
+        group_size=12,
+        groups_per_minibatch=3,
+        minibatches=8,
+        success_prob=gamma,
+        surrogate=PpoClip(low, high),
+        scale="std-unbiased",
+    )
     x = float(logit(p)) + move
     mean, variance = step_moments(step_geometry(np.array([move]), 1e-9, p, plan), plan)
     new, old, axis = np.array([expit(x), expit(-x)]), np.array([p, 1 - p]), np.array([1.0, -1.0])
@@ -144,7 +160,7 @@ sides = st.one_of(st.none(), st.floats(0.02, 0.95))
 def test_atoms_are_enumeration_where_they_never_merge(
     p: float, eta: float, gamma: float, low: float | None, high: float | None
 ) -> None:
-    plan = PhaseConfig(eta, 2, 1, 3, gamma, PpoClip(low, high))
+    plan = replace(TINY, learning_rate=eta, minibatches=3, success_prob=gamma, surrogate=PpoClip(low, high))
     mean, std = enumerated(p, plan)
     found = phase(p, plan)
     assert found.log_odds_shift == pytest.approx(mean, abs=1e-11 + 1e-9 * std)  # the enumeration rounds x to 1e-12
@@ -153,9 +169,30 @@ def test_atoms_are_enumeration_where_they_never_merge(
 
 # Atoms near a bound: a lattice of 12 points per standard deviation of a step errs by 0.6 to 1.8 % of the phase's.
 ATOMIC = [
-    (0.469, PhaseConfig(1.4632, 4, 3, 3, 0.7735, PpoClip(0.5, 0.1), "none")),
-    (0.148, PhaseConfig(2.61, 8, 2, 4, 0.5, PpoClip(0.2, 0.2))),
-    (0.9, PhaseConfig(2.0, 8, 2, 4, 0.4, PpoClip(0.2, 0.28))),
+    (
+        0.469,
+        PhaseConfig(
+            learning_rate=1.4632,
+            group_size=4,
+            groups_per_minibatch=3,
+            minibatches=3,
+            success_prob=0.7735,
+            surrogate=PpoClip(0.5, 0.1),
+            scale="none",
+        ),
+    ),
+    (0.148, replace(SMALL, learning_rate=2.61, group_size=8, minibatches=4)),
+    (
+        0.9,
+        PhaseConfig(
+            learning_rate=2.0,
+            group_size=8,
+            groups_per_minibatch=2,
+            minibatches=4,
+            success_prob=0.4,
+            surrogate=PpoClip(0.2, 0.28),
+        ),
+    ),
 ]
 
 
@@ -173,7 +210,7 @@ def test_merged_atoms_agree_with_a_lattice_only_when_it_is_fine(p: float, plan: 
 
 def test_the_two_roads_agree_where_updates_are_many() -> None:
     """G = 16, N = 1 moves by 900 different amounts; both roads, all their results."""
-    plan = PhaseConfig(0.3, 16, 1, 8, 0.5, PpoClip(0.2, 0.28))
+    plan = replace(STANDARD, learning_rate=0.3, groups_per_minibatch=1, surrogate=PpoClip(0.2, 0.28))
     sums, std = advantage_sums(0.65, plan), first_step_std(0.65, plan)
     assert sums is not None
     atoms, lattice = propagate_atoms(0.65, plan, sums, std), propagate_lattice(0.65, plan, "exact", std, 48)
@@ -237,7 +274,7 @@ def test_errors_name_the_field() -> None:
 
 
 def test_groups_too_large_for_the_exact_step_are_refused_and_taken_by_the_gaussian_one() -> None:
-    large = PhaseConfig(1.0, 300, 4, 8, 0.5, PpoClip(0.2, 0.2))
+    large = replace(STANDARD, group_size=300)
     with pytest.raises(ValueError, match="group_size must be at most 128 for the exact method"):
         phase(0.65, large)
     assert phase(0.65, large, "gaussian").log_odds_std > 0
@@ -245,10 +282,32 @@ def test_groups_too_large_for_the_exact_step_are_refused_and_taken_by_the_gaussi
 
 @pytest.mark.parametrize(
     ("p", "plan"),
-    [(0.796, PhaseConfig(1.75, 5, 6, 11, 0.98, PpoClip(None, 0.047))),
-     (0.65, PhaseConfig(2.0, 8, 8, 8, 0.02, PpoClip(0.1, 0.1))),
-     (0.65, PhaseConfig(1.0, 16, 4, 8, 0.99, PpoClip(0.05, 0.05)))],
-)  # fmt: skip
+    [
+        (
+            0.796,
+            PhaseConfig(
+                learning_rate=1.75,
+                group_size=5,
+                groups_per_minibatch=6,
+                minibatches=11,
+                success_prob=0.98,
+                surrogate=PpoClip(None, 0.047),
+            ),
+        ),
+        (
+            0.65,
+            PhaseConfig(
+                learning_rate=2.0,
+                group_size=8,
+                groups_per_minibatch=8,
+                minibatches=8,
+                success_prob=0.02,
+                surrogate=PpoClip(0.1, 0.1),
+            ),
+        ),
+        (0.65, replace(STANDARD, success_prob=0.99, surrogate=PpoClip(0.05, 0.05))),
+    ],
+)
 def test_rare_rewards_and_rare_failures(
     p: float, plan: PhaseConfig, sampled_log_odds: Callable[..., np.ndarray]
 ) -> None:

@@ -5,9 +5,8 @@ from dataclasses import replace
 import pytest
 
 from clipbias.simulate.compiled.tabular import simulate
-from clipbias.simulate.update_rule import Adam
-from clipbias.simulate.update_rule import Training as Optimization
 from clipbias.theory.surrogate import UNCLIPPED
+from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.predict.rates import relative_rate
 from clipbias.validate.recipe.arm import Training
 
@@ -18,12 +17,12 @@ SHARED = Training(8, 16, 8, 1e-3, phases=12, max_completion_length=32)
 def spread_with_adam(training: Training) -> float:
     """Of the log-odds over the training, by Monte Carlo; Adam's learning rate is the training's own."""
     config = training.toy(training.learning_rate, UNCLIPPED)
-    optimization = Optimization(Adam(training.adam_beta1, training.adam_beta2))
-    return float(simulate(config, (0.6, 0.4), training.phases, 4000, 1, optimization).log_odds_std.mean)
+    optimization = UpdateRule(optimizer=Adam(training.adam_beta1, training.adam_beta2))
+    return float(simulate((0.6, 0.4), config, training.phases, 4000, 1, optimization).log_odds_std.value)
 
 
 def spread_of_plain_ascent(training: Training, rate: float) -> float:
-    return float(simulate(training.toy(rate, UNCLIPPED), (0.6, 0.4), training.phases, 4000, 2).log_odds_std.mean)
+    return float(simulate((0.6, 0.4), training.toy(rate, UNCLIPPED), training.phases, 4000, 2).log_odds_std.value)
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,16 @@
-"""How samples become optimizer steps, beyond the plain gradient ascent on fresh samples that theory covers.
+"""How samples become optimizer steps: plain gradient ascent on fresh samples, and all that departs from it.
 
-The simulator's engines take it beside `theory.config.PhaseConfig`, which holds the learning rate and all sizes.
+It lies in theory, whose closed forms hold for the plain rule alone, because a problem is stated the same way to all of
+its solvers (`law`): those that know less refuse, the simulator's take any. `setup.PhaseConfig` holds the learning rate
+and all sizes.
 """
 
 import math
 from dataclasses import dataclass
 
-from clipbias.theory.setup import LARGEST_COUNT
+from clipbias.common.errors import check
 
-
-def _check(name: str, value: float, least: float, below: float, meaning: str) -> None:
-    if not least <= value < below:
-        raise ValueError(f"{name} must be {meaning}, got {value}")
+from .setup import LARGEST_COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +20,7 @@ class Sgd:
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("momentum", self.momentum, 0.0, 1.0, "in [0, 1)")
+        check(0.0 <= self.momentum < 1.0, "momentum", "in [0, 1)", self.momentum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +33,23 @@ class Adam:
     weight_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        _check("beta1", self.beta1, 0.0, 1.0, "in [0, 1)")
-        _check("beta2", self.beta2, 0.0, 1.0, "in [0, 1)")
-        _check("epsilon", self.epsilon, 0.0, math.inf, "at least 0 and finite")
-        _check("weight_decay", self.weight_decay, 0.0, math.inf, "at least 0 and finite")
+        check(0.0 <= self.beta1 < 1.0, "beta1", "in [0, 1)", self.beta1)
+        check(0.0 <= self.beta2 < 1.0, "beta2", "in [0, 1)", self.beta2)
+        check(0.0 <= self.epsilon < math.inf, "epsilon", "at least 0 and finite", self.epsilon)
+        check(0.0 <= self.weight_decay < math.inf, "weight_decay", "at least 0 and finite", self.weight_decay)
 
 
 OPTIMIZERS: dict[str, type[Sgd | Adam]] = {"sgd": Sgd, "adam": Adam}  # what a command line or a sweep file calls them
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateRule:
     """The optimizer's state lives on from phase to phase.
 
     max_grad_norm: the gradient of a step is scaled down to this L2 norm (None: never). epochs: how often the M
     mini-batches are gone through, with the same samples in the same order. split: a phase's samples are shuffled over
     its mini-batches instead of keeping groups whole. whiten: the phase's advantages are whitened over all its samples
-    (`theory.whitening`). kl_coefficient: β ≥ 0 of the penalty β·k3 per sample, k3 = r − log r − 1 with r = π_ref/π of
+    (`formulas.whitening`). kl_coefficient: β ≥ 0 of the penalty β·k3 per sample, k3 = r − log r − 1 with r = π_ref/π of
     the sampled outcome and π_ref the policy at the very start (TRL's beta with use_bias_correction_kl=False).
     """
 
@@ -62,8 +61,10 @@ class Training:
     kl_coefficient: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.max_grad_norm is not None and not 0.0 < self.max_grad_norm < math.inf:
-            raise ValueError(f"max_grad_norm must be positive and finite, or none, got {self.max_grad_norm}")
-        if not 1 <= self.epochs <= LARGEST_COUNT:
-            raise ValueError(f"epochs must be in [1, {LARGEST_COUNT}], got {self.epochs}")
-        _check("kl_coefficient", self.kl_coefficient, 0.0, math.inf, "at least 0 and finite")
+        norm = self.max_grad_norm
+        check(norm is None or 0.0 < norm < math.inf, "max_grad_norm", "positive and finite, or none", norm)
+        check(1 <= self.epochs <= LARGEST_COUNT, "epochs", f"in [1, {LARGEST_COUNT}]", self.epochs)
+        check(0.0 <= self.kl_coefficient < math.inf, "kl_coefficient", "at least 0 and finite", self.kl_coefficient)
+
+
+PLAIN = UpdateRule()
