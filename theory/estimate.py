@@ -28,7 +28,7 @@ class Estimate:
 
     def shifted(self, by: ArrayLike) -> "Estimate":
         """The same estimate of value + by, by without error."""
-        return Estimate(np.asarray(self.value + by), self.stderr)
+        return Estimate(self.value + np.asarray(by, dtype=np.float64), self.stderr)
 
     def __str__(self) -> str:
         """0.02586 ± 0.0003; several with commas between."""

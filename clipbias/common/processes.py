@@ -15,7 +15,8 @@ from typing import TypeVar
 
 from .errors import InputError
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class WorkerKilledError(InputError):

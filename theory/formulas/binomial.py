@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special._ufuncs import _binom_pmf  # type: ignore[import-untyped]
+from scipy.special._ufuncs import _binom_pmf
 
 _LEAST_PROB = 1e-300  # below 1e-304 the ufunc overflows
 

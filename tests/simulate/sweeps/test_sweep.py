@@ -31,7 +31,7 @@ def test_a_row_is_a_call_of_the_simulator(sweep_text: str, here, tmp_path: Path)
     assert len(rows) == 6
     for point in read_design(sweep_text):
         row = rows[point.clip_low, point.clip_high]
-        result = simulate(point.config(), (0.65, 0.35), 1, 200, row["stream"])
+        result = simulate((0.65, 0.35), point.config(), 1, 200, row["stream"])
         assert row["probs"] == [0.65, 0.35]
         assert row["entropy_shift"] == result.entropy_shift.value
         assert row["entropy_shift_stderr"] == result.entropy_shift.stderr
