@@ -5,7 +5,7 @@ the size of the whole gradient, which under random rewards is noise, but under r
 the toy itself takes Adam's steps (`simulate.tabular`), with the learning rate at which its spread under random rewards
 is the pilot's. This was written after the runs: it explains, it does not predict.
 
-    python benchmarks/selection_under_adam.py [--results docs/results] [--json]
+    python docs/results/after_the_fact/selection_under_adam.py [--results docs/results] [--json]
 """
 
 import json

@@ -1,7 +1,7 @@
 """Figures of docs/experiments.md that the suite's report does not hold, from what is frozen: the clip against none over
 the pairs of all runs together, and what is learned within a strategy. Written after the runs.
 
-    python benchmarks/after_the_fact.py [--results docs/results]
+    python docs/results/after_the_fact/pairs_and_skill.py [--results docs/results]
 """
 
 from pathlib import Path

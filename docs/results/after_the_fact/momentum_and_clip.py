@@ -1,7 +1,9 @@
 """How far the band with momentum can be trusted where the clip acts: against a simulation of the toy with both.
 
 The simulated optimizer is Adam's first moment from rest, with its normalisation constant; its step is the toy's
-learning rate times κ_∞, so that an unclipped phase spreads as the toy's does.
+learning rate times κ_∞, so that an unclipped phase spreads as the toy's does. docs/equations.md quotes it.
+
+    python docs/results/after_the_fact/momentum_and_clip.py
 """
 
 import math
@@ -15,8 +17,9 @@ from clipbias.theory.formulas.momentum import lasting_persistence
 from clipbias.theory.laws.calibrate import learning_rate_for_spread
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.validate.predict.predict import Toy, band
-from clipbias.validate.recipe.recipe import Arm, Training
+from clipbias.validate.predict.band import band
+from clipbias.validate.predict.toy import Toy
+from clipbias.validate.recipe.arm import Arm, Training
 
 PROB, BETA = 0.65, 0.9
 TRAINING = Training(8, 16, 8, learning_rate=1e-4, phases=10, max_completion_length=8)
@@ -53,14 +56,14 @@ def main(replicates: int, seed: int) -> None:
     for spread in (0.072, 0.1, 0.2, 0.35):
         rate = learning_rate_for_spread(PROB, TRAINING.toy(1.0, UNCLIPPED), spread)
         for arm in (Arm("no-clip", None, None), Arm("clip", 0.2, 0.2)):
-            toy = Toy(start, None, [rate], np.ones(1), TRAINING.phases)
-            found = band(toy, toy.laws(TRAINING, arm), BETA, TRAINING.minibatches)
+            toy = Toy(log_odds=start, samples=None, rates=[rate], weights=np.ones(1), phases=TRAINING.phases)
+            found = band(toy, toy.laws(TRAINING, arm.clip), BETA, TRAINING.minibatches)
             step = rate * lasting_persistence(BETA, TRAINING.minibatches)
             x = simulated(TRAINING.toy(step, arm.clip), TRAINING.phases, replicates, rng)
             print(
-                f"spread {spread:g} per phase, {arm.name}: drift predicted {found['log_odds_mean'][-1] - start:+.4f},"
+                f"spread {spread:g} per phase, {arm.name}: drift predicted {found.log_odds_mean[-1] - start:+.4f},"
                 f" simulated {x.mean() - start:+.4f} ± {x.std() / math.sqrt(replicates):.4f}; standard deviation"
-                f" predicted {found['log_odds_std'][-1]:.3f}, simulated {x.std():.3f}",
+                f" predicted {found.log_odds_std[-1]:.3f}, simulated {x.std():.3f}",
                 flush=True,
             )
 
