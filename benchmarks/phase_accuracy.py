@@ -7,15 +7,12 @@ seconds that the closed form took.
 """
 
 import time
-import warnings
 
 import click
 import numpy as np
-from scipy.special import logit
 
 from clipbias.simulate.compiled.tabular import simulate
-from clipbias.theory.laws.evolve import evolve
-from clipbias.theory.laws.phase import phase
+from clipbias.theory.law import law
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 
@@ -42,13 +39,8 @@ def drawn(rng: np.random.Generator, largest_group: int) -> tuple[float, PhaseCon
 
 def solved(prob: float, config: PhaseConfig, phases: int) -> tuple[float, float, bool]:
     """Mean and standard deviation of the change of x, and whether the closed form warns."""
-    with warnings.catch_warnings(record=True) as doubts:
-        warnings.simplefilter("always")
-        if phases == 1:
-            one = phase(prob, config)
-            return one.log_odds_shift, one.log_odds_std, bool(doubts)
-        law = evolve(prob, config, phases).laws[-1]
-    return law.mean - float(logit(prob)), law.std, bool(doubts)
+    found = law((prob, 1 - prob), config, phases)
+    return float(found.log_odds_shift.value), float(found.log_odds_std.value), bool(found.warnings)
 
 
 @click.command()

@@ -65,6 +65,13 @@ class EvaluationLine:
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
+    """An experiment before it runs: one model, one training, and the arms that differ from it.
+
+    question: what the experiment asks, for its report. seeds: how many trainings each arm gets. pilot, probe, survey,
+    evaluation: what is measured before and beside the training, and how often. checkpoint_every: phases between the
+    states from which a killed training resumes.
+    """
+
     name: str
     question: str
     seeds: int
@@ -93,6 +100,7 @@ def read_recipe(text: str) -> Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
+    """The recipe in a TOML file; InputError says which key is wrong and what it allows."""
     return read_recipe(read_text(path))
 
 
