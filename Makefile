@@ -27,7 +27,8 @@ types: .venv/installed
 	rm -rf build/types && mkdir -p build/types/clipbias
 	for d in theory simulate validate; do ln -sfn ../../../$$d build/types/clipbias/$$d; done
 	for d in clipbias/*; do ln -sfn ../../../$$d build/types/clipbias/; done
-	MYPYPATH=build/types $(BIN)/mypy --strict -p clipbias.theory -p clipbias.simulate \
+	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.cli -p clipbias.common -p clipbias.figures \
+		-p clipbias.theory -p clipbias.simulate \
 		-p clipbias.validate.judge -p clipbias.validate.report
 
 .venv/installed: pyproject.toml constraints.txt

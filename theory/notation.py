@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
+from clipbias.common.errors import InputError
+
 
 def from_text(text: str, kinds: Mapping[str, Any]) -> Any:
     """An instance of the dataclass in `kinds` that the word before the colon names; ValueError says what is wrong."""
@@ -46,4 +48,4 @@ def _number(name: str, text: str, whole: bool) -> float | None:
         return int(text) if whole else float(text)
     except ValueError:
         kind = "whole number" if whole else "number or none"
-        raise ValueError(f"{name} must be a {kind}, got {text or 'nothing'}") from None
+        raise InputError(name, f"a {kind}, got {text or 'nothing'}") from None

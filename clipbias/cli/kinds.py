@@ -2,12 +2,17 @@
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]  # generic since click 8.4
+else:
+    ParamType = click.ParamType
 
-class Number(click.ParamType):
+
+class Number(ParamType):
     """An int or a float; `rule` is the allowed range in words, which the library enforces."""
 
     def __init__(self, kind: type[int] | type[float], rule: str) -> None:
@@ -29,7 +34,7 @@ class ClipSide(Number):
         return None if value == "none" else super().convert(value, param, ctx)
 
 
-class Choice(click.ParamType):
+class Choice(ParamType):
     """One of a few words."""
 
     name = "word"
@@ -43,7 +48,7 @@ class Choice(click.ParamType):
         return value
 
 
-class Spec(click.ParamType):
+class Spec(ParamType):
     """An instance of a library class: name:parameter=value,…"""
 
     name = "name:a=x,b=y"
@@ -92,7 +97,7 @@ class OptimizerSpec(Spec):
         return OPTIMIZERS
 
 
-class Numbers(click.ParamType):
+class Numbers(ParamType):
     """Numbers with commas between; `rule` says in words what `allowed` decides."""
 
     rule = ""
@@ -131,7 +136,7 @@ class SuccessProbs(Numbers):
         return all(0 <= p <= 1 for p in values)
 
 
-class OutputFile(click.ParamType):
+class OutputFile(ParamType):
     """A file to write, in a folder that exists."""
 
     name = "file"

@@ -23,7 +23,9 @@ TWO_OUTCOME_METHODS = METHODS[:2]
 SCALES = ("std", "std-unbiased", "none")
 
 
-def number(name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None) -> Any:
+def number(
+    name: str, kind: type[int] | type[float], rule: str, text: str, default: float | None = None
+) -> Callable[[F], F]:
     """An option that is required unless it has a default."""
     shown = f"{text} ({rule})"
     if default is None:  # an explicit default of None would count as given

@@ -10,14 +10,14 @@ from .options import named_errors, show
 from .results import theory_value, with_plus_minus
 
 if TYPE_CHECKING:
-    from clipbias.theory.law import Law
+    from clipbias.theory.law import Law, Method
     from clipbias.theory.setup import PhaseConfig
 
 
 def _solved(probs: tuple[float, ...], config: "PhaseConfig", phases: int, method: str | None) -> "Law":
     from clipbias.theory.law import Exact, Gaussian, Paths, law
 
-    methods = {"exact": Exact(), "gaussian": Gaussian(), "paths": Paths()}
+    methods: dict[str, Method] = {"exact": Exact(), "gaussian": Gaussian(), "paths": Paths()}
     with options.working(f"{phases} phases"):
         found = law(probs, config, phases, method=None if method is None else methods[method])
     options.warn(found.warnings)

@@ -110,7 +110,7 @@ def _write(paths: Any, file: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from clipbias.simulate.sweeps.dataset import replaced
+    from clipbias.common.files import replaced
 
     replicates, times, outcomes = paths.shape
     columns = {

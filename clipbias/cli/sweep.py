@@ -13,13 +13,13 @@ import click
 from clipbias.common.errors import InputError
 
 from . import options
-from .kinds import Choice, Number, PlotFile
+from .kinds import Choice, Number, ParamType, PlotFile
 from .options import draw, show
 
 MOST_CURVES = 12
 
 
-class Condition(click.ParamType):
+class Condition(ParamType):
     """NAME=VALUE for a setting."""
 
     name = "name=value"
@@ -180,7 +180,7 @@ def plot(
         if y is None:
             return figures.curves(axes[0], quantity, axes[1] if by else None)
         rule = None if ratio_std is None else (ratio_std, ratio_std if rest_std is None else rest_std)
-        return figures.heat_map(*axes, quantity, rule, region)
+        return figures.heat_map(axes[0], axes[1], quantity, rule, region)
 
     draw(out, figure)
     near = np.abs(quantity.values) <= 2 * (0.0 if quantity.stderr is None else quantity.stderr)

@@ -245,7 +245,11 @@ def neutral_phases(prob: float, config: PhaseConfig, method: StepLaw, asked: flo
         rate = learning_rate_for_spread(prior, config, spread / (1 - prior))
         starts.append((prior, prior, replace(config, learning_rate=rate)))
     widest, highest = max(0.4, 1.2 * spreads[-1][0]), 0.0
-    for of, name, marker in (("drift", "log-odds do not drift", "s"), ("entropy", "no entropy added", "v")):
+    kinds: tuple[tuple[Literal["drift", "entropy"], str, str], ...] = (
+        ("drift", "log-odds do not drift", "s"),
+        ("entropy", "no entropy added", "v"),
+    )
+    for of, name, marker in kinds:
         for axes, trials in ((over_sigma, spreads), (over_prior, starts)):
             at, found = _neutral_bounds(trials, of, method)
             axes.plot(at, found, marker=marker, color="black", linestyle=":", label=f"a whole phase: {name}")

@@ -6,6 +6,7 @@ Nothing here knows the slopes of `theory.surrogate`: what autograd finds is an i
 import torch
 from torch import Tensor
 
+from clipbias.common.errors import InputError
 from clipbias.theory.surrogate import Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate
 
 
@@ -39,7 +40,7 @@ def objective(surrogate: Surrogate, log_prob: Tensor, old_log_prob: Tensor, adva
             return _smaller((log_ratio / length).exp(), PpoClip(low, high), advantage)
         case Probability():
             return log_prob.exp() * advantage
-    raise TypeError(f"surrogate must be one of theory.surrogate, got {surrogate}")
+    raise InputError("surrogate", "one of theory.surrogate", surrogate)
 
 
 def _smaller(ratio: Tensor, clip: PpoClip, advantage: Tensor) -> Tensor:

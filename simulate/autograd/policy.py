@@ -5,8 +5,9 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from clipbias.common.arrays import Array
 
 
 class Policy(Protocol):
@@ -49,7 +50,7 @@ class SharedFeatures:
         return torch.addmm(self.probs.log(), parameters, self.features.T)
 
 
-def zipf(outcomes: int, exponent: float = 1.0) -> NDArray[np.float64]:
+def zipf(outcomes: int, exponent: float = 1.0) -> Array:
     """p_k ∝ k^−exponent, k = 1…K: the usual law of a vocabulary; array [K]."""
     weight = np.arange(1, outcomes + 1, dtype=np.float64) ** -exponent
     return np.asarray(weight / weight.sum(), dtype=np.float64)

@@ -3,6 +3,7 @@
 import math
 from typing import NamedTuple
 
+from clipbias.common.errors import InputError
 from clipbias.theory.surrogate import Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate
 
 from .stream import compiled
@@ -35,7 +36,7 @@ def gate_of(surrogate: Surrogate) -> Gate:
             return Gate(GSPO, clip.lower_bound, clip.upper_bound, float(length))
         case Probability():
             return Gate(PROBABILITY, 0.0, 0.0, 0.0)
-    raise TypeError(f"surrogate must be one of theory.surrogate, got {surrogate}")
+    raise InputError("surrogate", "one of theory.surrogate", surrogate)
 
 
 @compiled

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
 from clipbias.theory.setup import LARGEST_GROUP, Scale
 
 from .binomial import binomial_pmf
@@ -27,17 +28,12 @@ class AdvantageMoments:
 
 
 def _check(group_size: int, scale: str) -> None:
-    if group_size < 2:
-        raise ValueError(f"group_size must be at least 2, got {group_size}")
-    if group_size > LARGEST_GROUP:
-        raise ValueError(f"group_size must be at most {LARGEST_GROUP}, got {group_size}")
-    if scale not in get_args(Scale):
-        raise ValueError(f"scale must be one of {', '.join(get_args(Scale))}, got {scale}")
+    check(group_size >= 2, "group_size", "at least 2", group_size)
+    check(group_size <= LARGEST_GROUP, "group_size", f"at most {LARGEST_GROUP}", group_size)
+    check(scale in get_args(Scale), "scale", f"one of {', '.join(get_args(Scale))}", scale)
 
 
-def group_advantages(
-    group_size: int, scale: Scale = "std", epsilon: float = 0.0
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def group_advantages(group_size: int, scale: Scale = "std", epsilon: float = 0.0) -> tuple[Array, Array]:
     """(Â₊, Â₋) of a rewarded and an unrewarded sample for m = 0…G rewarded ones; two arrays [G + 1].
 
     With q = m/G: Â₊ = c√((1−q)/q), Â₋ = −c√(q/(1−q)), and 0 for m ∈ {0, G}; c = 1 for the population standard
@@ -47,8 +43,7 @@ def group_advantages(
     which changes Â by less than 1e-4/√(1/G − 1/G²) relatively; the default leaves it out.
     """
     _check(group_size, scale)
-    if not 0.0 <= epsilon < np.inf:
-        raise ValueError(f"epsilon must be at least 0 and finite, got {epsilon}")
+    check(0.0 <= epsilon < np.inf, "epsilon", "at least 0 and finite", epsilon)
     q = np.arange(group_size + 1) / group_size
     if scale == "none":
         return np.where(q > 0, 1.0 - q, 0.0), np.where(q < 1, -q, 0.0)
@@ -62,10 +57,9 @@ def group_advantages(
     return plus, minus
 
 
-def rewarded_law(group_size: int, success_prob: float) -> NDArray[np.float64]:
+def rewarded_law(group_size: int, success_prob: float) -> Array:
     """P(m rewarded of G), m ~ Bin(G, γ); array [G + 1]."""
-    if not 0.0 <= success_prob <= 1.0:
-        raise ValueError(f"success_prob must be in [0, 1], got {success_prob}")
+    check(0.0 <= success_prob <= 1.0, "success_prob", "in [0, 1]", success_prob)
     return binomial_pmf(np.arange(group_size + 1), group_size, success_prob)
 
 

@@ -1,13 +1,15 @@
 """The binomial law's probabilities, without the second that loading scipy.stats takes."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special._ufuncs import _binom_pmf
+
+from clipbias.common.arrays import Array
 
 _LEAST_PROB = 1e-300  # below 1e-304 the ufunc overflows
 
 
-def binomial_pmf(successes: ArrayLike, trials: ArrayLike, prob: ArrayLike) -> NDArray[np.float64]:
+def binomial_pmf(successes: ArrayLike, trials: ArrayLike, prob: ArrayLike) -> Array:
     """P(k) for k ~ Bin(n, p), 0 ≤ k ≤ n, p in [0, 1]; shapes broadcast. A p below 1e-300 counts as 0.
 
     Source: the ufunc that scipy.stats.binom.pmf itself calls, with the same limits to [0, 1] after it: the same bits,

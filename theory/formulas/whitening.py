@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from clipbias.common.errors import check
 from clipbias.theory.setup import Scale
 
 from .advantage import AdvantageMoments, advantage_moments
@@ -20,10 +21,8 @@ def whitening_factors(group_size: int, success_prob: float, groups: int, scale: 
 
     groups = B ≥ 1. "std" and "std-unbiased" alone: without a scale Σ Â² is not the same for all groups.
     """
-    if groups < 1:
-        raise ValueError(f"groups must be at least 1, got {groups}")
-    if scale == "none":
-        raise ValueError("scale must be one of std, std-unbiased, got none")
+    check(groups >= 1, "groups", "at least 1", groups)
+    check(scale != "none", "scale", "one of std, std-unbiased", scale)
     speaks = 1.0 - advantage_moments(group_size, success_prob, scale).degenerate_prob
     others = np.arange(groups)
     law = binomial_pmf(others, groups - 1, speaks)

@@ -1,0 +1,141 @@
+"""`law`: one problem, several solvers, one result; what a method cannot do it says."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from clipbias.common.errors import InputError
+from clipbias.simulate.methods import Autograd, Enumeration, MonteCarlo
+from clipbias.theory.estimate import Estimate
+from clipbias.theory.law import Exact, Gaussian, Law, Method, Paths, law
+from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.laws.phase import phase
+from clipbias.theory.surrogate import PpoClip
+from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
+from setups import SMALL, STANDARD, TINY
+
+PROBS = (0.65, 0.35)
+MOMENTS = (
+    *("logit_shift", "logit_std", "prob_shift", "prob_mean", "prob_std", "log_odds_shift", "log_odds_mean"),
+    *("log_odds_std", "entropy_shift", "entropy_mean", "clip_low_fraction", "clip_high_fraction"),
+)
+LEVELS, THRESHOLDS = (0.05, 0.3, 0.5, 0.95), (0.3, 0.5, 0.66, 0.9)
+
+
+def agree(one: Estimate, other: Estimate, slack: float, name: str) -> None:
+    """Within five standard errors of both, and what the methods state of themselves."""
+    assert one.value.shape == other.value.shape, name
+    allowed = slack + 5 * np.hypot(one.stderr, other.stderr)
+    assert np.all(np.abs(one.value - other.value) <= allowed), (name, str(one), str(other))
+
+
+def all_agree(one: Law, other: Law, slack: float) -> None:
+    for name in MOMENTS:
+        agree(getattr(one, name), getattr(other, name), slack, name)
+    for level in LEVELS:
+        agree(one.quantile(level), other.quantile(level), slack, f"quantile {level}")
+    for prob in THRESHOLDS:
+        agree(one.prob_above(prob), other.prob_above(prob), 3 * slack, f"above {prob}")
+
+
+@pytest.mark.parametrize("phases", [1, 4])
+def test_every_quantity_by_every_method(phases: int) -> None:
+    """Three that know nothing of each other's step: the exact law, quasi-random paths, and simulation by counts."""
+    exact = law(PROBS, replace(STANDARD, minibatches=4), phases)
+    for method in (Paths(), MonteCarlo(replicates=40_000), Autograd(replicates=4000)):
+        all_agree(law(PROBS, replace(STANDARD, minibatches=4), phases, method=method), exact, 2e-3)
+
+
+def test_every_quantity_of_a_few_updates() -> None:
+    """Where the law is a handful of atoms, quantiles and probabilities are its own: exact, enumerated and counted."""
+    exact, enumerated = (law(PROBS, TINY, method=method) for method in (Exact(), Enumeration()))
+    all_agree(exact, enumerated, 1e-9)
+    sampled = law(PROBS, TINY, method=MonteCarlo(replicates=40_000))
+    for name in MOMENTS:
+        agree(getattr(sampled, name), getattr(exact, name), 1e-9, name)
+    for prob in THRESHOLDS:
+        agree(sampled.prob_above(prob), exact.prob_above(prob), 1e-9, f"above {prob}")
+
+
+def test_another_clip_is_another_law() -> None:
+    """Negative control: methods would agree on anything if the tolerance were wide enough."""
+    right = law(PROBS, STANDARD)
+    wrong = law(PROBS, replace(STANDARD, surrogate=PpoClip(0.2, 0.25)), method=MonteCarlo(replicates=100_000))
+    with pytest.raises(AssertionError, match="logit_shift"):
+        all_agree(wrong, right, 1e-3)
+
+
+def test_the_law_is_that_of_its_solver() -> None:
+    one, many = phase(0.65, STANDARD), evolve(0.65, STANDARD, 3).laws[-1]
+    assert float(law(PROBS, STANDARD).log_odds_shift.value) == one.log_odds_shift
+    found = law(PROBS, STANDARD, 3)
+    assert float(found.log_odds_mean.value) == many.mean
+    assert len(found.log_odds_laws) == 4
+    assert float(found.quantile(0.5).value[0]) == pytest.approx(1 / (1 + math.exp(-many.quantile(0.5))), rel=1e-12)
+    assert not any(getattr(found, name).stderr.any() for name in MOMENTS)
+    assert law(PROBS, STANDARD).method == "exact"
+    assert law((0.5, 0.3, 0.2), STANDARD, method=Paths(points=64)).method == "paths"
+
+
+def test_more_outcomes_go_along_paths() -> None:
+    found = law((0.5, 0.3, 0.2), SMALL)
+    assert found.method == "paths"
+    assert found.logit_shift.value.shape == found.quantile(0.5).value.shape == (3,)
+
+
+def test_any_update_rule_by_simulation() -> None:
+    update = UpdateRule(optimizer=Adam(), epochs=2, split=True)
+    config = replace(SMALL, learning_rate=0.05)
+    by_counts = law(PROBS, config, 2, method=MonteCarlo(replicates=40_000), update=update)
+    by_torch = law(PROBS, config, 2, method=Autograd(replicates=4000), update=update)
+    all_agree(by_counts, by_torch, 1e-3)
+    plain = law(PROBS, config, 2, method=MonteCarlo(replicates=40_000))
+    assert abs(plain.log_odds_std.value / by_counts.log_odds_std.value - 1) > 0.1
+
+
+def test_doubts_travel_with_the_result() -> None:
+    assert law(PROBS, STANDARD).warnings == ()
+    (doubt,) = law(PROBS, replace(STANDARD, learning_rate=4.0), 2).warnings
+    assert "means may err by up to 4 % of the spread" in doubt
+
+
+@pytest.mark.parametrize(
+    ("method", "probs", "phases", "update", "field", "words"),
+    [
+        (Exact(), (0.5, 0.3, 0.2), 1, UpdateRule(), "method", "paths for more than two outcomes"),
+        (Gaussian(), (0.5, 0.3, 0.2), 1, UpdateRule(), "method", "paths for more than two outcomes"),
+        (Exact(), PROBS, 1, UpdateRule(optimizer=Adam()), "update", "MonteCarlo takes any"),
+        (Gaussian(), PROBS, 1, UpdateRule(epochs=2), "update", "plain gradient ascent on fresh samples"),
+        (Paths(), PROBS, 1, UpdateRule(optimizer=Sgd(0.9)), "update", "for the paths method"),
+        (Paths(points=3), PROBS, 1, UpdateRule(), "points", "a power of 2"),
+        (Enumeration(), PROBS, 2, UpdateRule(), "phases", "1 for enumeration"),
+        (Enumeration(), PROBS, 1, UpdateRule(whiten=True), "update", "plain gradient ascent, but for epochs and split"),
+        (MonteCarlo(replicates=1), PROBS, 1, UpdateRule(), "replicates", "in [2, "),
+        (Autograd(replicates=1), PROBS, 1, UpdateRule(), "replicates", "at least 2"),
+        (Exact(), PROBS, 0, UpdateRule(), "phases", "at least 1"),
+        (None, (0.5, 0.6), 1, UpdateRule(), "probs", "at least two numbers in (0, 1) that add to 1"),
+    ],
+)
+def test_what_a_method_cannot_do_it_says(
+    method: Method | None, probs: tuple[float, ...], phases: int, update: UpdateRule, field: str, words: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        law(probs, TINY, phases, method=method, update=update)
+    assert caught.value.field == field
+    assert words in caught.value.rule
+
+
+@pytest.mark.parametrize("method", [Exact(), Paths(points=64), MonteCarlo(replicates=100), Enumeration()])
+def test_levels_and_thresholds_are_checked(method: Method) -> None:
+    found = law(PROBS, TINY, method=method)
+    with pytest.raises(InputError, match=r"level must be in \(0, 1\), got 1.0"):
+        found.quantile(1.0)
+    with pytest.raises(InputError, match=r"prob must be in \(0, 1\), got 0.0"):
+        found.prob_above(0.0)
+
+
+def test_an_estimate_reads_as_people_write_it() -> None:
+    assert str(Estimate(np.array(0.025863), np.array(0.00031))) == "0.02586 ± 0.0003"
+    assert str(Estimate.exact([1.5, -2.0])) == "1.5, -2"
