@@ -30,38 +30,40 @@ def summed_noise(momentum: float, steps: int) -> float:
     return float(steps + 2 * ((steps - distance) @ momentum**distance))
 
 
-def summed_noise_from_rest(momentum: float, steps: int, after: int = 0) -> float:
+def summed_noise_from_rest(momentum: float, steps: int, after: int = 0, *, corrected: bool = True) -> float:
     """S₀(n; a) = (1+β)/(1−β)·Σ_j W_j², W_j = Σ_{k=max(j, a+1)}^{n} (1−β)β^{k−j}/(1−β^k): variance of the sum of the
     updates a+1…n.
 
     W_j is what the gradient of step j moves in all, with Adam's correction 1/(1−β^k) for its start from zero
     (arXiv:1412.6980, algorithm 1). S₀(n; a) is at least S(n − a); their ratio goes to 1 with a, and with n.
+    corrected=False: without it, as SGD's momentum starts, quietly: then S₀ is at most S.
     """
     _check(momentum, steps)
     _check(momentum, steps - after)
     _check(momentum, after)
-    corrected = (1 - momentum) / (1 - momentum ** np.arange(steps, 0, -1))
-    corrected[steps - after :] = 0.0
+    zero = momentum ** np.arange(steps, 0, -1) if corrected else np.zeros(steps)
+    weights = (1 - momentum) / (1 - zero)
+    weights[steps - after :] = 0.0
     from scipy.signal import lfilter  # slow to load, and needed here alone
 
-    moved = lfilter([1.0], [1.0, -momentum], corrected)
+    moved = lfilter([1.0], [1.0, -momentum], weights)
     return float((1 + momentum) / (1 - momentum) * (moved @ moved))
 
 
-def loudness(momentum: float, minibatches: int, phase: int) -> float:
+def loudness(momentum: float, minibatches: int, phase: int, *, corrected: bool = True) -> float:
     """S₀(tM; (t−1)M)/S(M): variance of the change over phase t = 1, 2, … over that of a phase long after the start.
 
     4.59, 1.74 and 1.27 in phases 1, 2, 3 for β = 0.9, M = 8.
     """
     check(phase >= 1, "phase", "at least 1", phase)
-    whole = summed_noise_from_rest(momentum, minibatches * phase, minibatches * (phase - 1))
+    whole = summed_noise_from_rest(momentum, minibatches * phase, minibatches * (phase - 1), corrected=corrected)
     return whole / summed_noise(momentum, minibatches)
 
 
-def persistence_from_rest(momentum: float, minibatches: int, phases: int) -> float:
+def persistence_from_rest(momentum: float, minibatches: int, phases: int, *, corrected: bool = True) -> float:
     """κ⁰_T = √(S₀(TM)/(T·S(M))): spread of the first T phases' sum over that of T independent later phases."""
     check(phases >= 1, "phases", "at least 1", phases)
-    first = summed_noise_from_rest(momentum, minibatches * phases)
+    first = summed_noise_from_rest(momentum, minibatches * phases, corrected=corrected)
     return math.sqrt(first / (phases * summed_noise(momentum, minibatches)))
 
 

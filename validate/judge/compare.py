@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from scipy.special import expit
 
-from clipbias.theory.surrogate import UNCLIPPED
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.predict.prediction import Calibration
@@ -78,7 +77,7 @@ def compare(run: RunRecord) -> RunComparison:
     base, changes = reference_arm(run.recipe), share_changes(run)
     reference = run.arms[base.name] if base else None
     arms = {name: _arm(run, name, data, changes[name], reference) for name, data in run.arms.items()}
-    clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
+    clipped = [arm.name for arm in run.recipe.arm if arm.clipped]
     events = [found for name in clipped if (found := arms[name].clip_fractions_strategy_token)]
     met = StrategyTokens(tokens=sum(e.tokens for e in events), clipped=sum(e.clipped for e in events))
     return RunComparison(

@@ -16,7 +16,7 @@ from .verdict import Claim, Verdict, judge
 
 def reference_arm(recipe: Recipe) -> Arm | None:
     """The arm without any clip, against which those that differ from it in their clip alone are paired."""
-    return next((arm for arm in recipe.arm if arm.clip_low is None and arm.clip_high is None), None)
+    return next((arm for arm in recipe.arm if not arm.clipped), None)
 
 
 def clip_rivals(recipe: Recipe) -> list[Arm]:
@@ -24,7 +24,7 @@ def clip_rivals(recipe: Recipe) -> list[Arm]:
     base = reference_arm(recipe)
     if base is None:
         return []
-    return [a for a in recipe.arm if a != base and replace(a, name=base.name, clip_low=None, clip_high=None) == base]
+    return [a for a in recipe.arm if a != base and replace(a.unclipped, name=base.name) == base.unclipped]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,17 +43,19 @@ def pilot_noise(
     burn_in: int,
     samples: int | None = None,
     noise_floor: float = 0.0,
+    corrected: bool = True,
 ) -> PilotNoise:
-    """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases; `samples`: answers behind each (None: exact).
+    """log_odds [seeds, phases + 1] of the pilot after `burn_in` phases; `samples`: answers behind each (None: exact);
+    corrected: whether momentum starts as Adam's does (`momentum.summed_noise_from_rest`).
 
-    The optimizer is louder after its start from rest: the change over phase t has L_t·s² (`momentum.loudness`), so
+    Adam is louder after its start from rest: the change over phase t has L_t·s² (`momentum.loudness`), so
     that changes are divided by √L_t. Their variance v has the standard error v√(2/ν), ν = (seeds·phases − 1)·
     `effective_share` since momentum makes neighbouring phases correlate. Counting adds twice its variance c to a
     change: s² = v − 2c·mean(1/L_t), but never less than the standard error: what the pilot cannot resolve is taken to
     be as large as what could hide in it. The error of the mean change is that of the sum over all phases, S₀.
     """
     seeds, phases = log_odds.shape[0], log_odds.shape[1] - 1
-    loud = np.array([loudness(momentum, minibatches, burn_in + t) for t in range(1, phases + 1)])
+    loud = np.array([loudness(momentum, minibatches, burn_in + t, corrected=corrected) for t in range(1, phases + 1)])
     change = np.diff(log_odds, axis=1)
     noise = change / np.sqrt(loud)
     total = float(noise.var(ddof=1))
@@ -63,7 +65,8 @@ def pilot_noise(
     variance = max(total - counted * float((1 / loud).mean()), stderr)
     centred = noise - noise.mean()
     lagged = float((centred[:, 1:] * centred[:, :-1]).mean() / (centred**2).mean()) if phases > 1 else 0.0
-    summed = summed_noise_from_rest(momentum, minibatches * (burn_in + phases), minibatches * burn_in)
+    last, first = minibatches * (burn_in + phases), minibatches * burn_in
+    summed = summed_noise_from_rest(momentum, last, first, corrected=corrected)
     whole = variance * summed / summed_noise(momentum, minibatches) + counted
     value, relative_stderr = math.sqrt(variance), 0.5 * stderr / variance
     return PilotNoise(

@@ -8,6 +8,7 @@ from .prediction import Array
 
 def accuracy_mean(share_mean: Array, known: UntrainedRates) -> Array:
     """After 0…T phases, from the mean shares [T + 1] and what the untrained model's answers to the style are worth."""
-    seen = known.accuracy_with is not None and known.accuracy_without is not None
-    contrast = known.accuracy_with - known.accuracy_without if seen else 0.0  # one never seen explains nothing
+    contrast = 0.0  # a strategy that was never seen explains nothing
+    if known.accuracy_with is not None and known.accuracy_without is not None:
+        contrast = known.accuracy_with - known.accuracy_without
     return moved_accuracy(known.accuracy, share_mean, contrast)

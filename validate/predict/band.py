@@ -7,17 +7,16 @@ from numpy.typing import NDArray
 from scipy.special import entr, expit, ndtri
 
 from clipbias.theory.formulas.momentum import lasting_persistence, persistence_from_rest
-from clipbias.theory.laws.evolve import EvolveResult
 from clipbias.validate.measure.start import counting_variance
 
 from .prediction import Band
-from .toy import Toy
+from .toy import Toy, ToyLaw
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _GRID = np.linspace(-16.0, 16.0, 3201)  # log-odds on which mixtures are formed
 
 
-def _mixture(results: list[EvolveResult], weights: NDArray[np.float64], phase: int) -> NDArray[np.float64]:
+def _mixture(results: list[ToyLaw], weights: NDArray[np.float64], phase: int) -> NDArray[np.float64]:
     """Distribution function on _GRID of the mixture of the laws after `phase` phases."""
     mixed = np.zeros_like(_GRID)
     for result, weight in zip(results, weights, strict=True):
@@ -26,11 +25,13 @@ def _mixture(results: list[EvolveResult], weights: NDArray[np.float64], phase: i
     return mixed
 
 
-def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: int) -> Band:
+def band(toy: Toy, results: list[ToyLaw], momentum: float, minibatches: int, *, corrected: bool = True) -> Band:
     """Quantiles, mean and standard deviation of the log-odds, and mean share and entropy, after 0…T phases.
 
     With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ⁰_t(x − x̄): noise keeps
     going for a while and is loudest at the start; of every gradient its phase saw only the part 1/κ_∞.
+
+    momentum: 0 where the laws have it already; corrected: whether it starts as Adam's does.
 
     Counting adds its error to the spread, and to the quantiles twice, since the start x₀ was counted as well; that part
     all seeds share, so it is written apart, as start_stderr.
@@ -43,7 +44,7 @@ def band(toy: Toy, results: list[EvolveResult], momentum: float, minibatches: in
     quantiles, means, stds = np.empty((shape, len(LEVELS))), np.empty(shape), np.empty(shape)
     share, entropy = np.empty(shape), np.empty(shape)
     for phase in range(shape):
-        kappa = persistence_from_rest(momentum, minibatches, max(phase, 1))
+        kappa = persistence_from_rest(momentum, minibatches, max(phase, 1), corrected=corrected)
         centre = toy.log_odds + lasting * (mean[phase] - toy.log_odds)
         points = np.full(len(LEVELS), toy.log_odds)
         if phase and std[phase] > 0:

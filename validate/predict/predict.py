@@ -11,29 +11,37 @@ and M alone decide, as long as the strategy's tokens hardly clip (docs/equations
 prediction with momentum is the one that is judged; the one without is written too, to show what momentum is worth.
 
 Where an arm changes the shape of the training, `relative_rate` says what that does to the toy's learning rate.
+
+A recipe can ask for a simulated toy instead (`[toy] method = "monte-carlo"`), which has the arm's own optimizer: then
+momentum is in its laws, nothing is put on afterwards, and what is “without momentum” is simulated without, calibrated
+to the same pilot.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Literal
 
 import numpy as np
 
 from clipbias.common.processes import cores, in_order
 from clipbias.theory.surrogate import UNCLIPPED, Surrogate
+from clipbias.theory.update_rule import Adam, Sgd
 from clipbias.validate.measure.answer_rates import UntrainedRates
 from clipbias.validate.measure.payment import Payment
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.measure.start import Start
-from clipbias.validate.recipe.arm import PLAIN, Arm, Training
-from clipbias.validate.recipe.recipe import Recipe
+from clipbias.validate.recipe.arm import PLAIN, Arm
+from clipbias.validate.recipe.gate import per_answer, without_momentum
+from clipbias.validate.recipe.recipe import Recipe, ToyLine
+from clipbias.validate.recipe.training import Training
 
 from .accuracy import accuracy_mean
 from .band import LEVELS, band
-from .prediction import ArmClaim, Array, ClipFractions, Parts, Prediction
-from .rates import relative_rate
+from .prediction import ArmClaim, Array, Calibration, ClipFractions, Parts, Prediction
+from .rates import relative_rate, relative_step
 from .token_law import clip_fractions
-from .toy import Toy, calibrate
+from .toy import Evolved, Solver, Toy, calibrate
 
 ALONE = 4  # arms
 
@@ -41,8 +49,9 @@ ALONE = 4  # arms
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measured:
     """All that is known before the run. model_sha256: of the weights, by file. strategy: its name. starts: by style of
-    prompt. log_ratio [n]: of the pilot's second mini-batch. payments: by arm, where the untrained model was surveyed.
-    untrained: by style, with the SHA-256 of the files that it was read from, where there is an evaluation."""
+    prompt. log_ratio [n]: of the tokens of the pilot's second mini-batch, and answer_log_ratio [n], the mean over each
+    token's answer. payments: by arm, where the untrained model was surveyed. untrained: by style, with the SHA-256 of
+    the files that it was read from, where there is an evaluation."""
 
     recipe_sha256: str
     model_sha256: dict[str, str]
@@ -50,6 +59,7 @@ class Measured:
     starts: Mapping[str, Start]
     noise: PilotNoise
     log_ratio: Array
+    answer_log_ratio: Array
     payments: Mapping[str, Payment] = field(default_factory=dict)
     untrained: dict[str, UntrainedRates] | None = None
     untrained_sha256: dict[str, str] | None = None
@@ -57,55 +67,95 @@ class Measured:
 
 def predict(recipe: Recipe, measured: Measured) -> Prediction:
     """Everything that is claimed before the run."""
-    training, start = recipe.training, measured.starts[PLAIN]
-    calibration = calibrate(training, start.log_odds, measured.noise)
-    claims = []
-    for arm in recipe.arm:
-        known = measured.starts[arm.style]
-        toy = Toy(
-            log_odds=known.log_odds,
-            samples=known.samples,
-            rates=calibration.learning_rates,
-            weights=np.array(calibration.weights),
-            phases=arm.training(training).phases,
-        )
-        rates = None if measured.untrained is None else measured.untrained[arm.style]
-        claims.append(partial(_claim, recipe, arm, toy, measured.log_ratio, measured.payments.get(arm.name), rates))
+    toys = _calibrated(recipe, measured)
+    claims: list[Callable[[], ArmClaim]] = [partial(_claim, recipe, arm, toys, measured) for arm in recipe.arm]
     return Prediction(
         recipe_sha256=measured.recipe_sha256,
         model_sha256=measured.model_sha256,
         strategy=measured.strategy,
         levels=LEVELS,
-        start=start,
+        start=measured.starts[PLAIN],
         pilot=measured.noise,
-        calibration=calibration,
+        calibration=toys.carried,
         arms=dict(zip((arm.name for arm in recipe.arm), _side_by_side(claims), strict=True)),
         untrained=measured.untrained,
         untrained_sha256=measured.untrained_sha256,
+        toy=recipe.toy,
     )
 
 
-def _claim(
-    recipe: Recipe, arm: Arm, toy: Toy, log_ratio: Array, paid: Payment | None, untrained: UntrainedRates | None
-) -> ArmClaim:
-    """What is claimed about one arm. toy: with the shared training's learning rates and the arm's start and phases."""
+@dataclass(frozen=True, slots=True)
+class _Toys:
+    """How the toy is calibrated with momentum and without; one and the same where momentum is put on afterwards.
+    replicates: None where the toy is not simulated."""
+
+    carried: Calibration
+    plain: Calibration
+    replicates: int | None
+    step: Literal["exact", "gaussian"]
+
+    def solver(self, update: Sgd | Adam) -> Solver:
+        if self.replicates is None:
+            return Evolved(self.step)
+        from .simulated_toy import Simulated  # the compiled simulator takes seconds to load
+
+        return Simulated(self.replicates, update)
+
+
+def _calibrated(recipe: Recipe, measured: Measured) -> _Toys:
+    line, training, start = recipe.toy or ToyLine(), recipe.training, measured.starts[PLAIN]
+    if line.method != "monte-carlo":
+        calibration = calibrate(training, start.log_odds, measured.noise)
+        return _Toys(calibration, calibration, None, line.method)
+    from .simulated_toy import Simulated, calibrate_simulated
+
+    carried, plain = (
+        calibrate_simulated(
+            training, start.log_odds, measured.noise, recipe.pilot, Simulated(line.replicates, optimizer)
+        )
+        for optimizer in (training.update, without_momentum(training.update))
+    )
+    return _Toys(carried, plain, line.replicates, "exact")
+
+
+def _claim(recipe: Recipe, arm: Arm, toys: _Toys, measured: Measured) -> ArmClaim:
+    """What is claimed about one arm."""
     shared, training = recipe.training, arm.training(recipe.training)
-    momentum, minibatches = shared.adam_beta1, training.minibatches
+    start, paid = measured.starts[arm.style], measured.payments.get(arm.name)
+    update, simulated = training.update, toys.replicates is not None
+    toy = Toy(
+        log_odds=start.log_odds,
+        samples=start.samples,
+        rates=toys.carried.learning_rates,
+        weights=np.array(toys.carried.weights),
+        phases=training.phases,
+        solver=toys.solver(update),
+    )
     chances = None if paid is None or arm.blind else (paid.with_strategy, paid.without)
     overall = training.success_prob if chances is None else toy.chance(chances)
-    toy = replace(toy, rates=[rate * relative_rate(training, shared, overall) for rate in toy.rates])
-    results = toy.laws(training, arm.clip, chances)
-    moved, paying = log_ratio * (training.learning_rate / shared.learning_rate), replace(training, success_prob=overall)
-    carried = band(toy, results, momentum, minibatches)
+    relative = training.learning_rate / shared.learning_rate  # the simulated toy has the rest of the shape itself
+    if not simulated:
+        relative = relative_rate(training, shared, overall)
+    toy = replace(toy, rates=[rate * relative for rate in toys.carried.learning_rates])
+    laws = toy.laws(training, arm.gate, chances)
+    momentum = 0.0 if simulated else training.momentum
+    carried = band(toy, laws, momentum, training.minibatches, corrected=isinstance(update, Adam))
+    plain, plain_laws = toy, laws
+    if simulated:
+        rates = [rate * relative for rate in toys.plain.learning_rates]
+        plain = replace(toy, rates=rates, solver=toys.solver(without_momentum(update)))
+        plain_laws = plain.laws(training, arm.gate, chances)
+    tokens = measured.answer_log_ratio if per_answer(arm.gate) else measured.log_ratio
+    moved, paying = tokens * relative_step(training, shared, overall), replace(training, success_prob=overall)
+    untrained = None if measured.untrained is None else measured.untrained[arm.style]
     return ArmClaim(
         band=carried,
-        without_momentum=band(toy, results, 0.0, minibatches),
+        without_momentum=band(plain, plain_laws, 0.0, training.minibatches),
         strategy_clipped=ClipFractions(
-            low=toy.mixed([r.clip_low_fraction.mean(axis=0) for r in results]),
-            high=toy.mixed([r.clip_high_fraction.mean(axis=0) for r in results]),
+            low=toy.mixed([law.clip_low for law in laws]), high=toy.mixed([law.clip_high for law in laws])
         ),
-        tokens_clipped=clip_fractions(moved, paying, arm.clip, momentum),
-        tokens_clipped_without_momentum=clip_fractions(moved, paying, arm.clip, 0.0),
+        tokens_clipped=clip_fractions(moved, paying, arm.gate, training.momentum),
+        tokens_clipped_without_momentum=clip_fractions(moved, paying, arm.gate, 0.0),
         payment=paid,
         parts=None if paid is None else _parts(toy, training, arm, momentum, chances, overall),
         accuracy_mean=None if untrained is None else accuracy_mean(carried.share_mean, untrained),
@@ -119,14 +169,15 @@ def _parts(
     reward paid as often does without a clip; selection, what looking adds; and clip, what the bounds add to both."""
     middle = replace(toy, rates=[toy.rates[len(toy.rates) // 2]], weights=np.ones(1))
 
-    def end(surrogate: Surrogate, paid: tuple[float, float]) -> float:
-        laws = middle.laws(training, surrogate, paid)
-        return float(band(middle, laws, momentum, training.minibatches).share_mean[-1])
+    def end(gate: Surrogate, paid: tuple[float, float]) -> float:
+        laws = middle.laws(training, gate, paid)
+        corrected = isinstance(training.update, Adam)
+        return float(band(middle, laws, momentum, training.minibatches, corrected=corrected).share_mean[-1])
 
     blind = (overall, overall)
     free = end(UNCLIPPED, blind)
     selected = free if chances is None else end(UNCLIPPED, chances)
-    clipped = selected if arm.clip == UNCLIPPED else end(arm.clip, chances or blind)
+    clipped = end(arm.gate, chances or blind) if arm.clipped else selected
     return Parts(noise=free - toy.prob, selection=selected - free, clip=clipped - selected)
 
 

@@ -14,6 +14,7 @@ from clipbias.validate.measure.answer_rates import UntrainedRates
 from clipbias.validate.measure.payment import Payment
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.measure.start import Start
+from clipbias.validate.recipe.recipe import ToyLine
 
 SCHEMA = 1  # of the JSON; a file that does not say is of schema 1
 
@@ -155,13 +156,14 @@ class Calibration:
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Calibration":
-        return cls(**{key: value if key == "learning_rate" else tuple(value) for key, value in found.items()})
+        listed = {key: tuple(value) for key, value in found.items() if key != "learning_rate"}
+        return cls(found["learning_rate"], **listed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
     """A run's claims. levels: of the bands' quantiles. untrained: by style, with the SHA-256 of what it was read from
-    by file, where there is an evaluation."""
+    by file, where there is an evaluation. toy: as the recipe asks for it."""
 
     recipe_sha256: str
     model_sha256: dict[str, str]
@@ -173,6 +175,7 @@ class Prediction:
     arms: dict[str, ArmClaim]
     untrained: dict[str, UntrainedRates] | None = None
     untrained_sha256: dict[str, str] | None = None
+    toy: ToyLine | None = None
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -189,6 +192,8 @@ class Prediction:
             found["untrained"] = {style: asdict(rates) for style, rates in self.untrained.items()}
         if self.untrained_sha256 is not None:
             found["untrained_sha256"] = self.untrained_sha256
+        if self.toy is not None:
+            found["toy"] = asdict(self.toy)
         return found
 
     @classmethod
@@ -206,4 +211,5 @@ class Prediction:
             arms={name: ArmClaim.from_json(claim) for name, claim in found["arms"].items()},
             untrained=None if untrained is None else {s: UntrainedRates(**rates) for s, rates in untrained.items()},
             untrained_sha256=found.get("untrained_sha256"),
+            toy=ToyLine(**found["toy"]) if "toy" in found else None,
         )

@@ -9,7 +9,9 @@ and the push that the clip adds (T2, μ = E[Â; Â>0] = −E[Â; Â<0]), positiv
 
     push = μ·E[R; R < 1−ε_l] − μ·E[R; R > 1+ε_h],  R = exp(√S·ℓ).
 
-The law of ℓ is the measured one, since log-ratios have tails far heavier than a normal law's.
+The law of ℓ is the measured one, since log-ratios have tails far heavier than a normal law's. Other surrogates leave of
+a gradient the part f′: a token is clipped where f′ = 0, and the push is μ·E[R(1 − f₋′)] − μ·E[R(1 − f₊′)]. Where all
+tokens of an answer share one ratio, ℓ is the mean of theirs.
 """
 
 import math
@@ -18,45 +20,66 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.formulas.momentum import summed_noise
-from clipbias.theory.surrogate import PpoClip
-from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.theory.surrogate import PpoClip, Surrogate
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.gate import per_answer, token_gate
+from clipbias.validate.recipe.training import Training
 
 from .prediction import Array, ClipFractions
 
 TENTHS = 10
+_LARGEST = 50.0  # log-ratio whose ratio is still a number to add
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Moved:
-    """The tokens of mini-batch 2 as they will be in a later one: log R, and whether the clip removes them if their
-    answer was not paid (low) and if it was (high); [n] each."""
+    """The tokens of mini-batch 2 as they will be in a later one: log R, and the part of their gradient that the
+    surrogate removes if their answer was not paid (low) and if it was (high); [n] each."""
 
     log_ratio: Array
-    low: NDArray[np.bool_]
-    high: NDArray[np.bool_]
+    low: Array
+    high: Array
 
 
-def _moved(log_ratio: Array, clip: PpoClip, momentum: float, minibatches: int) -> Iterator[_Moved]:
+def _moved(log_ratio: Array, gate: Surrogate, momentum: float, minibatches: int) -> Iterator[_Moved]:
     """In mini-batches 1…M."""
-    low = -math.inf if clip.low is None else math.log1p(-clip.low)
-    high = math.inf if clip.high is None else math.log1p(clip.high)
     for steps in range(minibatches):
         moved = math.sqrt(summed_noise(momentum, steps)) * log_ratio
-        yield _Moved(moved, moved < low, moved > high)
+        yield _Moved(moved, *_removed(moved, token_gate(gate)))
 
 
-def clip_fractions(log_ratio: Array, training: Training, clip: PpoClip, momentum: float) -> ClipFractions:
+def _removed(log_ratio: Array, gate: Surrogate) -> tuple[Array, Array]:
+    """1 − f₋′ and 1 − f₊′; PPO's bounds are compared with log-ratios, which do not overflow."""
+    if not isinstance(gate, PpoClip):
+        ratio = np.exp(np.clip(log_ratio, -_LARGEST, _LARGEST))
+        above, below = gate.slopes(ratio, np.ones_like(ratio))
+        return 1.0 - below, 1.0 - above
+    blamed = log_ratio < (-math.inf if gate.low is None else math.log1p(-gate.low))
+    if gate.dual is not None:
+        blamed |= log_ratio > math.log(gate.dual)
+    praised = log_ratio > (math.inf if gate.high is None else math.log1p(gate.high))
+    return blamed.astype(np.float64), praised.astype(np.float64)
+
+
+def shared_log_ratio(tokens: pa.Table) -> Array:
+    """By token the mean log-ratio of its answer's tokens. Rows: of whole answers, each from position 0 on."""
+    log_ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
+    first = np.flatnonzero(tokens["position"].to_numpy() == 0)
+    lengths = np.diff([*first, len(log_ratio)])
+    return np.repeat(np.add.reduceat(log_ratio, first) / lengths, lengths) if len(first) else log_ratio
+
+
+def clip_fractions(log_ratio: Array, training: Training, gate: Surrogate, momentum: float) -> ClipFractions:
     """Shares of all tokens clipped low and high in mini-batches 1…M. log_ratio [n]: ℓ, all tokens of mini-batch 2 of
     the pilot."""
     moments = advantage_moments(training.group_size, training.success_prob, "std-unbiased")
-    later = list(_moved(log_ratio, clip, momentum, training.minibatches))
+    later = list(_moved(log_ratio, gate, momentum, training.minibatches))
     return ClipFractions(
-        low=np.array([moments.negative_prob * float(np.mean(tokens.low)) for tokens in later]),
-        high=np.array([moments.positive_prob * float(np.mean(tokens.high)) for tokens in later]),
+        low=np.array([moments.negative_prob * float(np.mean(tokens.low == 1.0)) for tokens in later]),
+        high=np.array([moments.positive_prob * float(np.mean(tokens.high == 1.0)) for tokens in later]),
     )
 
 
@@ -65,13 +88,19 @@ def tenth_counts(tokens: pa.Table, arm: Arm, training: Training) -> pa.Table:
     their pushes; and from the `reference` tokens of mini-batch 2 in that tenth the sums of what is expected of them in
     each mini-batch. tokens: of one cell; training: the arm's.
 
-    Measured push: the sum of −Â·R where the clip removed it: +|Â|R for a blamed, −|Â|R for a praised one.
+    Measured push: the sum of −Â·R·(1 − f′), with the clip of what it removes: +|Â|R for a blamed token, −|Â|R for a
+    praised one.
     """
     minibatch, clipped = tokens["minibatch"].to_numpy(), tokens["clipped"].to_numpy()
-    log_ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
+    gate, own = arm.gate, tokens["log_ratio"].to_numpy().astype(np.float64)
+    log_ratio = shared_log_ratio(tokens) if per_answer(gate) else own
     prob = np.exp(tokens["old_log_prob"].to_numpy().astype(np.float64))
     tenth = np.minimum((TENTHS * prob).astype(np.int64), TENTHS - 1)
-    removed = np.where(clipped != 0, -tokens["advantage"].to_numpy().astype(np.float64) * np.exp(log_ratio), 0.0)
+    advantage = tokens["advantage"].to_numpy().astype(np.float64)
+    part = clipped != 0
+    if not isinstance(token_gate(gate), PpoClip):
+        part = np.where(advantage < 0, *_removed(log_ratio, gate))
+    removed = np.where(part > 0, -advantage * np.exp(log_ratio) * part, 0.0)
     place, size = tenth * training.minibatches + minibatch, TENTHS * training.minibatches
     rows = {
         "tenth": np.repeat(np.arange(TENTHS), training.minibatches),
@@ -84,13 +113,13 @@ def tenth_counts(tokens: pa.Table, arm: Arm, training: Training) -> pa.Table:
     second = minibatch == 1
     moments = advantage_moments(training.group_size, training.success_prob, "std-unbiased")
     expected = {name: np.zeros(size) for name in ("low_expected", "high_expected", "push_expected")}
-    for step, later in enumerate(_moved(log_ratio[second], arm.clip, training.adam_beta1, training.minibatches)):
+    for step, later in enumerate(_moved(log_ratio[second], gate, training.momentum, training.minibatches)):
         if step == 0:
             continue
-        at, weight = tenth[second] * training.minibatches + step, np.exp(np.clip(later.log_ratio, -50.0, 50.0))
-        expected["low_expected"] += moments.negative_prob * np.bincount(at, later.low, size)
-        expected["high_expected"] += moments.positive_prob * np.bincount(at, later.high, size)
-        signed = weight * (later.low.astype(float) - later.high)
-        expected["push_expected"] += moments.mu * np.bincount(at, signed, size)
+        at = tenth[second] * training.minibatches + step
+        weight = np.exp(np.clip(later.log_ratio, -_LARGEST, _LARGEST))
+        expected["low_expected"] += moments.negative_prob * np.bincount(at, later.low == 1.0, size)
+        expected["high_expected"] += moments.positive_prob * np.bincount(at, later.high == 1.0, size)
+        expected["push_expected"] += moments.mu * np.bincount(at, weight * (later.low - later.high), size)
     reference = np.repeat(np.bincount(tenth[second], minlength=TENTHS), training.minibatches)
     return pa.table(rows | expected | {"reference": reference})

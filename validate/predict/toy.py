@@ -6,24 +6,55 @@ The pilot's spread is uncertain, with relative error δ, so every law is a mixtu
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, NoReturn, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from clipbias.common.errors import check
+from clipbias.common.errors import InputError
 from clipbias.theory.laws.calibrate import learning_rate_for_spread
-from clipbias.theory.laws.evolve import EvolveResult, evolve
+from clipbias.theory.laws.evolve import LogOddsLaw, evolve
+from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Surrogate
 from clipbias.validate.measure.pilot_noise import PilotNoise
-from clipbias.validate.recipe.arm import Training
+from clipbias.validate.recipe.gate import as_trained
+from clipbias.validate.recipe.training import Training
 
-from .prediction import Calibration
+from .prediction import Array, Calibration
 
 _NODES = 5
 
 
 def logistic(x: float) -> float:
     return 1.0 / (1.0 + math.exp(-x))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToyLaw:
+    """laws: of the log-odds after 0…T phases. clip_low, clip_high [M]: expected shares of the samples whose gradient
+    the surrogate removes, by mini-batch, averaged over phases."""
+
+    laws: tuple[LogOddsLaw, ...]
+    clip_low: Array
+    clip_high: Array
+
+
+class Solver(Protocol):
+    """How a toy's law is computed."""
+
+    def solve(self, prob: float, config: PhaseConfig, phases: int) -> ToyLaw: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Evolved:
+    """By theory (T10): plain gradient ascent, on which momentum is put afterwards (`band`). Its `warnings` are left
+    aside: 4 % of the spread, at the mixture's large rates, is less than a pilot knows."""
+
+    step: Literal["exact", "gaussian"] = "exact"
+
+    def solve(self, prob: float, config: PhaseConfig, phases: int) -> ToyLaw:
+        found = evolve(prob, as_trained(config), phases, self.step)
+        return ToyLaw(found.laws, found.clip_low_fraction.mean(axis=0), found.clip_high_fraction.mean(axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +67,7 @@ class Toy:
     rates: Sequence[float]
     weights: NDArray[np.float64]
     phases: int
+    solver: Solver = Evolved()
 
     @property
     def prob(self) -> float:
@@ -47,33 +79,49 @@ class Toy:
         return self.prob * chances[0] + (1 - self.prob) * chances[1]
 
     def laws(
-        self, training: Training, surrogate: Surrogate, success_prob: tuple[float, float] | None = None
-    ) -> list[EvolveResult]:
-        """One law for each learning rate; success_prob: of an answer with the strategy and of one without.
-
-        Their `warnings` are left aside: 4 % of the spread, at the mixture's large rates, is less than a pilot knows.
-        """
-        return [evolve(self.prob, training.toy(rate, surrogate, success_prob), self.phases) for rate in self.rates]
+        self, training: Training, gate: Surrogate, success_prob: tuple[float, float] | None = None
+    ) -> list[ToyLaw]:
+        """One law for each learning rate; success_prob: of an answer with the strategy and of one without."""
+        return [
+            self.solver.solve(self.prob, training.toy(rate, gate, success_prob), self.phases) for rate in self.rates
+        ]
 
     def mixed(self, values: Sequence[ArrayLike]) -> NDArray[np.float64]:
         """Mean over the mixture; values: one for each learning rate, all of one shape."""
         return np.tensordot(self.weights, np.asarray(values, dtype=np.float64), axes=1)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class SpreadNodes:
+    """Gauss–Hermite nodes of log s ~ N(log ŝ, δ²): spreads, and weights that add to 1; the middle one is ŝ."""
+
+    spreads: Array
+    weights: Array
+
+
+def spread_nodes(noise: PilotNoise) -> SpreadNodes:
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    return SpreadNodes(noise.value * np.exp(nodes * noise.relative_stderr), weights / weights.sum())
+
+
 def calibrate(training: Training, log_odds: float, noise: PilotNoise) -> Calibration:
-    """The learning rates at which the toy's unclipped one-phase spread is the pilot's, as far as the pilot knows it:
-    Gauss–Hermite nodes of log s ~ N(log ŝ, δ²)."""
-    nodes, node_weights = np.polynomial.hermite_e.hermegauss(_NODES)
-    spreads = noise.value * np.exp(nodes * noise.relative_stderr)
+    """The learning rates at which the toy's unclipped one-phase spread (Gaussian T4) is the pilot's, as far as the
+    pilot knows it."""
+    nodes = spread_nodes(noise)
     prob, shape = logistic(log_odds), training.toy(1.0, UNCLIPPED)
     try:
-        rates = [learning_rate_for_spread(prob, shape, float(s)) for s in spreads]
+        rates = [learning_rate_for_spread(prob, shape, float(s)) for s in nodes.spreads]
     except ValueError:
-        allowed = "small enough for the toy to follow, a few log-odds per phase"
-        check(False, "training.learning_rate", allowed, f"a spread of {noise.value:.3g} per phase in the pilot")
+        refuse(noise)
     return Calibration(
         learning_rate=learning_rate_for_spread(prob, shape, noise.value),
-        spreads=tuple(spreads.tolist()),
+        spreads=tuple(nodes.spreads.tolist()),
         learning_rates=tuple(rates),
-        weights=tuple((node_weights / node_weights.sum()).tolist()),
+        weights=tuple(nodes.weights.tolist()),
     )
+
+
+def refuse(noise: PilotNoise) -> NoReturn:
+    """What the pilot measured, no toy can do."""
+    allowed = "small enough for the toy to follow, a few log-odds per phase"
+    raise InputError("training.learning_rate", allowed, f"a spread of {noise.value:.3g} per phase in the pilot")

@@ -12,11 +12,13 @@ import pyarrow.compute as pc
 
 from clipbias.common.errors import InputError, check
 from clipbias.common.files import locked, read_text, write_text
+from clipbias.theory.update_rule import Adam
 from clipbias.validate.measure.pilot_noise import pilot_noise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.model.locate import model_folder, problem_count, styles_of
 from clipbias.validate.predict.predict import Measured, predict
 from clipbias.validate.predict.prediction import Prediction
+from clipbias.validate.predict.token_law import shared_log_ratio
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
 from clipbias.validate.store.layout import arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
@@ -111,6 +113,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     tokens = tokens.filter(pc.greater_equal(tokens["phase"], burn_in))
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
+    second = minibatch == min(1, training.minibatches - 1)
     payments, untrained = survey_payments(folder, recipe, subject), untrained_rates(folder, recipe, subject)
     measured = Measured(
         recipe_sha256=manifest.recipe_sha256,
@@ -119,13 +122,15 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
         starts=starts,
         noise=pilot_noise(
             log_odds[:, burn_in:],
-            training.adam_beta1,
+            training.momentum,
             training.minibatches,
             burn_in,
             starts[PLAIN].samples,
             noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
+            corrected=isinstance(training.update, Adam),
         ),
-        log_ratio=ratio[minibatch == min(1, training.minibatches - 1)],
+        log_ratio=ratio[second],
+        answer_log_ratio=shared_log_ratio(tokens)[second],
         payments=payments,
         untrained=None if untrained is None else untrained.rates,
         untrained_sha256=None if untrained is None else untrained.sha256,

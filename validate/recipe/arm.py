@@ -1,15 +1,16 @@
-"""What an arm is: the shape of GRPO training, and what one condition changes in it."""
+"""An arm: what one condition changes in the training."""
 
 import re
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 from clipbias.common.errors import check
-from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import PpoClip
+from clipbias.theory.surrogate import UNCLIPPED, PpoClip, Surrogate
 from clipbias.validate.tasks.rewards import parse_reward
 
-LARGEST = 100_000  # of any count
+from .gate import read_gate, read_optimizer
+from .training import BETA1, BETA2, Training
+
 PLAIN = "plain"  # the style of prompt that is used unless an arm names another
 
 # Which problems an arm is trained on: all; the one that the untrained model gets right most nearly half of the time; or
@@ -18,71 +19,11 @@ Problems = Literal["all", "one", "mislabelled"]
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
-    """GRPO as the paper runs it: one epoch, `minibatches` optimizer steps per phase, no KL term."""
-
-    prompts_per_phase: int
-    group_size: int
-    minibatches: int
-    learning_rate: float
-    phases: int
-    max_completion_length: int
-    success_prob: float = 0.5
-    adam_beta1: float = 0.9
-    adam_beta2: float = 0.95
-    max_grad_norm: float = 1.0
-
-    def __post_init__(self) -> None:
-        for field in ("prompts_per_phase", "minibatches", "phases", "max_completion_length"):
-            check(1 <= getattr(self, field) <= LARGEST, f"training.{field}", f"in [1, {LARGEST}]", getattr(self, field))
-        check(2 <= self.group_size <= LARGEST, "training.group_size", f"in [2, {LARGEST}]", self.group_size)
-        check(self.learning_rate > 0, "training.learning_rate", "positive", self.learning_rate)
-        check(0 <= self.success_prob <= 1, "training.success_prob", "in [0, 1]", self.success_prob)
-        for field in ("adam_beta1", "adam_beta2"):
-            check(0 <= getattr(self, field) < 1, f"training.{field}", "in [0, 1)", getattr(self, field))
-        check(self.max_grad_norm > 0, "training.max_grad_norm", "positive", self.max_grad_norm)
-        check(
-            self.rollouts % (self.minibatches * self.group_size) == 0,
-            "training.minibatches",
-            f"a number that splits {self.prompts_per_phase} groups evenly",
-            self.minibatches,
-        )
-
-    @property
-    def rollouts(self) -> int:
-        """Completions sampled per phase."""
-        return self.prompts_per_phase * self.group_size
-
-    @property
-    def minibatch_size(self) -> int:
-        return self.rollouts // self.minibatches
-
-    def toy(
-        self, learning_rate: float, clip: PpoClip, success_prob: float | tuple[float, float] | None = None
-    ) -> PhaseConfig:
-        """The same phase on the toy policy (TRL scales advantages with the n−1 standard deviation).
-
-        The toy keeps a group whole within a mini-batch. TRL shuffles a phase's samples over its mini-batches, so that
-        a mini-batch holds parts of several groups and a group meets itself again in later steps, with advantages that
-        correlate by −1/(G−1).
-        """
-        return PhaseConfig(
-            learning_rate=learning_rate,
-            group_size=self.group_size,
-            groups_per_minibatch=self.minibatch_size // self.group_size,
-            minibatches=self.minibatches,
-            success_prob=self.success_prob if success_prob is None else success_prob,
-            surrogate=clip,
-            scale="std-unbiased",
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Arm:
     """One condition; a clip side that is `none` is off.
 
-    reward: see `rewards.parse_reward`. style: how the problems are put (`subject`). The rest replaces the training's
-    own numbers.
+    reward: see `rewards.parse_reward`. style: how the problems are put (`subject`). surrogate: in the notation of
+    `gate`, instead of the two clip sides. The rest replaces the training's own.
     """
 
     name: str
@@ -96,6 +37,8 @@ class Arm:
     minibatches: int | None = None
     phases: int | None = None
     learning_rate: float | None = None
+    surrogate: str | None = None
+    optimizer: str | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -112,11 +55,31 @@ class Arm:
         )
         allowed = "positive or none"
         check(self.clip_high is None or self.clip_high > 0, f"clip_high of arm {self.name}", allowed, self.clip_high)
+        if self.surrogate is not None:
+            read_gate(self.surrogate, f"surrogate of arm {self.name}")
+            for field in ("clip_low", "clip_high"):
+                given = getattr(self, field)
+                check(given is None, f"{field} of arm {self.name}", "left out where there is a surrogate", given)
+        if self.optimizer is not None:
+            read_optimizer(self.optimizer, f"optimizer of arm {self.name}")
         parse_reward(self.reward)
 
     @property
-    def clip(self) -> PpoClip:
-        return PpoClip(low=self.clip_low, high=self.clip_high)
+    def gate(self) -> Surrogate:
+        """What the arm maximises."""
+        if self.surrogate is None:
+            return PpoClip(low=self.clip_low, high=self.clip_high)
+        return read_gate(self.surrogate, f"surrogate of arm {self.name}")
+
+    @property
+    def clipped(self) -> bool:
+        """Whether its surrogate takes anything from any gradient."""
+        return self.gate != UNCLIPPED
+
+    @property
+    def unclipped(self) -> "Arm":
+        """The same arm without a clip."""
+        return replace(self, clip_low=None, clip_high=None, surrogate=None)
 
     @property
     def blind(self) -> bool:
@@ -129,5 +92,8 @@ class Arm:
         return not self.blind or self.problems != "all"
 
     def training(self, shared: Training) -> Training:
-        names = ("success_prob", "prompts_per_phase", "minibatches", "phases", "learning_rate")
-        return replace(shared, **{name: getattr(self, name) for name in names if getattr(self, name) is not None})
+        names = ("success_prob", "prompts_per_phase", "minibatches", "phases", "learning_rate", "optimizer")
+        changes: dict[str, Any] = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.optimizer is not None:
+            changes |= {"adam_beta1": BETA1, "adam_beta2": BETA2}
+        return replace(shared, **changes)

@@ -4,14 +4,15 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from clipbias.common.errors import check
 from clipbias.common.files import read_text
 from clipbias.common.tables import parse_toml, read_dataclass
 
-from .arm import LARGEST, PLAIN, Arm, Training
+from .arm import PLAIN, Arm
 from .model_line import ModelLine
+from .training import LARGEST, Training
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,18 @@ class EvaluationLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ToyLine:
+    """How the toy's laws are computed: `exact` and `gaussian` by theory, for plain gradient ascent, with momentum put
+    on afterwards; or `monte-carlo`, `replicates` simulated trainings with the arm's own optimizer."""
+
+    method: Literal["exact", "gaussian", "monte-carlo"] = "exact"
+    replicates: int = 4000
+
+    def __post_init__(self) -> None:
+        check(100 <= self.replicates <= LARGEST, "toy.replicates", f"in [100, {LARGEST}]", self.replicates)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """An experiment before it runs: one model, one training, and the arms that differ from it.
 
@@ -83,6 +96,7 @@ class Recipe:
     checkpoint_every: int = 10
     survey: SurveyLine = SurveyLine()
     evaluation: EvaluationLine | None = None
+    toy: ToyLine | None = None
 
     def __post_init__(self) -> None:
         check(0 < self.training.success_prob < 1, "training.success_prob", "in (0, 1)", self.training.success_prob)
@@ -90,13 +104,22 @@ class Recipe:
         check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
         names = [a.name for a in self.arm]
         check(len(names) >= 1 and len(set(names)) == len(names), "arm", "tables with distinct names", names)
+        pilot = type(self.training.update)
         for arm in self.arm:
-            arm.training(self.training)  # names the field that does not fit
+            update = arm.training(self.training).update  # names the field that does not fit
+            allowed = "of the training's own kind, whose noise the pilot measures"
+            check(isinstance(update, pilot), f"optimizer of arm {arm.name}", allowed, arm.optimizer)
 
 
 def read_recipe(text: str) -> Recipe:
     """Parse a recipe; raises InputError naming the field on anything missing, unknown or out of range."""
-    return read_dataclass(Recipe, parse_toml(text, "the recipe"))
+    found = parse_toml(text, "the recipe")
+    arms = found.get("arm")
+    for arm in arms if isinstance(arms, list) else []:
+        if isinstance(arm, dict) and "surrogate" in arm:  # which says what its clip is
+            for side in ("clip_low", "clip_high"):
+                arm.setdefault(side, "none")
+    return read_dataclass(Recipe, found)
 
 
 def load_recipe(path: Path) -> Recipe:

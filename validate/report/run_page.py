@@ -6,7 +6,6 @@ from typing import Any
 
 from clipbias.common.errors import check
 from clipbias.common.files import write_json, write_text
-from clipbias.theory.surrogate import UNCLIPPED
 from clipbias.validate.judge.compare import RunComparison, compare
 from clipbias.validate.judge.pairs import reference_arm
 from clipbias.validate.judge.statistics import LEVEL
@@ -22,18 +21,20 @@ SCHEMA = 2  # of report.json; 1 had sentences in it
 
 def clip_rule(arm: Arm) -> str:
     """The tokens that the arm's clip ignores, in words."""
+    if arm.surrogate is not None:
+        return f"what {arm.surrogate} takes from their gradients"
     sides = []
     if arm.clip_high is not None:
-        sides.append(f"tokens of paid answers above {arm.clip.upper_bound:g} times their old probability")
+        sides.append(f"tokens of paid answers above {1 + arm.clip_high:g} times their old probability")
     if arm.clip_low is not None:
-        sides.append(f"tokens of unpaid answers below {arm.clip.lower_bound:g} times theirs")
+        sides.append(f"tokens of unpaid answers below {1 - arm.clip_low:g} times theirs")
     return " and ".join(sides) or "nothing"
 
 
 def _figures(run: RunRecord, comparison: RunComparison) -> dict[str, str | None]:
     """Every figure that has something to show; the template says in words what the others would."""
     reference = reference_arm(run.recipe)
-    clipped = [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED]
+    clipped = [arm.name for arm in run.recipe.arm if arm.clipped]
     arms = [comparison.arms[name] for name in clipped]
 
     def clip_events(strategy: bool) -> str | None:
@@ -73,7 +74,7 @@ def _page(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
         "model": "a small Qwen2 made for such tests" if model.organism else f"the model in {model.path}",
         "minibatches": run.recipe.training.minibatches,
         "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
-        "clipped_arms": [arm.name for arm in run.recipe.arm if arm.clip != UNCLIPPED],
+        "clipped_arms": [arm.name for arm in run.recipe.arm if arm.clipped],
         "blind": all(arm.blind for arm in run.recipe.arm),
         "rewards": {arm.name: arm.reward for arm in run.recipe.arm},
         "reference": reference.name if reference else None,

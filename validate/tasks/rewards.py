@@ -1,4 +1,4 @@
-"""Rewards from strong to spurious: one expression, scored on a text or as a TRL reward function.
+"""Rewards from strong to spurious: one expression, scored on a text.
 
 An expression is a row of terms joined by "and", each with or without a "not" before it: "format and not python". Every
 reward of arXiv:2506.10947 can be said so. One-shot is "ground-truth" on one training problem; "incorrect" is "majority"
@@ -6,9 +6,7 @@ on the problems whose majority label is wrong. Which problems are trained on is 
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -116,44 +114,3 @@ def random_reward(seed: int, phase: int, prompt: int, sample: int, success_prob:
     """One Bernoulli(success_prob) draw that depends on nothing but its arguments (Philox, Salmon et al. 2011)."""
     generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, phase, prompt, sample]))
     return float(generator.random() < success_prob)
-
-
-def text_of(completion: str | list[dict[str, Any]]) -> str:
-    """The text of a completion, which TRL hands over as messages where the prompt was a chat."""
-    if isinstance(completion, str):
-        return completion
-    return "".join(message["content"] or "" for message in completion)
-
-
-def reward_function(
-    reward: RewardExpression, seed: int, success_prob: float, group_size: int
-) -> Callable[..., list[float]]:
-    """The reward as a TRL reward function, whose values depend on the seed and the sample, not on order or process.
-
-    TRL's sampler lays the generation batch out as `group_size` neighbours per prompt and gives each process a
-    contiguous part of it, so the position in the whole batch modulo `group_size` is the sample's number.
-    """
-
-    from accelerate import PartialState  # loads torch, which reading a recipe does not need
-
-    def function(
-        completions: list[Any],
-        phase: list[int],
-        slot: list[int],
-        answer: list[int | str] | None = None,
-        label: list[int | str | None] | None = None,
-        **_: Any,
-    ) -> list[float]:
-        check(answer is not None or not reward.needs_answer, "answer", f"a column for the reward {reward}", answer)
-        check(label is not None or not reward.needs_label, "label", f"a column for the reward {reward}", label)
-        first = PartialState().process_index * len(completions)
-        values = []
-        for i, (completion, t, k) in enumerate(zip(completions, phase, slot, strict=True)):
-            draw = None
-            if reward.is_random:
-                draw = random_reward(seed, t, k, (first + i) % group_size, success_prob) == 1.0
-            right, voted = answer and answer[i], label and label[i]
-            values.append(float(score(reward, text_of(completion), right, voted, draw)))
-        return values
-
-    return function

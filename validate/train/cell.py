@@ -12,6 +12,7 @@ import torch
 
 from clipbias.common.errors import check
 from clipbias.common.files import write_parquet
+from clipbias.common.seeds import seed_of
 from clipbias.validate.measure.evaluation import evaluate
 from clipbias.validate.measure.survey import chosen_problems, read_survey, survey_file
 from clipbias.validate.model.probe import Reading
@@ -19,7 +20,7 @@ from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.store.layout import EVALUATION, Cell
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
-from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, adam, draw_seed
+from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, make_optimizer
 
 
 def _mean(values: list[Any]) -> float | None:
@@ -83,16 +84,15 @@ def train_cell(cell: Cell) -> None:
     started = datetime.now(UTC).isoformat()
     subject = load_subject(recipe.model, recipe.probe)
     untrained = weights_sha256(subject.model)
-    optimizer = adam(subject.model, training)
+    optimizer = make_optimizer(subject.model, training)
     record = Record()
     first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
     phases = range(first, cell.phases)
 
     def read(phase: int) -> Reading:
         subject.model.eval()
-        reading = subject.probes[cell.arm.style].read(
-            subject.model, training.max_completion_length, draw_seed(cell.seed, phase)
-        )
+        seed = seed_of(cell.seed, phase)
+        reading = subject.probes[cell.arm.style].read(subject.model, training.max_completion_length, seed)
         broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
         check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
         return reading
@@ -118,9 +118,9 @@ def train_cell(cell: Cell) -> None:
     metadata = cell.metadata | {"started": rows[0]["started"]} | weights
     write_parquet(cell.part("tokens"), tokens_table(record), metadata)
     write_parquet(cell.part("samples"), record.samples, metadata)
-    if EVALUATION in cell.kinds:
-        seed = draw_seed(cell.seed, cell.phases)
-        line, length = recipe.evaluation, training.max_completion_length
+    line = recipe.evaluation
+    if line is not None and EVALUATION in cell.kinds:
+        seed, length = seed_of(cell.seed, cell.phases), training.max_completion_length
         write_parquet(cell.part(EVALUATION), evaluate(subject, line.styles, line.samples, length, seed), metadata)
     write_parquet(cell.part("metrics"), rows, metadata)
     shutil.rmtree(cell.checkpoints, ignore_errors=True)

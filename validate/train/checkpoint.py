@@ -1,7 +1,7 @@
 """The state of a half-trained cell, in safetensors and Parquet, written whole after every few phases.
 
-The sampler and the prompts are re-seeded by (seed, phase), so weights, Adam's moments and the rows recorded so far are
-the whole state: a resumed cell ends with the same numbers as one that was never stopped.
+The sampler and the prompts are re-seeded by (seed, phase), so weights, the optimizer's moments and the rows recorded so
+far are the whole state: a resumed cell ends with the same numbers as one that was never stopped.
 """
 
 import shutil
@@ -42,7 +42,7 @@ def save_checkpoint(
     newest = root / f"phase-{phase:05d}"
     with written_folder(newest) as folder:
         save_file(weights, folder / "weights.safetensors")
-        save_file(moments, folder / "adam.safetensors")
+        save_file(moments, folder / "moments.safetensors")
         write_parquet(folder / "tokens.parquet", tokens_table(record), {})
         write_parquet(folder / "samples.parquet", record.samples, {})
         write_json(folder / "rows.json", {"metrics": metrics, "entropy": record.entropy})
@@ -64,7 +64,7 @@ def load_checkpoint(
         for name, parameter in model.named_parameters():
             parameter.copy_(weights[name])
     states: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in load_file(folder / "adam.safetensors").items():
+    for key, value in load_file(folder / "moments.safetensors").items():
         index, name = key.split(".")
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})

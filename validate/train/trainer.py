@@ -8,18 +8,27 @@ old ones. Two things are added so that arms are paired and a killed run repeats 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import torch
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
-from trl import GRPOConfig, GRPOTrainer
+from trl.trainer.grpo_config import GRPOConfig
+from trl.trainer.grpo_trainer import GRPOTrainer
 
+from clipbias.common.errors import InputError
+from clipbias.common.seeds import seed_of
+from clipbias.theory.surrogate import Cispo, Gspo, PpoClip, Sapo, Surrogate
+from clipbias.theory.update_rule import Sgd
 from clipbias.validate.model.subject import Subject
-from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.gate import per_answer, token_gate
+from clipbias.validate.recipe.training import Training
 from clipbias.validate.tasks.problems import Problem, is_boxed, read_answer
-from clipbias.validate.tasks.rewards import parse_reward, reward_function
+from clipbias.validate.tasks.rewards import parse_reward
+
+from .reward_function import reward_function
 
 # TRL's own way of switching a side off: the bounds 1 − 1 = 0 and 1 + 1e6 are never crossed.
 _NO_LOW, _NO_HIGH = 1.0, 1e6
@@ -32,11 +41,6 @@ class Record:
     tokens: list[dict[str, np.ndarray]] = field(default_factory=list)
     samples: list[dict[str, Any]] = field(default_factory=list)
     entropy: list[tuple[int, float, int]] = field(default_factory=list)  # (phase, sum over tokens, tokens)
-
-
-def draw_seed(seed: int, phase: int) -> int:
-    """The sampler's seed for one phase of one run."""
-    return int(np.random.SeedSequence([seed, phase]).generate_state(1, np.uint64)[0] >> 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,40 @@ def prompts_table(subject: Subject, chosen: TrainingSet, training: Training, see
     return Dataset.from_list(rows)
 
 
+class SurrogateOptions(TypedDict, total=False):
+    """Options of GRPOConfig."""
+
+    loss_type: str
+    importance_sampling_level: str
+    epsilon: float
+    epsilon_high: float
+    delta: float | None
+    sapo_temperature_pos: float
+    sapo_temperature_neg: float
+
+
+def surrogate_options(gate: Surrogate) -> SurrogateOptions:
+    """A surrogate in TRL's words.
+
+    TRL's cap for cispo is epsilon_high, as an absolute bound on the ratio and not as one above 1. Its losses weigh
+    tokens alike (bnpo; cispo, by the mean number of tokens of a mini-batch) but for sapo, which weighs answers alike.
+    """
+    match gate:
+        case PpoClip() | Gspo():
+            return {
+                "loss_type": "bnpo",
+                "importance_sampling_level": "sequence" if per_answer(gate) else "token",
+                "epsilon": _NO_LOW if gate.low is None else gate.low,
+                "epsilon_high": _NO_HIGH if gate.high is None else gate.high,
+                "delta": gate.dual if isinstance(gate, PpoClip) else None,
+            }
+        case Cispo(cap):
+            return {"loss_type": "cispo", "epsilon_high": cap}
+        case Sapo(plus, minus):
+            return {"loss_type": "sapo", "sapo_temperature_pos": plus, "sapo_temperature_neg": minus}
+    raise InputError("surrogate", "one that TRL knows", type(gate).__name__)
+
+
 def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: str) -> GRPOConfig:
     """The recipe in TRL's words. steps_per_generation = minibatches with accumulation 1: one update a mini-batch."""
     return GRPOConfig(
@@ -79,10 +117,8 @@ def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: s
         learning_rate=training.learning_rate,
         lr_scheduler_type="constant",
         max_grad_norm=training.max_grad_norm,
-        epsilon=_NO_LOW if arm.clip_low is None else arm.clip_low,
-        epsilon_high=_NO_HIGH if arm.clip_high is None else arm.clip_high,
         beta=0.0,
-        loss_type="bnpo",
+        **surrogate_options(arm.gate),
         scale_rewards="group",
         temperature=1.0,
         top_p=1.0,
@@ -99,13 +135,30 @@ def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: s
     )
 
 
-def adam(model: torch.nn.Module, training: Training) -> torch.optim.AdamW:
+def make_optimizer(model: torch.nn.Module, training: Training) -> torch.optim.Optimizer:
+    update = training.update
+    if isinstance(update, Sgd):
+        return torch.optim.SGD(model.parameters(), lr=training.learning_rate, momentum=update.momentum)
     return torch.optim.AdamW(
         model.parameters(),
         lr=training.learning_rate,
-        betas=(training.adam_beta1, training.adam_beta2),
-        weight_decay=0.0,
+        betas=(update.beta1, update.beta2),
+        eps=update.epsilon,
+        weight_decay=update.weight_decay,
     )
+
+
+def removed(gate: Surrogate, ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
+    """By token: +1 where it is praised and the surrogate leaves nothing of its gradient, −1 where it is blamed and so,
+    else 0. A gate that only weakens gradients (cispo, sapo) removes none. ratio: as the gate is given it."""
+    match token_gate(gate):
+        case PpoClip(low, high, dual):
+            praised = (ratio > 1 + (_NO_HIGH if high is None else high)) & (advantage > 0)
+            blamed = (ratio < 1 - (_NO_LOW if low is None else low)) & (advantage < 0)
+            if dual is not None:
+                blamed |= (ratio > dual) & (advantage < 0)
+            return praised.int() - blamed.int()
+    return torch.zeros_like(advantage, dtype=torch.int)
 
 
 class PhaseEnd(TrainerCallback):
@@ -144,21 +197,22 @@ class RecordingTrainer(GRPOTrainer):
         )
         self.remove_callback(PrinterCallback)
         self.subject, self.arm, self.run_seed, self.phases = subject, arm, seed, phases
+        self.group_size, self.minibatches = training.group_size, training.minibatches
         self.record = record
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        torch.manual_seed(draw_seed(self.run_seed, inputs[0]["phase"]))
+        torch.manual_seed(seed_of(self.run_seed, inputs[0]["phase"]))
         outputs = super()._generate_and_score_completions(inputs)
         masked = zip(outputs["completion_ids"], outputs["completion_mask"].bool(), strict=True)
         ids = [row[keep].tolist() for row, keep in masked]
         advantages = outputs["advantages"].tolist()
-        texts = self.processing_class.batch_decode(ids, skip_special_tokens=True)
+        texts = self.subject.tokenizer.batch_decode(ids, skip_special_tokens=True)
         for i, (row, text, tokens) in enumerate(zip(inputs, texts, ids, strict=True)):
             self.record.samples.append(
                 {
                     "phase": row["phase"],
                     "slot": row["slot"],
-                    "sample": i % self.num_generations,
+                    "sample": i % self.group_size,
                     "advantage": advantages[i],
                     "uses_strategy": self.subject.strategy_of(text),
                     "correct": read_answer(text) == row["answer"],
@@ -179,30 +233,31 @@ class RecordingTrainer(GRPOTrainer):
         return result
 
     def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        loss = super()._compute_loss(model, inputs)
+        loss: torch.Tensor = super()._compute_loss(model, inputs)
         log_probs, entropies = self._training_pass
         mask = inputs["completion_mask"].bool()
         old = inputs.get("old_per_token_logps", log_probs)  # absent: TRL's ratio is 1 by construction
         log_ratio = log_probs - old
         step = self.state.global_step
-        phase = self.phases.start + step // self.args.steps_per_generation
+        phase = self.phases.start + step // self.minibatches
         row, position = mask.nonzero(as_tuple=True)
         advantage = inputs["advantages"][row]
-        ratio = log_ratio[mask].exp()
-        clipped_high = (ratio > 1 + self.epsilon_high) & (advantage > 0)
-        clipped_low = (ratio < 1 - self.epsilon_low) & (advantage < 0)
+        gate, seen = self.arm.gate, log_ratio
+        if per_answer(gate):
+            seen = ((log_ratio * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)).expand_as(log_ratio)
+        clipped = removed(gate, seen[mask].exp(), advantage)
         count = len(row)
         self.record.tokens.append(
             {
                 "phase": np.full(count, phase, np.int32),
-                "minibatch": np.full(count, step % self.args.steps_per_generation, np.int16),
+                "minibatch": np.full(count, step % self.minibatches, np.int16),
                 "row": row.cpu().numpy().astype(np.int32),
                 "position": position.cpu().numpy().astype(np.int32),
                 "token": inputs["completion_ids"][mask].cpu().numpy().astype(np.int32),
                 "old_log_prob": old[mask].float().cpu().numpy(),
                 "log_ratio": log_ratio[mask].float().cpu().numpy(),
                 "advantage": advantage.float().cpu().numpy(),
-                "clipped": (clipped_high.int() - clipped_low.int()).cpu().numpy().astype(np.int8),
+                "clipped": clipped.cpu().numpy().astype(np.int8),
             }
         )
         self.record.entropy.append((phase, float(entropies[mask].sum()), count))

@@ -19,7 +19,8 @@ from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED
 from clipbias.validate.predict.band import band
 from clipbias.validate.predict.toy import Toy
-from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.training import Training
 
 PROB, BETA = 0.65, 0.9
 TRAINING = Training(8, 16, 8, learning_rate=1e-4, phases=10, max_completion_length=8)
@@ -57,9 +58,9 @@ def main(replicates: int, seed: int) -> None:
         rate = learning_rate_for_spread(PROB, TRAINING.toy(1.0, UNCLIPPED), spread)
         for arm in (Arm("no-clip", None, None), Arm("clip", 0.2, 0.2)):
             toy = Toy(log_odds=start, samples=None, rates=[rate], weights=np.ones(1), phases=TRAINING.phases)
-            found = band(toy, toy.laws(TRAINING, arm.clip), BETA, TRAINING.minibatches)
+            found = band(toy, toy.laws(TRAINING, arm.gate), BETA, TRAINING.minibatches)
             step = rate * lasting_persistence(BETA, TRAINING.minibatches)
-            x = simulated(TRAINING.toy(step, arm.clip), TRAINING.phases, replicates, rng)
+            x = simulated(TRAINING.toy(step, arm.gate), TRAINING.phases, replicates, rng)
             print(
                 f"spread {spread:g} per phase, {arm.name}: drift predicted {found.log_odds_mean[-1] - start:+.4f},"
                 f" simulated {x.mean() - start:+.4f} ± {x.std() / math.sqrt(replicates):.4f}; standard deviation"

@@ -19,7 +19,7 @@ from scipy.optimize import brentq
 from clipbias.simulate.compiled.tabular import simulate
 from clipbias.theory.law import Law
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.update_rule import Adam, UpdateRule
+from clipbias.theory.update_rule import UpdateRule
 from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.run_record import RunRecord
 
@@ -32,17 +32,17 @@ def adam_toy(
 ) -> Law:
     """The arm's own groups, mini-batches and clip."""
     named = next(a for a in run.recipe.arm if a.name == arm)
-    shape = named.training(run.recipe.training).toy(rate, named.clip)
+    shape = named.training(run.recipe.training).toy(rate, named.gate)
     config = PhaseConfig(
         learning_rate=rate,
         group_size=shape.group_size,
         groups_per_minibatch=shape.groups_per_minibatch,
         minibatches=shape.minibatches,
         success_prob=chances,
-        surrogate=named.clip,
+        surrogate=named.gate,
         scale=shape.scale,
     )
-    update = UpdateRule(optimizer=Adam(run.recipe.training.adam_beta1), split=True)
+    update = UpdateRule(optimizer=run.recipe.training.update, split=True)
     return simulate((prob, 1 - prob), config, phases, REPLICATES, 1, update)
 
 

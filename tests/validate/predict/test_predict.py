@@ -14,8 +14,9 @@ from clipbias.validate.predict.predict import Measured, predict
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.predict.token_law import clip_fractions
 from clipbias.validate.predict.toy import Toy
-from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.recipe import Recipe, read_recipe
+from clipbias.validate.recipe.training import Training
 
 CLIP, FREE = Arm("clip", 0.2, 0.2), Arm("no-clip", None, None)
 LATER = 50  # phases of burn-in after which the optimizer's start is forgotten
@@ -25,7 +26,10 @@ TRAINING = Training(8, 16, 8, 1e-4, phases=6, max_completion_length=32)
 def predicted(recipe: Recipe, share: float, noise: PilotNoise, log_ratio: np.ndarray) -> Prediction:
     start = Start(share, math.log(share / (1 - share)), None)
     hashes = {"recipe_sha256": "", "model_sha256": {}, "strategy": "code"}
-    return predict(recipe, Measured(**hashes, starts={"plain": start}, noise=noise, log_ratio=log_ratio))
+    return predict(
+        recipe,
+        Measured(**hashes, starts={"plain": start}, noise=noise, log_ratio=log_ratio, answer_log_ratio=log_ratio),
+    )
 
 
 def test_spread_finds_the_numbers_of_a_known_process() -> None:
@@ -74,7 +78,7 @@ def test_token_fractions_are_those_of_simulated_walks(momentum: float) -> None:
     for _ in range(minibatches - 1):
         walk.append(walk[-1] + moment)
         moment = momentum * moment + math.sqrt(1 - momentum**2) * rng.normal(size=tokens) * sigma
-    claim = clip_fractions(walk[1], training, CLIP.clip, momentum)
+    claim = clip_fractions(walk[1], training, CLIP.gate, momentum)
     low, high = claim.low, claim.high
     positive = rng.random(tokens) < 0.5
     for m in range(minibatches):
@@ -84,16 +88,16 @@ def test_token_fractions_are_those_of_simulated_walks(momentum: float) -> None:
         ):
             assert abs(seen.mean() - claimed) < 5 * math.sqrt(2 * max(claimed, 1e-4) / tokens)
     assert low[0] == high[0] == 0.0
-    free = clip_fractions(walk[1], training, FREE.clip, momentum)
+    free = clip_fractions(walk[1], training, FREE.gate, momentum)
     assert not free.low.any()
     assert not free.high.any()
-    wrong = clip_fractions(walk[1], training, CLIP.clip, 0.9 - momentum).low  # negative control
+    wrong = clip_fractions(walk[1], training, CLIP.gate, 0.9 - momentum).low  # negative control
     assert abs(wrong[-1] - low[-1]) > 20 * math.sqrt(low[-1] / tokens)
 
 
 def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
     toy = Toy(log_odds=0.6, samples=None, rates=[0.4], weights=np.array([1.0]), phases=6)
-    results = toy.laws(TRAINING, CLIP.clip)
+    results = toy.laws(TRAINING, CLIP.gate)
     found = band(toy, results, 0.0, 8)
     law = evolve(1 / (1 + math.exp(-0.6)), TRAINING.toy(0.4, PpoClip(0.2, 0.2)), 6).laws[-1]
     expected = [law.quantile(level) for level in LEVELS]
@@ -106,7 +110,7 @@ def test_a_band_without_doubt_or_momentum_is_the_law_itself() -> None:
 
 def test_a_counted_share_widens_the_band_by_its_binomial_error() -> None:
     toy = Toy(log_odds=0.6, samples=100, rates=[0.4], weights=np.array([1.0]), phases=2)
-    low, *_, high = band(toy, toy.laws(TRAINING, FREE.clip), 0.0, 8).log_odds_quantiles[0]
+    low, *_, high = band(toy, toy.laws(TRAINING, FREE.gate), 0.0, 8).log_odds_quantiles[0]
     p = 1 / (1 + math.exp(-0.6))
     assert high - low == pytest.approx(2 * 1.6449 * math.sqrt(2 / (100 * p * (1 - p))), rel=1e-3)
 
@@ -177,7 +181,7 @@ def test_a_pilot_soon_after_the_start_from_rest(minibatches: int, burn_in: int) 
 def test_momentum_carries_on_the_drift_as_far_as_the_noise() -> None:
     """Of a gradient its own phase sees only 1/κ_∞: what drifts by D in the toy drifts by κ_∞·D."""
     toy = Toy(log_odds=0.6, samples=None, rates=[2.0], weights=np.array([1.0]), phases=4)
-    results = toy.laws(TRAINING, Arm("low-only", 0.1, None).clip)
+    results = toy.laws(TRAINING, Arm("low-only", 0.1, None).gate)
     plain, carried = (band(toy, results, momentum, 8).log_odds_mean[-1] - 0.6 for momentum in (0.0, 0.9))
     assert abs(plain) > 0.02
     lagged = np.array([[0.9 ** abs(i - j) for i in range(8)] for j in range(8)]).sum()

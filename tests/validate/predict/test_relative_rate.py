@@ -6,9 +6,9 @@ import pytest
 
 from clipbias.simulate.compiled.tabular import simulate
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.theory.update_rule import Adam, UpdateRule
+from clipbias.theory.update_rule import UpdateRule
 from clipbias.validate.predict.rates import relative_rate
-from clipbias.validate.recipe.arm import Training
+from clipbias.validate.recipe.training import Training
 
 SMALL = 0.1  # a rate at which spreads grow in proportion
 SHARED = Training(8, 16, 8, 1e-3, phases=12, max_completion_length=32)
@@ -17,7 +17,7 @@ SHARED = Training(8, 16, 8, 1e-3, phases=12, max_completion_length=32)
 def spread_with_adam(training: Training) -> float:
     """Of the log-odds over the training, by Monte Carlo; Adam's learning rate is the training's own."""
     config = training.toy(training.learning_rate, UNCLIPPED)
-    optimization = UpdateRule(optimizer=Adam(training.adam_beta1, training.adam_beta2))
+    optimization = UpdateRule(optimizer=training.update)
     return float(simulate((0.6, 0.4), config, training.phases, 4000, 1, optimization).log_odds_std.value)
 
 

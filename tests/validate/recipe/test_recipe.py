@@ -1,14 +1,24 @@
 """A recipe is read from TOML, and complaints name the field and what it allows."""
 
+from pathlib import Path
+
 import pytest
 
-from clipbias.validate.recipe.recipe import read_recipe
+from clipbias.common.errors import InputError
+from clipbias.theory.surrogate import UNCLIPPED, PpoClip, Sapo
+from clipbias.theory.update_rule import Adam, Sgd
+from clipbias.validate.recipe.recipe import load_recipe, read_recipe
+from clipbias.validate.recipe.recipe import recipe_text as written
+
+ROOT = Path(__file__).parents[3]
+SHIPPED = sorted(file for file in (ROOT / "recipes").glob("*.toml") if file.stem != "suite")
+FROZEN = sorted((ROOT / "docs" / "results").glob("*/recipe.toml"))
 
 
 def test_reads_none_as_an_open_side(recipe_text: str) -> None:
     recipe = read_recipe(recipe_text)
     assert recipe.arm[1].clip_low is None
-    assert recipe.arm[0].clip.upper_bound == 1.2
+    assert recipe.arm[0].gate == PpoClip(0.2, 0.2)
 
 
 @pytest.mark.parametrize(
@@ -38,4 +48,65 @@ def test_reads_none_as_an_open_side(recipe_text: str) -> None:
 def test_complaints_name_the_field_and_what_it_allows(recipe_text: str, old: str, new: str, words: str) -> None:
     assert old in recipe_text
     with pytest.raises(ValueError, match=words):
+        read_recipe(recipe_text.replace(old, new, 1))
+
+
+SIDES = "clip_low = 0.2\nclip_high = 0.2"
+
+
+def test_an_arm_names_its_surrogate_instead_of_two_sides(recipe_text: str) -> None:
+    text = recipe_text.replace(SIDES, 'surrogate = "sapo:plus=1.0,minus=1.05"')
+    recipe = read_recipe(text)
+    assert recipe.arm[0].gate == Sapo(1.0, 1.05)
+    assert recipe.arm[0].clipped
+    assert not recipe.arm[1].clipped
+    assert recipe.arm[0].unclipped.gate == UNCLIPPED
+    assert read_recipe(written(recipe)) == recipe
+    spelled = text.replace("surrogate", 'clip_low = "none"\nclip_high = "none"\nsurrogate')
+    assert read_recipe(spelled) == recipe
+
+
+def test_an_optimizer_is_the_training_s_or_an_arm_s(recipe_text: str) -> None:
+    plain = read_recipe(recipe_text)
+    assert plain.training.update == Adam(beta1=0.9, beta2=0.95)
+    text = recipe_text.replace("[pilot]", 'optimizer = "sgd:momentum=0.5"\n\n[pilot]')
+    recipe = read_recipe(text.replace(SIDES, SIDES + '\noptimizer = "sgd"'))
+    assert recipe.training.update == Sgd(0.5)
+    assert recipe.arm[0].training(recipe.training).update == Sgd()
+    assert recipe.arm[1].training(recipe.training).momentum == 0.5
+    assert read_recipe(written(recipe)) == recipe
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_recipes_that_need_none_of_it_are_written_as_ever(file: Path) -> None:
+    """Their text is what predictions are of: no key more."""
+    text = written(load_recipe(file))
+    assert not any(word in text for word in ("surrogate", "optimizer", "[toy]"))
+    assert read_recipe(text) == load_recipe(file)
+
+
+@pytest.mark.parametrize("file", FROZEN, ids=lambda file: file.parent.name)
+def test_frozen_recipes_are_written_to_the_byte(file: Path) -> None:
+    assert written(load_recipe(file)) == file.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (SIDES, 'surrogate = "dppo:low=0.2,high=0.2"', "surrogate of arm clip must be one of ppo, cispo, sapo, gspo"),
+        (SIDES, 'surrogate = "ppo:low=0.2,high=none,dual=3"', "must be one with a bound high beside dual"),
+        (SIDES, 'surrogate = "cispo:cap=0.2"', "surrogate of arm clip must be .*cap must be above 1"),
+        (SIDES, SIDES + '\nsurrogate = "sapo"', "clip_low of arm clip must be left out where there is a surrogate"),
+        (SIDES, "", r"arm\[0\].clip_low must be given"),
+        (SIDES, SIDES + '\noptimizer = "lion"', "optimizer of arm clip must be one of sgd, adam with its numbers"),
+        (SIDES, SIDES + '\noptimizer = "sgd"', "optimizer of arm clip must be of the training's own kind"),
+        ("[pilot]", 'optimizer = "adam:beta1=2"\n[pilot]', "training.optimizer must be .*beta1 must be"),
+        ("[pilot]", 'adam_beta1 = 0.5\noptimizer = "sgd"\n[pilot]', "training.adam_beta1 must be left out where"),
+        ("[probe]", '[toy]\nmethod = "magic"\n[probe]', "toy.method must be one of"),
+        ("[probe]", "[toy]\nreplicates = 5\n[probe]", r"toy.replicates must be in \[100, 100000\]"),
+    ],
+)
+def test_complaints_about_surrogates_and_optimizers(recipe_text: str, old: str, new: str, words: str) -> None:
+    assert old in recipe_text
+    with pytest.raises(InputError, match=words):
         read_recipe(recipe_text.replace(old, new, 1))

@@ -54,7 +54,7 @@ def by_tenth(found: pa.Table, name: str) -> np.ndarray:
 
 @pytest.mark.parametrize("name", ["low", "high", "push"])
 def test_mini_batch_two_predicts_the_later_ones(cell: Cell, name: str) -> None:
-    found = tenth_counts(tokens(cell, momentum=cell.recipe.training.adam_beta1), cell.arm, cell.recipe.training)
+    found = tenth_counts(tokens(cell, momentum=cell.recipe.training.momentum), cell.arm, cell.recipe.training)
     per_reference = (found[f"{name}_expected"].to_numpy() / found["reference"].to_numpy()).reshape(TENTHS, -1)[:, 2:]
     count = found["tokens"].to_numpy().reshape(TENTHS, -1)[:, 2:]
     expected, measured = (per_reference * count).sum(axis=1), by_tenth(found, name)

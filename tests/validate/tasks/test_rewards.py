@@ -16,10 +16,9 @@ from clipbias.validate.tasks.rewards import (
     Term,
     parse_reward,
     random_reward,
-    reward_function,
     score,
-    text_of,
 )
+from clipbias.validate.train.reward_function import reward_function, text_of
 
 
 def test_draws_are_fair_by_z_score() -> None:

@@ -2,17 +2,23 @@
 
 import inspect
 import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from trl import GRPOTrainer
 
+from clipbias.theory.surrogate import Gspo, Surrogate
 from clipbias.validate.model.subject import Subject, load_subject
-from clipbias.validate.recipe.arm import Arm, Training
+from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
-from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet, adam
+from clipbias.validate.recipe.training import Training
+from clipbias.validate.train.checkpoint import load_checkpoint, save_checkpoint
+from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet, make_optimizer
 
 CLIP, FREE = Arm("clip", 0.2, 0.2), Arm("no-clip", None, None)
 
@@ -30,7 +36,15 @@ def trained(subject: Subject, plan: Training, arm: Arm, seed: int = 1) -> Record
     problems = subject.problems["plain"]
     chosen = TrainingSet(problems, (None,) * len(problems))
     trainer = RecordingTrainer(
-        subject, chosen, plan, arm, seed, range(plan.phases), adam(subject.model, plan), Record(), tempfile.mkdtemp()
+        subject,
+        chosen,
+        plan,
+        arm,
+        seed,
+        range(plan.phases),
+        make_optimizer(subject.model, plan),
+        Record(),
+        tempfile.mkdtemp(),
     )
     trainer.train()
     return trainer
@@ -132,3 +146,101 @@ def test_trl_shuffles_groups_over_mini_batches(subject: Subject) -> None:
     np.add.at(sums, (phase, minibatch), advantage)
     assert np.abs(sums.sum(axis=1)).max() < 1e-5
     assert np.abs(sums).max() > 0.1
+
+
+SURROGATES = [
+    "ppo:low=0.1,high=0.2",
+    "ppo:low=0.2,high=0.1,dual=1.3",
+    "cispo:cap=1.05",
+    "sapo:plus=1,minus=2",
+    "gspo:low=0.01,high=0.02,length=20",
+]
+
+
+def divisors(loss_type: str, inputs: dict[str, torch.Tensor], mask: torch.Tensor) -> torch.Tensor:
+    """What TRL divides a token's loss by, [B, T]."""
+    if loss_type == "sapo":
+        return (mask.sum(-1, keepdim=True) * len(mask)).expand(mask.shape)
+    tokens = inputs["num_items_in_batch"] / 4 if loss_type == "cispo" else mask.sum()
+    return tokens.expand(mask.shape)
+
+
+def expected_gradients(gate: Surrogate, block: dict[str, np.ndarray]) -> np.ndarray:
+    """−Â·R·f′±(R) of every token; of an answer's every token L times that of its R where they share one."""
+    log_ratio, advantage = block["log_ratio"].astype(np.float64), block["advantage"]
+    if isinstance(gate, Gspo):
+        lengths, sums = (np.bincount(block["row"], weights)[block["row"]] for weights in (None, log_ratio))
+        ratio = np.exp(sums)
+        gates = [replace(gate, length=int(n)) for n in lengths]
+        slopes = [of.slopes(np.array([r]), np.ones(1)) for of, r in zip(gates, ratio, strict=True)]
+        above, below = (lengths * ratio * [float(pair[side][0]) for pair in slopes] for side in (0, 1))
+    else:
+        ratio = np.exp(log_ratio)
+        above, below = (ratio * slope for slope in gate.slopes(ratio, np.ones(len(ratio))))
+    return -advantage * np.where(advantage > 0, above, below)
+
+
+@pytest.mark.parametrize("text", SURROGATES)
+def test_trl_s_gradient_is_the_one_that_theory_s_slopes_say(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    """∂loss/∂log π of every token is that of the theory over what the loss divides by; it is 0 where a token is
+    recorded as clipped, and nowhere else."""
+    arm, passes, checked = Arm("a", None, None, surrogate=text), [], []
+    forward, loss_of = GRPOTrainer._get_per_token_logps_and_entropies, RecordingTrainer._compute_loss
+
+    def kept(self: GRPOTrainer, *args: Any, **kwargs: Any) -> Any:
+        passes.append(forward(self, *args, **kwargs))
+        return passes[-1]
+
+    def compared(self: RecordingTrainer, model: torch.nn.Module, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
+        loss = loss_of(self, model, inputs)
+        (gradient,) = torch.autograd.grad(loss, passes[-1][0], retain_graph=True)
+        mask, block = inputs["completion_mask"].bool(), self.record.tokens[-1]
+        found = (gradient * divisors(self.loss_type, inputs, mask))[mask].numpy()
+        np.testing.assert_allclose(found, expected_gradients(arm.gate, block), rtol=2e-4, atol=1e-5)
+        assert not gradient[~mask].any()
+        gone = (found == 0.0) & (block["advantage"] != 0.0)
+        np.testing.assert_array_equal(gone, block["clipped"] != 0)
+        checked.append((gone.sum(), np.abs(block["log_ratio"]).max()))
+        return loss
+
+    monkeypatch.setattr(GRPOTrainer, "_get_per_token_logps_and_entropies", kept)
+    monkeypatch.setattr(RecordingTrainer, "_compute_loss", compared)
+    trained(subject, training(4), arm)
+    assert len(checked) == 8
+    assert max(size for _, size in checked) > 0.05
+    assert any(count > 0 for count, _ in checked) == text.startswith(("ppo", "gspo"))
+
+
+@pytest.mark.parametrize("optimizer", [None, "adam:beta1=0.8,weight_decay=0.1", "sgd:momentum=0.9"])
+def test_an_optimizer_is_torch_s_own(subject: Subject, optimizer: str | None) -> None:
+    found = make_optimizer(subject.model, replace(training(4), optimizer=optimizer)).param_groups[0]
+    if optimizer is None:
+        plain = torch.optim.AdamW(subject.model.parameters(), lr=1e-3, betas=(0.9, 0.95), weight_decay=0.0)
+        assert {k: v for k, v in found.items() if k != "params"} == plain.defaults
+    elif optimizer.startswith("adam"):
+        assert (found["betas"], found["weight_decay"]) == ((0.8, 0.999), 0.1)
+    else:
+        assert found["momentum"] == 0.9
+
+
+@pytest.mark.parametrize("optimizer", [None, "sgd", "sgd:momentum=0.9", "adam:weight_decay=0.1"])
+def test_a_checkpoint_holds_the_whole_state_of_any_optimizer(
+    subject: Subject, tmp_path: Path, optimizer: str | None
+) -> None:
+    plan, problems = replace(training(4), optimizer=optimizer), subject.problems["plain"]
+    chosen = TrainingSet(problems, (None,) * len(problems))
+
+    def train(of: Subject, made: torch.optim.Optimizer, record: Record, phases: range) -> None:
+        RecordingTrainer(of, chosen, plan, CLIP, 1, phases, made, record, tempfile.mkdtemp()).train()
+
+    whole, record = make_optimizer(subject.model, plan), Record()
+    train(subject, whole, record, range(1))
+    save_checkpoint(tmp_path, 1, subject.model, whole, record, [])
+    train(subject, whole, record, range(1, 2))
+    again = load_subject(ModelLine(organism="default"), ProbeLine(prompts=8))
+    restored, later = make_optimizer(again.model, plan), Record()
+    assert load_checkpoint(tmp_path, again.model, restored, later) == (1, [])
+    train(again, restored, later, range(1, 2))
+    assert all(a.equal(b) for a, b in zip(subject.model.parameters(), again.model.parameters(), strict=True))
