@@ -29,7 +29,7 @@ types: .venv/installed
 	for d in clipbias/*; do ln -sfn ../../../$$d build/types/clipbias/; done
 	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.cli -p clipbias.common -p clipbias.figures \
 		-p clipbias.theory -p clipbias.simulate \
-		-p clipbias.validate.judge -p clipbias.validate.report
+		-p clipbias.validate
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -233,7 +233,7 @@ class RecordingTrainer(GRPOTrainer):
         return result
 
     def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        loss: torch.Tensor = super()._compute_loss(model, inputs)
+        loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
         log_probs, entropies = self._training_pass
         mask = inputs["completion_mask"].bool()
         old = inputs.get("old_per_token_logps", log_probs)  # absent: TRL's ratio is 1 by construction
