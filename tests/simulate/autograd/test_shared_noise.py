@@ -11,7 +11,7 @@ from clipbias.simulate.autograd.policy import SharedFeatures
 from clipbias.simulate.autograd.shared_noise import at_spread, crowd, measured_push, predicted_push, step_stds
 from clipbias.theory.formulas.neutral import neutral_clip_high
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
-from clipbias.theory.update_rule import Training
+from clipbias.theory.update_rule import UpdateRule
 from setups import STANDARD
 
 TWO_STEPS = replace(
@@ -103,7 +103,7 @@ def test_the_spread_of_a_move_is_that_of_the_engine():
     config, replicates = replace(TWO_STEPS, learning_rate=0.4, minibatches=1), 20_000
     prior, features = torch.as_tensor(of.probs), torch.as_tensor(of.features)
     log_probs = prior.log().expand(replicates, -1)
-    samples = draw_phase(log_probs, config, Training(), torch.Generator().manual_seed(0))
+    samples = draw_phase(log_probs, config, UpdateRule(), torch.Generator().manual_seed(0))
     moved = train_on(SharedFeatures(prior, features), [samples], UNCLIPPED, config.learning_rate)[-1] @ features.T
     found = (moved - (moved @ prior)[:, None]).std(dim=0).numpy()
     assert found == pytest.approx(step_stds(of, config), rel=4 / np.sqrt(2 * replicates))
