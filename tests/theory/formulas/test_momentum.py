@@ -109,3 +109,19 @@ def test_errors_name_the_field() -> None:
         summed_noise(1.0, 3)
     with pytest.raises(ValueError, match="phases must be at least 1"):
         persistence(0.9, 8, 0)
+
+
+def test_momentum_that_starts_quietly() -> None:
+    """SGD's, v_k = Σ_j β^j g_{k−j}, term by term; and the negative control, Adam's start in its place."""
+    beta, minibatches, phases = 0.8, 4, 3
+    steps = np.arange(minibatches * phases)
+    weights = np.tril(beta ** np.abs(steps[:, None] - steps[None, :]))  # [update, gradient]
+    unit = 1 / (1 - beta**2)  # the stationary variance of an update
+    for phase in range(phases):
+        of_phase = weights[minibatches * phase : minibatches * (phase + 1)].sum(axis=0)
+        expected = float(of_phase @ of_phase) / unit / summed_noise(beta, minibatches)
+        assert loudness(beta, minibatches, phase + 1, corrected=False) == pytest.approx(expected, rel=1e-12)
+        assert loudness(beta, minibatches, phase + 1) > 1 > expected
+    whole = weights.sum(axis=0)
+    expected = math.sqrt(float(whole @ whole) / unit / (phases * summed_noise(beta, minibatches)))
+    assert persistence_from_rest(beta, minibatches, phases, corrected=False) == pytest.approx(expected, rel=1e-12)

@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from clipbias.simulate.compiled.tabular import simulate
+from clipbias.theory.formulas.momentum import persistence_from_rest
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.theory.update_rule import UpdateRule
+from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.predict.rates import relative_rate
 from clipbias.validate.recipe.training import Training
 
@@ -53,3 +54,30 @@ def test_a_changed_shape_spreads_as_the_rule_says(changed: dict) -> None:
 def test_the_shared_shape_and_a_silent_reward_change_nothing() -> None:
     assert relative_rate(SHARED, SHARED) == 1.0
     assert relative_rate(replace(SHARED, success_prob=0.0), SHARED) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("shared", "changed"),
+    [
+        (SHARED, {"optimizer": "adam:beta1=0.5,beta2=0.95"}),
+        (replace(SHARED, optimizer="sgd:momentum=0.9"), {"optimizer": "sgd:momentum=0.5"}),
+        (replace(SHARED, optimizer="sgd:momentum=0.5"), {"success_prob": 0.1, "prompts_per_phase": 32}),
+    ],
+    ids=["beta1", "momentum", "sgd"],
+)
+def test_an_optimizer_of_its_own_spreads_as_rule_and_momentum_say(shared: Training, changed: dict) -> None:
+    """The same with what `band` does to the toy's spread: persistence from rest, by each one's own momentum."""
+    arm = replace(shared, **changed)
+    found = spread_with_adam(arm) / spread_with_adam(shared)
+
+    def claimed(training: Training, rate: float) -> float:
+        corrected = isinstance(training.update, Adam)
+        kappa = persistence_from_rest(training.momentum, training.minibatches, training.phases, corrected=corrected)
+        return kappa * spread_of_plain_ascent(training, rate)
+
+    ratio = claimed(arm, SMALL * relative_rate(arm, shared)) / claimed(shared, SMALL)
+    assert ratio == pytest.approx(found, rel=0.08)
+    wrong = (
+        1.0 if arm.momentum != shared.momentum else relative_rate(*(replace(t, optimizer=None) for t in (arm, shared)))
+    )
+    assert abs(claimed(arm, SMALL * wrong) / claimed(shared, SMALL) / found - 1) > 0.2  # no rule, or Adam's for SGD
