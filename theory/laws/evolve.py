@@ -146,7 +146,7 @@ def evolve(
         table = np.stack(values)
         return np.asarray(sum(weights[:, i, None] * table[first + i] for i in range(4)))
 
-    increments = interpolated([law.mass for law in laws])
+    columns = np.ascontiguousarray(interpolated([law.mass for law in laws]).T)
     low, high = interpolated([law.clip_low for law in laws]), interpolated([law.clip_high for law in laws])
     mass = np.zeros(len(grid))
     mass[below] = 1.0
@@ -154,7 +154,7 @@ def evolve(
     for _ in range(phases):
         low_fraction.append(mass @ low)
         high_fraction.append(mass @ high)
-        mass = _applied(mass, increments, half)
+        mass = _applied(mass, columns, half)
         masses.append(mass)
     return EvolveResult(
         tuple(LogOddsLaw(grid, mass) for mass in masses),
@@ -186,13 +186,12 @@ def _cubic(position: Array, size: int) -> tuple[NDArray[np.int64], Array]:
     )
 
 
-def _applied(mass: Array, increments: Array, half: int) -> Array:
-    """Σ_i mass_i·increments_i shifted to i; what would leave the lattice stays at its ends."""
+def _applied(mass: Array, columns: Array, half: int) -> Array:
+    """Σ_i mass_i·(increment j of i) shifted to i + j, columns [2·half + 1, X]; what would leave stays at the ends."""
     size = len(mass)
     wide = np.zeros(size + 2 * half)
-    flow = mass[:, None] * increments
-    for column in range(2 * half + 1):
-        wide[column : column + size] += flow[:, column]
+    for column, increment in enumerate(columns):
+        wide[column : column + size] += mass * increment
     kept = wide[half : half + size]
     kept[0] += wide[:half].sum()
     kept[-1] += wide[half + size :].sum()
