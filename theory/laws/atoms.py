@@ -23,12 +23,14 @@ from clipbias.theory.setup import PhaseConfig
 
 from .two_outcome_step import PhaseLaw, clip_thresholds, group_patterns, largest_jump
 
-_LARGEST_GROUP = 37  # 9,880 patterns
-_LARGEST_SUPPORT = 10_000  # of V
-_LARGEST_PRODUCT = 300_000
+LARGEST_ATOMIC_GROUP = 37  # 9,880 patterns
+LARGEST_SUPPORT = 10_000  # of V
+LARGEST_PRODUCT = 300_000
 _NEGLIGIBLE = 1e-6
-_PAIRS_A_STEP = 400_000  # atoms of x times those of V: sets the width of a cell
+PAIRS_A_STEP = 400_000  # atoms of x times those of V: sets the width of a cell
 _PAIRS_AT_ONCE = 40_000  # what fits into a core's cache
+_MANY_PAIRS = 20_000_000  # half a second's work: then what is below rounding is left out
+_LOST = 1e-18
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +48,22 @@ def advantage_sums(prob: float, config: PhaseConfig) -> AdvantageSums | None:
     mass sits on few values that lie far apart.
     """
     size = config.group_size
-    if size > _LARGEST_GROUP:
+    if size > LARGEST_ATOMIC_GROUP:
         return None
     plus, minus = group_advantages(size, config.scale)
     m, k, rest, mass = group_patterns(size, reward_law(np.array([prob, 1.0 - prob]), config.success_prob))
     value = np.stack([plus[m] * k, plus[m] * (m - k), minus[m] * rest, minus[m] * (size - m - rest)], axis=1)
     group = total = _distinct(value, mass)
     for _ in range(config.groups_per_minibatch - 1):
-        if len(total.mass) * len(group.mass) > _LARGEST_PRODUCT:
+        if len(total.mass) * len(group.mass) > LARGEST_PRODUCT:
             total, group = _common(total, prob), _common(group, prob)
-        if len(total.mass) * len(group.mass) > _LARGEST_PRODUCT:
+        if len(total.mass) * len(group.mass) > LARGEST_PRODUCT:
             return None
         value = (total.value[:, None] + group.value[None]).reshape(-1, 4)
         total = _distinct(value, np.outer(total.mass, group.mass).ravel())
-    if len(total.mass) > _LARGEST_SUPPORT:
+    if len(total.mass) > LARGEST_SUPPORT:
         total = _common(total, prob)
-    return total if len(total.mass) <= _LARGEST_SUPPORT else None
+    return total if len(total.mass) <= LARGEST_SUPPORT else None
 
 
 def _common(sums: AdvantageSums, prob: float) -> AdvantageSums:
@@ -94,7 +96,7 @@ def propagate_atoms(prob: float, config: PhaseConfig, sums: AdvantageSums, std: 
     """
     x0, old = float(logit(prob)), np.array([prob, 1.0 - prob])
     rate = config.learning_rate / (config.group_size * config.groups_per_minibatch)
-    affordable = _PAIRS_A_STEP / (len(sums.mass) * 16 * math.sqrt(config.minibatches))
+    affordable = PAIRS_A_STEP / (len(sums.mass) * 16 * math.sqrt(config.minibatches))
     width = max(std / min(max(affordable, 8.0), 128.0), largest_jump(prob, config) / 128)
     bounds = np.sort(clip_thresholds(prob, config)) - x0
     reward = reward_law(old, config.success_prob)
@@ -112,7 +114,15 @@ def propagate_atoms(prob: float, config: PhaseConfig, sums: AdvantageSums, std: 
 
 
 def _step(y: Array, law: Array, unit: Array, sums: AdvantageSums, bounds: Array, width: float) -> tuple[Array, Array]:
-    """All atoms y + unit·V, merged cell by cell."""
+    """All atoms y + unit·V, merged cell by cell.
+
+    Where rewards are rare nearly all of the mass stays at a few of tens of thousands of atoms; the others, which
+    together have less than 1e-18 of it, are left out where following them would take long.
+    """
+    if len(y) * len(sums.mass) > _MANY_PAIRS:
+        order = np.argsort(law)
+        kept = np.sort(order[np.cumsum(law[order]) > _LOST])
+        y, law, unit = y[kept], law[kept], unit[kept]
     at_once = max(1, _PAIRS_AT_ONCE // len(sums.mass))
     keys, parts = [], []
     for first in range(0, len(y), at_once):
@@ -133,8 +143,8 @@ def _step(y: Array, law: Array, unit: Array, sums: AdvantageSums, bounds: Array,
     key, moments = key[held], moments[:, held]
     offset, mass = _two_nodes(moments)
     place = (key // (len(bounds) + 1))[:, None] + offset
-    kept = mass > 0
-    return place[kept] * width, mass[kept]
+    positive = mass > 0
+    return place[positive] * width, mass[positive]
 
 
 def _raw_moments(row: NDArray[np.int64], offset: Array, mass: Array, rows: int) -> Array:

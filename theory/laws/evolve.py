@@ -21,9 +21,9 @@ from .two_outcome_step import clip_thresholds, largest_jump
 
 MAX_LOG_ODDS = 14.0  # p = 1 − 8e-7; what would go beyond stays at the edge
 LEAST_PROB = 1e-4  # |x| = 9.2: farther out the edge would be felt
-_START_SPACING = 0.25
-_STANDS_STILL = 1e-9  # log-odds per step: lost in the rounding of x
-_SIGMAS = 6.0
+START_SPACING = 0.25
+STANDS_STILL = 1e-9  # log-odds per step: lost in the rounding of x
+SIGMAS = 6.0
 _LARGE_STEP = 0.3
 _LARGEST_TABLE = 100_000_000  # numbers: 0.8 GB
 
@@ -120,24 +120,24 @@ def evolve(
     check(LEAST_PROB <= prob <= 1.0 - LEAST_PROB, "prob", inside, prob)
     x0, std = float(logit(prob)), first_step_std(prob, config)
     steps = config.minibatches
-    if std < _STANDS_STILL:
+    if std < STANDS_STILL:
         zeros = np.zeros((phases, steps))
         return EvolveResult((LogOddsLaw(np.array([x0]), np.ones(1)),) * (phases + 1), zeros, zeros)
     widest = max(std, first_step_std(0.5, config))
     # A rare outcome's steps are small until it is rare no more; the lattice keeps their mean and variance all the same.
     spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
-    cells = 2 * _SIGMAS * widest * math.sqrt(steps) / spacing  # of one phase
+    cells = 2 * SIGMAS * widest * math.sqrt(steps) / spacing  # of one phase
     if cells * min(cells * math.sqrt(phases), 2 * MAX_LOG_ODDS / spacing) > _LARGEST_TABLE:
         raise InputError("minibatches", f"fewer over {phases} phases (simulate run takes any)", steps)
     drift = abs(phase(prob, config, method).log_odds_shift)
-    reach = _SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
+    reach = SIGMAS * widest * math.sqrt(steps * phases) + 1.5 * drift * phases + 10 * spacing
     below = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS + x0) / spacing)))
     above = min(math.ceil(reach / spacing), max(1, math.floor((MAX_LOG_ODDS - x0) / spacing)))
     grid = np.asarray(x0 + spacing * np.arange(-below, above + 1), dtype=np.float64)
-    half = min(math.ceil((_SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing), len(grid))
+    half = min(math.ceil((SIGMAS * widest * math.sqrt(steps) + 1.5 * drift) / spacing), len(grid))
     if len(grid) * (phases + 1) > _LARGEST_TABLE:
         raise InputError("phases", f"at most {_LARGEST_TABLE // len(grid) - 1} here", phases)
-    starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / _START_SPACING) + 1))
+    starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / START_SPACING) + 1))
     lattice = Lattice(spacing, half)
     laws = [propagate(float(expit(x)), config, lattice, method) for x in starts]
     first, weights = _cubic((grid - starts[0]) / (starts[1] - starts[0]), len(starts))

@@ -58,6 +58,12 @@ def propagate(prob: float, config: PhaseConfig, lattice: Lattice, method: StepLa
     return PhaseLaw(lattice.points, law, low, high)
 
 
+def lattice_of(width: float, std: float, resolution: float) -> Lattice:
+    """From −width to width with `resolution` points to a standard deviation of the first step, where affordable."""
+    spacing = max(min(std / resolution, WIDEST_SPACING), width / _LARGEST_HALF)
+    return Lattice(spacing, math.ceil(width / spacing))
+
+
 def propagate_lattice(prob: float, config: PhaseConfig, method: StepLaw, std: float, resolution: float) -> PhaseLaw:
     """The law of one phase on a lattice that is fine and wide enough.
 
@@ -67,8 +73,7 @@ def propagate_lattice(prob: float, config: PhaseConfig, method: StepLaw, std: fl
     jump, spread = largest_jump(prob, config), std * math.sqrt(config.minibatches)
     width = max(7.0 * spread, 2.5 * jump)
     for _ in range(_WIDENINGS if spread > 1e-4 * jump else 0):  # below, the FFT's rounding is as large as the variance
-        spacing = max(min(std / resolution, WIDEST_SPACING), width / _LARGEST_HALF)
-        lattice = Lattice(spacing, math.ceil(width / spacing))
+        lattice = lattice_of(width, std, resolution)
         law = propagate(prob, config, lattice, method)
         if (abs(law.mass[0]) + abs(law.mass[-1])) * width**2 < 1e-6 * spread**2:
             return law

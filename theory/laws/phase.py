@@ -58,6 +58,11 @@ def first_step_std(prob: float, config: PhaseConfig) -> float:
     return std
 
 
+def is_few(config: PhaseConfig) -> bool:
+    """Whether a step is several groups and yet so few samples that single updates show."""
+    return config.groups_per_minibatch > 1 and config.group_size * config.groups_per_minibatch < 64
+
+
 def phase_law(
     prob: float, config: PhaseConfig, method: StepLaw = "exact", resolution: float = LATTICE_RESOLUTION
 ) -> PhaseLaw:
@@ -74,8 +79,7 @@ def phase_law(
     sums = advantage_sums(prob, config) if method == "exact" else None
     if sums is not None:
         return propagate_atoms(prob, config, sums, std)
-    several = method == "exact" and config.groups_per_minibatch > 1
-    few = several and config.group_size * config.groups_per_minibatch < 64
+    few = method == "exact" and is_few(config)
     return propagate_lattice(prob, config, method, std, resolution * (4 if few else 1))
 
 

@@ -1,0 +1,147 @@
+"""What a law costs, told from the sizes of its calculation before anything is calculated.
+
+Work is counted in nanoseconds of one core of a machine of 2024. The constants below are measured, and on the large side
+(`benchmarks/cost.py` compares them with what commands took). Where the size of a calculation comes out only while it is
+done (how many values a sum of advantages has, how often a lattice is widened) the ordinary case is counted.
+"""
+
+import math
+
+import numpy as np
+
+from clipbias.common.arrays import Array
+from clipbias.theory.formulas.reward import reward_law
+from clipbias.theory.setup import PhaseConfig
+
+from .atoms import LARGEST_ATOMIC_GROUP, LARGEST_PRODUCT, LARGEST_SUPPORT, PAIRS_A_STEP
+from .evolve import MAX_LOG_ODDS, SIGMAS, STANDS_STILL, START_SPACING
+from .lattice import WIDEST_SPACING, StepLaw, lattice_of
+from .lattice_kernel import LARGEST_EXACT_GROUP, LARGEST_EXACT_GROUPS
+from .paths import SCRAMBLINGS
+from .phase import LATTICE_RESOLUTION, first_step_std, is_few
+from .two_outcome_step import largest_jump
+
+NANOSECOND = 1e-9
+_START = 1e6  # of any law
+_REWARD = 0.5  # of a sum over a group's rewards, each
+_CELL = 80.0  # of a kernel's entry, made and placed
+_PRODUCT = 1.3  # of an entry of a matrix times a vector, beyond a core's cache
+_PATTERN = 10.0  # of a group's pattern in one piece of the lattice
+_TRANSFORMED = 6.0  # of a number of a Fourier transform, for each halving of its length
+_POWER = 40.0  # of a complex power
+_ROW = 300.0  # of a value found among others
+_PAIR = 22.0  # of an atom of the law times one of a mini-batch
+_MOVE = 1.5  # of an entry of an increment's law applied
+_SOBOL = 1.2e6  # of a step of 1,024 paths
+_SOBOL_OUTCOME = 180e3  # and of an outcome in it
+_MANY_OUTCOMES = 5000
+_RARE = 4.0  # groups that speak in a mini-batch: with more of them the sums' values are too many
+_TRIMMED = 4.0  # by so much are values fewer when the least likely are left out
+_FOLLOWED = 64  # groups whose sums are counted one by one
+
+
+def paths_work(outcomes: int, config: PhaseConfig, phases: int, points: int = 1024) -> float:
+    """Of `paths`. Rewards that look at outcomes need the advantages at up to 49 rates."""
+    rates = 49 if isinstance(config.success_prob, tuple) else 1
+    step = _SOBOL + _SOBOL_OUTCOME * outcomes * (1 + outcomes / _MANY_OUTCOMES)
+    phase = config.minibatches * step * points / 1024 + 20 * _REWARD * rates * config.group_size / 16
+    return _START + SCRAMBLINGS * phases * phase
+
+
+def phase_work(
+    prob: float, config: PhaseConfig, method: StepLaw = "exact", resolution: float = LATTICE_RESOLUTION
+) -> float:
+    """Of `phase`. Raises its ValueError where a step is too large."""
+    std = first_step_std(prob, config)
+    if std == 0.0:
+        return _START
+    work = _START + _REWARD * config.group_size
+    if method == "exact":
+        sums, values = _sums_work(prob, config)
+        work += sums
+        if values is not None:
+            return work + _atoms_work(prob, config, values, std)
+        if config.group_size > LARGEST_EXACT_GROUP or config.groups_per_minibatch > LARGEST_EXACT_GROUPS:
+            return work
+        resolution *= 4 if is_few(config) else 1
+    jump, spread = largest_jump(prob, config), std * math.sqrt(config.minibatches)
+    lattice = lattice_of(max(7.0 * spread, 2.5 * jump), std, resolution)
+    return work + propagate_work(prob, config, lattice.half, lattice.spacing, method)
+
+
+def evolve_work(
+    prob: float, config: PhaseConfig, phases: int, method: StepLaw = "exact", resolution: float = 8.0
+) -> float:
+    """Of `evolve`: one phase, its law from every start, and the phases themselves."""
+    std = first_step_std(prob, config)
+    if std < STANDS_STILL:
+        return _START
+    widest = max(std, first_step_std(0.5, config))
+    spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
+    width = SIGMAS * widest * math.sqrt(config.minibatches)
+    span = 2 * min(width * math.sqrt(phases), MAX_LOG_ODDS)
+    points = span / spacing
+    half = math.ceil(min(width, span) / spacing)
+    starts = max(4, math.ceil(span / START_SPACING) + 1)
+    one = propagate_work(0.5, config, half, spacing, method)
+    return phase_work(prob, config, method) + starts * one + phases * points * 2 * half * _MOVE
+
+
+def propagate_work(prob: float, config: PhaseConfig, half: int, spacing: float, method: StepLaw) -> float:
+    """Of `propagate` on a lattice of 2·half + 1 points."""
+    size = 2 * half + 1
+    work = size**2 * (_CELL + _PRODUCT * config.minibatches)
+    if method == "gaussian":
+        return work + _REWARD * config.group_size
+    groups = config.groups_per_minibatch
+    patterns = math.comb(config.group_size + 3, 3)
+    work += size * patterns * _PATTERN
+    if groups == 1:
+        return work
+    jump = config.group_size * largest_jump(prob, config) / spacing
+    reach = max(half / groups, min(jump, 8 * math.sqrt(config.group_size) * jump / config.group_size, 2 * half) + 2)
+    length = max(2 * reach * groups, 2.0)
+    return work + size * length * (_TRANSFORMED * math.log2(length) / 2 + _POWER / 2)
+
+
+def _sums_work(prob: float, config: PhaseConfig) -> tuple[float, int | None]:
+    """Of `advantage_sums`, and how many values it is expected to find; None where too many."""
+    size, groups = config.group_size, config.groups_per_minibatch
+    if size > LARGEST_ATOMIC_GROUP:
+        return 0.0, None
+    rate = reward_law(np.array([prob, 1.0 - prob]), config.success_prob).success_prob
+    speaks = 1.0 - rate**size - (1.0 - rate) ** size
+    values = _values_of_sums(size, min(groups, _FOLLOWED))
+    rows = np.minimum(values[:-1] * values[0], LARGEST_PRODUCT)
+    common = groups * speaks < _RARE  # what is rare is left out of the sums as it gets too many
+    if not common and (values[:-1] * values[0] > _TRIMMED * LARGEST_PRODUCT).any():
+        heard = int(min(groups, _RARE / max(speaks, 1e-300)))
+        followed = int(np.argmax(values * values[0] > LARGEST_PRODUCT)) + 1
+        return (followed + max(heard - followed, 0) / 3) * LARGEST_PRODUCT * _ROW, None
+    work = values[0] * _ROW + float(rows.sum()) * _ROW
+    work += max(groups - _FOLLOWED, 0) * LARGEST_PRODUCT / 3 * _ROW
+    if common or values[-1] < _TRIMMED * LARGEST_SUPPORT:
+        return work, int(min(values[-1], LARGEST_SUPPORT))
+    return work, None
+
+
+def _values_of_sums(size: int, groups: int) -> Array:
+    """How many values the sums over 1…`groups` groups have, none left out; [groups].
+
+    They are told apart by how many groups had m rewards, for each m, and by the first outcome's counts among the
+    rewarded and the rest of these: (n·m + 1)·(n·(G−m) + 1) for n groups. Silent groups add nothing.
+    """
+    counts = np.ones(groups + 1)
+    n = np.arange(groups + 1)
+    for m in range(1, size):
+        counts = np.convolve(counts, (n * m + 1.0) * (n * (size - m) + 1.0))[: groups + 1]
+        counts = np.minimum(counts, 1e12)
+    return np.asarray(counts[1:])
+
+
+def _atoms_work(prob: float, config: PhaseConfig, values: int, std: float) -> float:
+    """Of `propagate_atoms`: its atoms lie two in a cell over nine standard deviations to each side."""
+    affordable = PAIRS_A_STEP / (values * 16 * math.sqrt(config.minibatches))
+    width = max(std / min(max(affordable, 8.0), 128.0), largest_jump(prob, config) / 128)
+    atoms = 2 + 2 * 18 * std * math.sqrt(config.minibatches) / width
+    return config.minibatches * values * atoms * _PAIR * 2 / 3
