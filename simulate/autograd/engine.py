@@ -16,6 +16,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError, check
+from clipbias.common.seeds import seed_of
 from clipbias.simulate.estimate import Ends, mean_estimate, std_estimate
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
@@ -104,7 +105,7 @@ def simulate_torch(
     logits, inner, ends = slice(0, len(start)), slice(len(start), 2 * len(start)), list[Array]()
     for index, first in enumerate(range(0, replicates, chunk)):
         generator = torch.Generator(place)
-        generator.manual_seed(int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1))
+        generator.manual_seed(seed_of(seed, index))
         size = min(chunk, replicates - first)
         shifts, shares = _chunk(config, policy, phases, size, generator, update, optimizer)
         moved += _powers(shifts)

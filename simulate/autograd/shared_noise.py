@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError
+from clipbias.common.seeds import seed_of
 from clipbias.theory.estimate import Estimate
 from clipbias.theory.formulas.advantage import AdvantageMoments, advantage_moments
 from clipbias.theory.formulas.neutral import expected_push
@@ -107,7 +108,7 @@ def measured_push(of: Crowd, config: PhaseConfig, clips: Sequence[PpoClip], repl
     found = []
     for index, first in enumerate(range(0, replicates, chunk)):
         generator = torch.Generator()
-        generator.manual_seed(int(np.random.SeedSequence([seed, index]).generate_state(1, np.uint64)[0] >> 1))
+        generator.manual_seed(seed_of(seed, index))
         log_probs = prior.log().expand(min(chunk, replicates - first), -1)
         drawn = [draw_phase(log_probs, config, PLAIN, generator)]
         free, *held = (train_on(policy, drawn, gate, config.learning_rate)[-1] for gate in (UNCLIPPED, *clips))

@@ -2,9 +2,10 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from clipbias.common.seeds import seed_of
 
 BATCH = 1024  # answers generated together
 
@@ -46,7 +47,7 @@ def sample_answers(
     for batch, first in enumerate(range(0, len(prompts), step)):
         inputs = encode_prompts(tokenizer, prompts[first : first + step])
         with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(int(np.random.SeedSequence([seed, batch]).generate_state(1, np.uint64)[0] >> 1))
+            torch.manual_seed(seed_of(seed, batch))
             found = model.generate(
                 **{name: tensor.to(model.device) for name, tensor in inputs.items()},
                 do_sample=True,

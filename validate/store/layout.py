@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_parquet, sha256
+from clipbias.common.seeds import seeds_of_hash
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.recipe import Recipe
 
@@ -59,8 +60,7 @@ def arm_seeds(prediction: str, count: int) -> list[int]:
     Training is deterministic: with fixed seeds whoever changes the predictor, the recipe or the model could do so
     knowing the outcomes. So every prediction meets outcomes that nobody has seen; the same one always meets the same.
     """
-    words = np.random.SeedSequence(int(prediction, 16)).generate_state(2 * count)
-    return list(dict.fromkeys(int(word) % ARM_SEEDS_FROM + ARM_SEEDS_FROM for word in words))[:count]
+    return seeds_of_hash(prediction, count, ARM_SEEDS_FROM)
 
 
 def pilot_cells(folder: Path, recipe: Recipe) -> list[Cell]:

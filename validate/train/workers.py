@@ -1,81 +1,80 @@
 """Training cells side by side, one process each, one core each; a cell's numbers do not depend on how many run."""
 
-import multiprocessing
+import logging
 import os
-import signal
-import threading
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from clipbias.common.memory import free_memory
+from clipbias.common.processes import WorkerKilledError, cores, side_by_side
+from clipbias.common.progress import steps
+from clipbias.validate.model.locate import model_folder
+from clipbias.validate.model.sampling import BATCH
+from clipbias.validate.model.size import longest_prompt, model_size
+from clipbias.validate.store.layout import EVALUATION, Cell
 
-from clipbias.validate.store.layout import Cell
+from .memory import Load, fitting_workers, worker_bytes
+
+logger = logging.getLogger(__name__)
 
 
-def _start_worker(parent: int) -> None:
-    """One thread, no network, quiet libraries; and leave when the parent is gone, however it went.
+def train_all(cells: Sequence[Cell], description: str) -> None:
+    """Train every cell that is not done, in as many processes as cores and memory allow (one if there is a GPU).
 
-    Ctrl-C reaches every process of a terminal; here it is the parent's to act on.
+    A process that the system kills for want of memory is tried again with half as many beside it; what it had done is
+    in its checkpoints.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    left = [cell for cell in cells if not cell.done]
+    if not left:
+        return
+    workers = _workers(left)
+    with steps(description, len(left)) as done:
+        finished = 0
+        while left:
+            try:
+                for _ in side_by_side(_train, left, workers, _prepare):
+                    finished += 1
+                    done(finished)
+            except WorkerKilledError as error:
+                if workers == 1:
+                    raise
+                workers //= 2
+                logger.warning("%s; going on with %d", error, workers)
+            left = [cell for cell in left if not cell.done]
+
+
+def _workers(cells: Sequence[Cell]) -> int:
+    import torch  # loaded only where something is trained
+
+    if torch.cuda.is_available():
+        return 1
+    recipe = cells[0].recipe
+    styles = {cell.arm.style for cell in cells}.union(recipe.evaluation.styles if recipe.evaluation else ())
+    size, prompt = model_size(model_folder(recipe.model)), longest_prompt(recipe.model, styles)
+    needed = max(worker_bytes(size, _load(cell, prompt)) for cell in {cell.arm: cell for cell in cells}.values())
+    return fitting_workers(min(cores(), len(cells)), needed, free_memory())
+
+
+def _load(cell: Cell, prompt: int) -> Load:
+    """What the cell's process does at its busiest: its steps, and the largest batch of answers that it draws."""
+    recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
+    sampled = max(training.rollouts, min(BATCH, recipe.probe.prompts * recipe.probe.samples))
+    return Load(
+        minibatch=training.minibatch_size,
+        sampled=max(sampled, BATCH) if EVALUATION in cell.kinds else sampled,
+        prompt=prompt,
+        answer=training.max_completion_length,
+    )
+
+
+def _prepare() -> None:
+    """One thread, no network, quiet libraries."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
     import torch
 
     torch.set_num_threads(1)
 
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(1.0)
-        os._exit(1)
 
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _train(cell: Cell) -> Cell:
+def _train(cell: Cell) -> None:
     from .cell import train_cell
 
     train_cell(cell)
-    return cell
-
-
-def train_all(cells: Sequence[Cell], description: str) -> None:
-    """Train every cell that is not done, in as many processes as there are cores (one if there is a GPU)."""
-    left = [cell for cell in cells if not cell.done]
-    if not left:
-        return
-    import torch
-
-    workers = 1 if torch.cuda.is_available() else min(len(os.sched_getaffinity(0)), len(left))
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with (
-        Progress(*columns, console=console, disable=not console.is_terminal) as progress,
-        ProcessPoolExecutor(
-            workers, multiprocessing.get_context("spawn"), initializer=_start_worker, initargs=(os.getpid(),)
-        ) as pool,
-    ):
-        bar = progress.add_task(description, total=len(cells), completed=len(cells) - len(left))
-        try:
-            for future in as_completed([pool.submit(_train, cell) for cell in left]):
-                future.result()
-                progress.advance(bar)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():  # what they were at is in their checkpoints
-                process.terminate()
-            raise

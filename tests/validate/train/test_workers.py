@@ -1,0 +1,122 @@
+"""As many workers as cores and memory allow, and what happens when the system kills one."""
+
+import logging
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from clipbias.common.errors import InputError
+from clipbias.common.processes import WorkerKilledError
+from clipbias.validate.model.locate import model_folder
+from clipbias.validate.model.size import ModelSize, longest_prompt, model_size
+from clipbias.validate.protocol import run
+from clipbias.validate.recipe.recipe import read_recipe
+from clipbias.validate.store.layout import Cell, pilot_cells
+from clipbias.validate.train import workers
+from clipbias.validate.train.memory import BASE, Load, fitting_workers, worker_bytes
+
+GB = 10**9
+LOAD = Load(minibatch=8, sampled=32, prompt=64, answer=64)
+QWEN = ModelSize(parameters=494_032_768, vocabulary=151_936, layers=24, width=896, inner=4_864, key_values=256)
+
+
+@pytest.fixture
+def cells(tmp_path: Path, recipe_text: str) -> list[Cell]:
+    return pilot_cells(tmp_path, read_recipe(recipe_text))
+
+
+@pytest.mark.fast
+def test_the_organisms_size_is_that_of_its_weights(cells: list[Cell]) -> None:
+    line = cells[0].recipe.model
+    size = model_size(model_folder(line))
+    assert (size.parameters, size.vocabulary, size.layers, size.width) == (336_672, 35, 3, 96)
+    assert longest_prompt(line, ["plain"]) == 63
+
+
+@pytest.mark.fast
+def test_a_model_of_half_a_billion_parameters_fits_once_into_24_gigabytes() -> None:
+    """As was seen: two processes of 12.6 GB each, of which one was killed."""
+    needed = worker_bytes(QWEN, LOAD)
+    assert needed == pytest.approx(12.6 * GB, rel=0.15)
+    assert fitting_workers(2, needed, 24 * GB) == 1
+    assert fitting_workers(2, needed, 32 * GB) == 2
+
+
+@pytest.mark.fast
+def test_more_of_anything_needs_more() -> None:
+    least = worker_bytes(QWEN, LOAD)
+    assert least > BASE + 16 * QWEN.parameters
+    longer = Load(minibatch=8, sampled=32, prompt=64, answer=128)
+    wider = Load(minibatch=16, sampled=32, prompt=64, answer=64)
+    crowd = Load(minibatch=8, sampled=4096, prompt=64, answer=64)
+    assert all(worker_bytes(QWEN, load) > least for load in (longer, wider, crowd))
+
+
+@pytest.mark.fast
+def test_workers_fall_with_the_free_memory(cells: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 4)
+    for free, expected in ((8 * GB, 2), (0.7 * GB, 1)):
+        monkeypatch.setattr(workers, "free_memory", lambda free=free: int(free))
+        assert workers._workers(cells) == expected
+
+
+@pytest.mark.fast
+def test_where_not_even_one_fits_nothing_is_started(cells: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "free_memory", lambda: int(0.3 * GB))
+    with pytest.raises(InputError, match=r"^memory must be enough for one training process.*0\.3 GB for about 0\.5 GB"):
+        workers.train_all(cells, "pilot")
+    assert not cells[0].root.exists()
+
+
+@pytest.mark.fast
+def test_one_worker_that_is_killed_is_the_end(cells: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def killed(work: object, items: object, count: int, prepare: object) -> object:
+        asked.append(count)
+        raise WorkerKilledError(count)
+
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    monkeypatch.setattr(workers, "side_by_side", killed)
+    with pytest.raises(InputError, match="memory"):
+        workers.train_all(cells, "pilot")
+    assert asked == [2, 1]
+
+
+def _kill_one_worker(folder: Path) -> None:
+    """The first that there is once something was saved."""
+    parent = os.getpid()
+    while not list(folder.glob("pilot/checkpoints/*/*/phase-*")):
+        time.sleep(0.01)
+    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
+        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+            os.kill(int(child), signal.SIGKILL)
+            return
+
+
+@pytest.mark.training
+def test_a_killed_worker_is_tried_again_with_fewer_and_changes_no_number(
+    tmp_path: Path,
+    recipe_text: str,
+    finished_run: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(workers, "cores", lambda: 2)
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_text(recipe_text)
+    run.start(recipe, folder)
+    killer = threading.Thread(target=_kill_one_worker, args=(folder,), daemon=True)
+    killer.start()
+    with caplog.at_level(logging.WARNING, "clipbias"):
+        run.resume(folder)
+    killer.join(60.0)
+    assert "memory; going on with 1" in caplog.text
+    for part in sorted(finished_run.glob("**/metrics.parquet/*/*/*.parquet")):
+        twin = folder / part.relative_to(finished_run)
+        assert pq.read_table(twin).drop_columns("started").equals(pq.read_table(part).drop_columns("started"))
