@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbias.common.errors import InputError
 from clipbias.validate.predict.prediction import Parts
 from clipbias.validate.store.frozen import UNTRAINED
 from clipbias.validate.store.run_record import RunRecord
@@ -80,7 +81,7 @@ def gains(run: RunRecord) -> list[Gain]:
         claim, curves = run.prediction.arms[arm.name], run.arms[arm.name].curves
         means, explained = claim.band.share_mean, claim.accuracy_mean
         if explained is None:
-            raise ValueError(f"{run.name} must have been evaluated on held-out problems")
+            raise InputError("out", f"runs whose recipe has an [evaluation], {run.name} has none", verb="hold")
         before = untrained(run, arm.style)
         found.append(
             Gain(
@@ -148,6 +149,7 @@ def standstill(run: RunRecord, arm: str) -> Finding:
     rows = run.rows("weights", arm=arm)
     pairs = zip(rows["weights_before"].to_pylist(), rows["weights_after"].to_pylist(), strict=True)
     same = [before == after for before, after in pairs]
+    count = float(sum(same))
     return Finding(
         experiment="b",
         kind="weights",
@@ -156,7 +158,7 @@ def standstill(run: RunRecord, arm: str) -> Finding:
         run=run.name,
         arm=arm,
         claim=float(len(same)),
-        estimate=Interval(float(sum(same)), 0.0, float(sum(same)), float(sum(same)), len(same)),
+        estimate=Interval(mean=count, stderr=0.0, low=count, high=count, n=len(same)),
         seeds=len(same),
         verdict="held" if all(same) else "failed",
     )

@@ -42,7 +42,7 @@ def _binomial(rate: float, answers: int) -> Interval:
     """Normal interval of a rate; n: answers."""
     stderr = math.sqrt(max(rate * (1 - rate), 1 / answers) / answers)
     half = float(ndtri(0.5 + LEVEL / 2)) * stderr
-    return Interval(rate, stderr, max(rate - half, 0.0), min(rate + half, 1.0), answers)
+    return Interval(mean=rate, stderr=stderr, low=max(rate - half, 0.0), high=min(rate + half, 1.0), n=answers)
 
 
 def _rate(of: StyleClaim | Rates, name: Rate) -> float:

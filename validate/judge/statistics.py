@@ -20,7 +20,7 @@ _Z, _WEIGHT = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHT = _WEIGHT / _WEIGHT.sum()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Interval:
     """Mean over seeds with its standard error and t interval; n seeds."""
 
@@ -36,7 +36,7 @@ def interval(values: NDArray[np.float64], lowest: float = -math.inf, highest: fl
     n = len(values)
     mean, stderr = float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(n))
     half = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * stderr
-    return Interval(mean, stderr, max(mean - half, lowest), min(mean + half, highest), n)
+    return Interval(mean=mean, stderr=stderr, low=max(mean - half, lowest), high=min(mean + half, highest), n=n)
 
 
 def _spreads(relative_stderr: float) -> NDArray[np.float64]:

@@ -48,7 +48,7 @@ class SuiteJudgement:
 def judge_suite(runs: list[RunRecord]) -> SuiteJudgement:
     hashes = [run.manifest.prediction_sha256 for run in runs]
     if len(set(hashes)) < len(hashes):
-        raise InputError("out must hold each run once; two of its folders have the same prediction")
+        raise InputError("out", "each run once; two of its folders have the same prediction", verb="hold")
     found = {run.name: gains(run) for run in runs}
     everything = [gain for part in found.values() for gain in part]
     lines = [line for run in runs for line in _experiment(run, found[run.name])]

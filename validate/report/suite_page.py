@@ -122,14 +122,13 @@ def write_page(runs: list[RunRecord], out: Path) -> dict[str, Any]:
 
 def _json(runs: list[RunRecord], judged: SuiteJudgement) -> dict[str, Any]:
     """Numbers with their units; `shown` are places in the list of findings."""
-    place = {id(finding): index for index, finding in enumerate(judged.findings)}
     return {
         "schema": SCHEMA,
         "answers": [
             {
                 "letter": answer.question.letter,
                 "question": answer.question.text,
-                "shown": [place[id(finding)] for finding in answer.shown],
+                "shown": [judged.findings.index(finding) for finding in answer.shown],
                 "counts": answer.counts,
             }
             for answer in judged.answers

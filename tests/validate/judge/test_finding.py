@@ -19,7 +19,7 @@ def finding(kind: Kind, arm: str | None, details: Untrained | None = None) -> Fi
         verdict="held",
         seeds=5,
         claim=0.25,
-        estimate=Interval(0.3, 0.01, 0.27, 0.33, 5),
+        estimate=Interval(mean=0.3, stderr=0.01, low=0.27, high=0.33, n=5),
         margin=0.01,
         details=details,
     )

@@ -117,7 +117,7 @@ def test_failed_is_where_the_interval_misses_the_whole_margin_and_held_where_it_
 
 def test_the_case_that_the_margin_was_made_for() -> None:
     """Predicted −92.0 points, measured −91.9 [−92.0, −91.8]."""
-    of = Interval(-0.919, 0.00036, -0.920, -0.918, 5)
+    of = Interval(mean=-0.919, stderr=0.00036, low=-0.920, high=-0.918, n=5)
     found = judge([Claim(value=-0.9201, estimate=of, margin=0.01)])[0]
     assert found.verdict == "held"
     assert (found.pvalue < 0.05, found.margin_pvalue) == (True, 1.0)
@@ -133,4 +133,5 @@ def test_seeds_that_all_end_alike_are_compared_to_the_toys_own_error() -> None:
 
 def test_a_rise_is_held_above_its_margin_and_failed_below() -> None:
     for low, high, verdict in ((0.02, 0.03, "held"), (-0.02, 0.005, "failed"), (0.005, 0.02, "cannot tell")):
-        assert judge_rise(Interval((low + high) / 2, 0.001, low, high, 5), 0.01) == verdict
+        of = Interval(mean=(low + high) / 2, stderr=0.001, low=low, high=high, n=5)
+        assert judge_rise(of, 0.01) == verdict

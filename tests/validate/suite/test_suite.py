@@ -2,13 +2,14 @@
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from clipbias.cli.validate import validate
+from clipbias.cli.main import main
 from clipbias.common.errors import InputError
 from clipbias.common.files import sha256
 from clipbias.validate.judge.clipping import probability_findings
@@ -165,8 +166,9 @@ def test_quick_keeps_the_arms_and_shortens_the_rest() -> None:
 
 
 def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
-    plan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    plan: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO")
     spec = (plan.parent / "mini.toml").read_text().replace("hard_addend = 4\n", "")
     (tmp_path / "mine.toml").write_text(spec)
     whole_plan = Path(__file__).parents[3] / "recipes" / "suite.toml"
@@ -176,7 +178,7 @@ def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
     assert set(names[1]) - set(names[0]) == {"incorrect", "incorrect-not-python"}
     assert mine.recipe.evaluation is not None
     assert mine.recipe.evaluation.styles == ("plain", "story")
-    assert "has no style or hard problems for incorrect, incorrect-not-python" in capsys.readouterr().err
+    assert "has no style or hard problems for incorrect, incorrect-not-python" in caplog.text
     everything = read_plan(whole_plan, (str(tmp_path / "mine.toml"),))
     assert "prompts-mine" not in [experiment.name for experiment in everything]  # all its arms ask in lorem ipsum
     with pytest.raises(InputError, match="spec must be one with the styles that the recipes ask for, got"):
@@ -191,10 +193,18 @@ def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
         (["--spec", "nothing.toml"], "or the file of a spec"),
     ],
 )
-def test_wrong_input_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments, message) -> None:
+def test_wrong_input_is_one_line(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
     plan = Path(__file__).parents[3] / "recipes" / "suite.toml"
+    asked = ["clipbias", "validate", "suite", "--plan", str(plan), "--out", str(tmp_path / "out"), *arguments]
+    monkeypatch.setattr(sys, "argv", asked)
     with pytest.raises(SystemExit) as stopped:
-        validate(["suite", "--plan", str(plan), "--out", str(tmp_path / "out"), *arguments])
+        main()
     assert stopped.value.code == 2
     error = capsys.readouterr().err
     assert message in error
