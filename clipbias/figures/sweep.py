@@ -11,12 +11,12 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter
 
 from clipbias.common.arrays import Array
+from clipbias.common.style import DARK, DIVERGING, GREY, SEQUENTIAL, WARM
 from clipbias.simulate.sweeps.columns import Column
 from clipbias.theory.formulas.neutral import neutral_clip_high
 
-from .theory import DAPO, DARK, DIVERGING, GREY, WARM, style
+from .theory import DAPO, style
 
-SEQUENTIAL = "cividis"
 NAMES = {"clip_low": "ε_l (clip low)", "clip_high": "ε_h (clip high)"}
 STYLES = ("-", "--", "-.", ":")
 MARKERS = "osD^vPX*"

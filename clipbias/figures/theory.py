@@ -1,9 +1,8 @@
 """What `--plot` draws: pure functions from what a `clipbias theory` command was asked to matplotlib figures.
 
-Colours are told apart in grey and by colour-blind readers; lines differ in style as well.
+Colours are those of `common.style`.
 """
 
-import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, PercentFormatter
 from scipy.special import expit, logit
 
+from clipbias.common.files import replaced
+from clipbias.common.style import DARK, DIVERGING, GREY, LIGHT, WARM
 from clipbias.theory.formulas.drift import expected_gradient
 from clipbias.theory.formulas.immunity import immune_above
 from clipbias.theory.formulas.neutral import neutral_clip_high, neutral_ratio_std
@@ -28,19 +29,13 @@ from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip, Surrogate
 
-DARK, LIGHT, WARM, GREY = "#0b3c5d", "#9ec9e2", "#d1662c", "#7a7a7a"
-DIVERGING = "PuOr_r"
 DAPO = PpoClip(0.2, 0.28)
 
 
 def save(figure: Figure, path: Path) -> None:
     """Whole or not at all."""
-    draft = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(draft, dpi=150)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replaced(path) as draft:
+        figure.savefig(draft, dpi=150, format=path.suffix.removeprefix("."))
 
 
 def style(axes: Any, xlabel: str, ylabel: str, title: str = "") -> None:
