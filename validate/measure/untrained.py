@@ -7,10 +7,8 @@ as it is.
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import Progress
-
 from clipbias.common.files import read_parquet, sha256, write_parquet
+from clipbias.common.progress import steps
 from clipbias.validate.model.locate import model_hashes
 from clipbias.validate.model.sampling import sample_answers
 from clipbias.validate.model.subject import Subject
@@ -37,13 +35,7 @@ def _survey(folder: Path, recipe: Recipe, subject: Subject, style: str) -> None:
         return
     prompts = tuple(problem.prompt for problem in subject.problems[style])
     length, samples = recipe.training.max_completion_length, recipe.survey.samples
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal) as progress:
-        bar = progress.add_task(f"survey, {style}", total=len(prompts))
-
-        def done(count: int) -> None:
-            progress.update(bar, completed=count)
-
+    with steps(f"survey, {style}", len(prompts)) as done:
         answers = sample_answers(subject.model, subject.tokenizer, prompts, samples, length, SEED, done)
     write_survey(path, answers, key)
 

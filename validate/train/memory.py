@@ -54,8 +54,8 @@ def _sampling_bytes(model: ModelSize, load: Load) -> int:
 def fitting_workers(most: int, needed: int, free: int) -> int:
     """As many of `most` as fit, at least one; raises InputError naming memory where not even one does."""
     if needed > free:
-        given = f"{_gigabytes(free)} for about {_gigabytes(needed)}"
-        raise InputError("memory", "enough for one training process: free some, or take a smaller mini-batch", given)
+        allowed = f"free for one training process of about {_gigabytes(needed)} (less with smaller mini-batches)"
+        raise InputError("memory", f"{allowed}, and {_gigabytes(free)} are")
     return min(most, free // needed)
 
 

@@ -68,7 +68,7 @@ def test_workers_fall_with_the_free_memory(cells: list[Cell], monkeypatch: pytes
 @pytest.mark.fast
 def test_where_not_even_one_fits_nothing_is_started(cells: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "free_memory", lambda: int(0.3 * GB))
-    with pytest.raises(InputError, match=r"^memory must be enough for one training process.*0\.3 GB for about 0\.5 GB"):
+    with pytest.raises(InputError, match=r"^memory must be free for one .*0\.5 GB .* and 0\.3 GB are$"):
         workers.train_all(cells, "pilot")
     assert not cells[0].root.exists()
 
