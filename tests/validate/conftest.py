@@ -1,7 +1,11 @@
 """A two-minute line in miniature: the shipped organism, a few prompts, a few phases."""
 
 import shutil
+from collections.abc import Callable, Generator
+from concurrent.futures import Executor, Future
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,16 +51,50 @@ def recipe_text() -> str:
     return RECIPE.format(minibatches=2)
 
 
+class Here(Executor):
+    """Does at once, in this process, what a pool of processes would do."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 @pytest.fixture(scope="session")
-def finished_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def in_this_process() -> Callable[[], AbstractContextManager[None]]:
+    """No workers: each would import torch and TRL anew, at many times the cost of what a miniature has it do.
+
+    The numbers are those of workers: `protocol/test_resume.py` compares this run with one from the command line.
+    """
+
+    @contextmanager
+    def patched() -> Generator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("clipbias.common.processes.ProcessPoolExecutor", Here)
+            yield
+
+    return patched
+
+
+@pytest.fixture(scope="session")
+def finished_run(
+    tmp_path_factory: pytest.TempPathFactory, in_this_process: Callable[[], AbstractContextManager[None]]
+) -> Path:
     """A complete run of the miniature recipe; tests that change it must copy it first."""
     from clipbias.validate.protocol import run
 
     folder = tmp_path_factory.mktemp("finished")
     recipe = folder / "recipe.toml"
     recipe.write_text(RECIPE.format(minibatches=2))
-    run.start(recipe, folder / "run")
-    run.resume(folder / "run")
+    with in_this_process():
+        run.start(recipe, folder / "run")
+        run.resume(folder / "run")
     return folder / "run"
 
 

@@ -1,6 +1,8 @@
 """A suite in miniature: an organism pretrained for a moment, two experiments, a report."""
 
 import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -134,12 +136,12 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def finished(plan: Path) -> Path:
+def finished(plan: Path, in_this_process: Callable[[], AbstractContextManager[None]]) -> Path:
     """The folder of the results; tests that change it must copy it first."""
     from clipbias.validate.protocol.plan import read_plan
     from clipbias.validate.protocol.suite import run_suite
 
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, in_this_process():
         patch.chdir(plan.parent)
         run_suite(read_plan(plan), plan.parent / "results", plan.parent / "suite-runs")
     return plan.parent / "results"
