@@ -12,7 +12,7 @@ mean shifts came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 fo
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,8 +43,8 @@ _MOMENTS = (
 class PathsResult:
     """The policy after the last phase. logit_*, prob_*, log_odds_*: [K], the log-odds of each outcome against all
     others. entropy_*: nats. clip_low_fraction, clip_high_fraction [M]: share of mini-batch m's samples whose gradient
-    the gate removes, averaged over phases. Errors are those of SCRAMBLINGS independent sets of points. ends [S, P, K]:
-    the policies at which the P paths of each set end. warnings: doubts about the accuracy here."""
+    the gate removes, averaged over phases. Errors are those of SCRAMBLINGS independent sets of points. ends: the
+    policies at which the paths of each set end, [points, K]. warnings: doubts about the accuracy here."""
 
     logit_shift: Estimate
     logit_std: Estimate
@@ -57,20 +57,21 @@ class PathsResult:
     entropy_mean: Estimate
     clip_low_fraction: Estimate
     clip_high_fraction: Estimate
-    ends: Array
+    ends: tuple[Array, ...]
     warnings: tuple[str, ...]
 
     def quantile(self, level: float) -> Estimate:
         """Of each outcome's probability, level in (0, 1); [K]."""
-        return _over_sets(np.quantile(self.ends, level, axis=1))
+        return _over_sets([np.quantile(of, level, axis=0) for of in self.ends])
 
     def prob_above(self, prob: float) -> Estimate:
         """P(p > prob) of each outcome; [K]."""
-        return _over_sets((self.ends > prob).mean(axis=1))
+        return _over_sets([(of > prob).mean(axis=0) for of in self.ends])
 
 
-def _over_sets(table: Array) -> Estimate:
-    """Mean and error of what each of the sets of points found, [SCRAMBLINGS, …]."""
+def _over_sets(found: Sequence[Array]) -> Estimate:
+    """Mean and error of what each of the sets of points found."""
+    table = np.stack(found)
     return Estimate(table.mean(axis=0), table.std(axis=0, ddof=1) / math.sqrt(SCRAMBLINGS))
 
 
@@ -109,8 +110,7 @@ def paths(
         found.append(_one_scrambling(start, config, phases, points, np.random.default_rng(child)))
         if progress is not None:
             progress(len(found))
-
-    *moments, ends = (np.stack(values) for values in zip(*found, strict=True))
+    *moments, ends = zip(*found, strict=True)
     plain = dict(zip(_MOMENTS, map(_over_sets, moments), strict=True))
     return PathsResult(**plain, ends=ends, warnings=_doubts(start, config))
 
