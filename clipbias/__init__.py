@@ -70,6 +70,8 @@ if TYPE_CHECKING:
     from clipbias.validate.store.run_record import RunRecord as RunRecord
     from clipbias.validate.store.run_record import read_run as read_run
 
+    __version__: str
+
 PROBLEM = {
     "theory.setup": ("PhaseConfig",),
     "theory.surrogate": ("PpoClip", "Cispo", "Sapo", "Gspo", "Dppo", "Probability", "UNCLIPPED"),
@@ -118,16 +120,18 @@ _HOME = {
 __all__ = [*_HOME, "__version__"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version  # tens of milliseconds to load
+if not TYPE_CHECKING:  # else any name would pass a type checker
 
-        return version("clipbias")
-    if name not in _HOME:
-        raise AttributeError(f"module 'clipbias' has no attribute {name!r}")
-    value = getattr(import_module(f"clipbias.{_HOME[name]}"), name)
-    globals()[name] = value  # the next time without this detour
-    return value
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version  # tens of milliseconds to load
+
+            return version("clipbias")
+        if name not in _HOME:
+            raise AttributeError(f"module 'clipbias' has no attribute {name!r}")
+        value = getattr(import_module(f"clipbias.{_HOME[name]}"), name)
+        globals()[name] = value  # the next time without this detour
+        return value
 
 
 def __dir__() -> list[str]:
