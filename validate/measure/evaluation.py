@@ -1,6 +1,6 @@
 """How a model answers the problems that it was never trained on, in each style of prompt."""
 
-from typing import Any
+import pyarrow as pa
 
 from clipbias.validate.model.sampling import sample_answers
 from clipbias.validate.model.subject import Subject
@@ -9,7 +9,7 @@ from clipbias.validate.tasks.problems import is_boxed, read_answer
 
 def evaluate(
     subject: Subject, styles: tuple[str, ...], samples: int, max_completion_length: int, seed: int
-) -> list[dict[str, Any]]:
+) -> pa.Table:
     """One row an answer: `samples` answers to each held-out problem at temperature 1, by style, problem and sample."""
     rows, model = [], subject.model.eval()
     for style in styles:
@@ -29,4 +29,4 @@ def evaluate(
                         "text": text,
                     }
                 )
-    return rows
+    return pa.Table.from_pylist(rows)

@@ -5,9 +5,7 @@ import math
 import shutil
 import tempfile
 from datetime import UTC, datetime
-from typing import Any
 
-import numpy as np
 import torch
 
 from clipbias.common.errors import check
@@ -20,16 +18,9 @@ from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.store.layout import EVALUATION, Cell
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
-from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet, make_optimizer
-
-
-def _mean(values: list[Any]) -> float | None:
-    return float(np.mean(values)) if values else None
-
-
-def _kl(log_ratio: np.ndarray) -> float:
-    """Mean of R − 1 − log R over tokens drawn from the old policy: its KL divergence from the new one, per token."""
-    return float(np.mean(np.expm1(log_ratio) - log_ratio))
+from .metrics import metrics_row
+from .options import make_optimizer
+from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -39,32 +30,6 @@ def weights_sha256(model: torch.nn.Module) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
-
-
-def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
-    """One row of metrics.parquet: the policy after `phase` phases and the rollouts of the phase that led to it."""
-    row: dict[str, Any] = {
-        "phase": phase,
-        "share": reading.share,
-        "log_odds": reading.log_odds,
-        "share_samples": reading.samples,
-        "first_token_entropy": reading.first_token_entropy,
-    }
-    rollouts = [s for s in record.samples if s["phase"] == phase - 1]
-    entropy = [(total, count) for t, total, count in record.entropy if t == phase - 1]
-    row["rollout_share"] = _mean([s["uses_strategy"] for s in rollouts])
-    row["accuracy"] = _mean([s["correct"] for s in rollouts])
-    row["accuracy_with_strategy"] = _mean([s["correct"] for s in rollouts if s["uses_strategy"]])
-    row["accuracy_without_strategy"] = _mean([s["correct"] for s in rollouts if not s["uses_strategy"]])
-    row["boxed"] = _mean([s["boxed"] for s in rollouts])
-    row["length"] = _mean([s["length"] for s in rollouts])
-    row["finished"] = _mean([s["finished"] for s in rollouts])
-    blocks = [block for block in record.tokens if block["phase"][0] == phase - 1]
-    old = np.concatenate([block["old_log_prob"] for block in blocks]) if blocks else None
-    row["token_prob"] = None if old is None else float(np.exp(old.astype(np.float64)).mean())
-    row["phase_kl"] = _kl(blocks[-1]["log_ratio"].astype(np.float64)) if blocks else None
-    row["token_entropy"] = sum(e for e, _ in entropy) / sum(n for _, n in entropy) if entropy else None
-    return row
 
 
 def training_set(cell: Cell, subject: Subject) -> TrainingSet:

@@ -18,7 +18,8 @@ from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.recipe.training import Training
 from clipbias.validate.train.checkpoint import load_checkpoint, save_checkpoint
-from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet, make_optimizer
+from clipbias.validate.train.options import make_optimizer
+from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet
 
 CLIP, FREE = Arm("clip", 0.2, 0.2), Arm("no-clip", None, None)
 
