@@ -63,8 +63,7 @@ def test_more_prompts_than_problems_are_refused_before_anything_is_made(tmp_path
 
 
 def test_with_two_updates_a_phase_something_moves_and_is_counted(finished_run: Path) -> None:
-    data = read_run(finished_run)
-    arm = data.arms["clip"]
+    arm = read_run(finished_run).tokens("clip")
     assert arm.all_tokens.tokens.shape == (2, 2)
     rows = pq.ParquetDataset(finished_run / "tokens.parquet", filters=[("arm", "=", "clip")]).read().num_rows
     assert arm.all_tokens.tokens.sum() == rows
