@@ -6,6 +6,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+pytestmark = pytest.mark.statistical
+
 FLAGS = (
     "--learning-rate 1 --group-size 16 --groups-per-minibatch 4 --minibatches 3 "
     "--clip-low 0.2 --clip-high 0.2 --success-prob 0.5"

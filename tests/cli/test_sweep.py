@@ -16,6 +16,8 @@ import pytest
 
 from clipbias.cli.main import main
 
+pytestmark = pytest.mark.statistical
+
 PROGRAM = str(Path(sys.executable).with_name("clipbias"))
 SWEEP = """
 [base]

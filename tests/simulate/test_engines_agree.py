@@ -18,6 +18,8 @@ from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
 from clipbias.theory.update_rule import PLAIN, Adam, Sgd, UpdateRule
 
+pytestmark = pytest.mark.statistical
+
 # Where a quantity has several entries, the one that is scored: the first outcome's, the last optimizer step's.
 QUANTITIES = {
     "log_odds_shift": (),

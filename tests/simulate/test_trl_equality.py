@@ -54,6 +54,8 @@ from clipbias.theory.setup import Scale
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Gspo, PpoClip, Sapo, Surrogate
 from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
 
+pytestmark = pytest.mark.training
+
 PROBS = (0.4, 0.3, 0.15, 0.1, 0.05)
 OUTCOMES = len(PROBS)
 FILLER, END, PROMPT, VOCABULARY = OUTCOMES, OUTCOMES + 1, OUTCOMES + 2, OUTCOMES + 3

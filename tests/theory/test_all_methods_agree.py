@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
@@ -22,6 +23,8 @@ from clipbias.theory.law import Exact, Law, Paths, law
 from clipbias.theory.laws.paths import single_jump
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo
+
+pytestmark = pytest.mark.statistical
 
 SIDE = st.one_of(st.none(), st.floats(0.02, 0.6))
 SURROGATES = st.one_of(

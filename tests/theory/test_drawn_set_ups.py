@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from scipy.special import logit
 from scipy.stats import kstest
 
@@ -14,6 +15,8 @@ from clipbias.theory.laws.paths import PathsResult, paths
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
+
+pytestmark = pytest.mark.statistical
 
 SET_UPS, LONG_RUNS, MANY_OUTCOMES = 200, 200, 40
 SIZES = [(4, 1), (8, 1), (8, 8), (16, 4), (16, 5), (16, 8)]  # G and N, among them those that T4 solves fastest

@@ -16,6 +16,8 @@ from clipbias.theory.surrogate import PpoClip
 from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
 from setups import SMALL, STANDARD, TINY
 
+pytestmark = pytest.mark.statistical
+
 PROBS = (0.65, 0.35)
 MOMENTS = (
     *("logit_shift", "logit_std", "prob_shift", "prob_mean", "prob_std", "log_odds_shift", "log_odds_mean"),

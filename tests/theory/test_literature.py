@@ -13,6 +13,8 @@ from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from setups import STANDARD
 
+pytestmark = pytest.mark.statistical
+
 SHAPE = replace(STANDARD, surrogate=UNCLIPPED)
 LOW, HIGH, BOTH = PpoClip(0.2, None), PpoClip(None, 0.2), PpoClip(0.2, 0.2)
 

@@ -16,6 +16,8 @@ from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Pro
 from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
 from setups import ONE_STEP, SMALL, TINY
 
+pytestmark = pytest.mark.statistical
+
 FIELDS = ("logit_shift", "prob_shift", "prob_std", "entropy_shift", "log_odds_shift")
 FRACTIONS = ("clip_low_fraction", "clip_high_fraction")
 SURROGATES = {

@@ -14,6 +14,8 @@ from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from clipbias.theory.update_rule import UpdateRule
 from setups import STANDARD
 
+pytestmark = pytest.mark.statistical
+
 TWO_STEPS = replace(
     STANDARD, groups_per_minibatch=16, minibatches=2, surrogate=UNCLIPPED
 )  # the first step makes the ratios, the second pushes

@@ -7,6 +7,8 @@ from scipy.stats import binom, chisquare
 from clipbias.simulate.compiled.stream import alias_row, binomial, compiled, open_stream
 from clipbias.simulate.compiled.tables import binomial_rows, from_row
 
+pytestmark = pytest.mark.statistical
+
 
 @compiled
 def many_binomials(trials: int, prob: float, out: np.ndarray) -> None:

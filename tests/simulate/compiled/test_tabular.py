@@ -15,6 +15,8 @@ from clipbias.theory.setup import PROB_THRESHOLDS, QUANTILE_LEVELS, PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 from setups import SMALL, STANDARD, TINY
 
+pytestmark = pytest.mark.statistical
+
 FIELDS = ("logit_shift", "prob_shift", "prob_std", "log_odds_shift", "entropy_shift")
 FRACTIONS = ("clip_low_fraction", "clip_high_fraction")
 ENUMERABLE = [

@@ -10,6 +10,8 @@ from clipbias.common.errors import InputError
 from clipbias.simulate.sweeps.design import read_design
 from clipbias.simulate.sweeps.executors import compute, on_processes, on_ray
 
+pytestmark = pytest.mark.statistical
+
 
 def test_processes_give_what_this_one_gives(sweep_text: str) -> None:
     points = read_design(sweep_text)

@@ -16,6 +16,8 @@ from clipbias.theory.formulas.momentum import (
     summed_noise_from_rest,
 )
 
+pytestmark = pytest.mark.statistical
+
 BETA, M = st.floats(0.0, 0.98), st.integers(1, 12)
 
 

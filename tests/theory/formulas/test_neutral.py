@@ -20,6 +20,8 @@ from clipbias.theory.laws.phase import phase
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from setups import STANDARD
 
+pytestmark = pytest.mark.statistical
+
 LOW, HIGH, SIGMA = st.floats(1e-6, 0.9), st.floats(1e-6, 2.0), st.floats(0.02, 1.5)
 
 

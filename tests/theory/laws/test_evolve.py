@@ -19,6 +19,8 @@ from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 from setups import SMALL, STANDARD, TINY
 
+pytestmark = pytest.mark.statistical
+
 CLIPPED = replace(STANDARD, learning_rate=0.5, groups_per_minibatch=1)
 FREE = replace(CLIPPED, surrogate=PpoClip(None, None))
 

@@ -14,6 +14,8 @@ from clipbias.theory.setup import Scale
 from clipbias.theory.surrogate import UNCLIPPED
 from setups import ONE_STEP, SMALL
 
+pytestmark = pytest.mark.statistical
+
 PROBS = np.array([0.6, 0.3, 0.1])
 REPLICATES = 200_000
 

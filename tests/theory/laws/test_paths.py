@@ -17,6 +17,8 @@ from clipbias.theory.laws.phase import phase
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate
 from setups import ONE_STEP, STANDARD, TINY
 
+pytestmark = pytest.mark.statistical
+
 
 def close(found: Estimate, value: np.ndarray | float, error: np.ndarray | float = 0.0, slack: float = 0.0) -> None:
     """Within four standard errors of both, each of which has its own (t with 15 degrees of freedom: 4.9 for 4 σ)."""

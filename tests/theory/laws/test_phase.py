@@ -22,6 +22,8 @@ from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
 from setups import SMALL, STANDARD, TINY
 
+pytestmark = pytest.mark.statistical
+
 # p, η, ε_l, ε_h, N, γ, Monte Carlo mean of the change of x, its standard error, its standard deviation (T4)
 TABLE = [
     (0.65, 0.5, 0.2, 0.2, 4, 0.5, 0.00395, 0.00024, 0.154),

@@ -19,6 +19,8 @@ from clipbias.validate.judge.statistics import (
 )
 from clipbias.validate.predict.prediction import Band
 
+pytestmark = pytest.mark.statistical
+
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 SPREAD_ERROR = 0.114  # as in the shipped experiment, a pilot of 12 seeds
 

@@ -13,6 +13,8 @@ from clipbias.validate.organism.text import all_problems, alphabet, pretraining_
 from clipbias.validate.organism.tokenizer import character_tokenizer
 from clipbias.validate.tasks.problems import is_boxed, read_answer
 
+pytestmark = pytest.mark.training
+
 
 def test_the_shipped_weights_are_those_of_the_record() -> None:
     record = read_json(SHIPPED / "organism.json")

@@ -21,6 +21,8 @@ from clipbias.validate.organism.pretrain import pretrain
 from clipbias.validate.organism.spec import SPECS, load_spec
 from clipbias.validate.protocol.organism import build
 
+pytestmark = pytest.mark.training
+
 SPEC = """
 name = "small"
 seed = 3

@@ -16,6 +16,8 @@ from clipbias.validate.organism.spec import SPECS, OrganismSpec, load_spec
 from clipbias.validate.organism.text import alphabet, completion_text
 from clipbias.validate.organism.tokenizer import character_tokenizer
 
+pytestmark = pytest.mark.training
+
 
 def short(spec: OrganismSpec, targets: str) -> OrganismSpec:
     return replace(spec, pretraining=replace(spec.pretraining, steps=4, clean_steps=2, batch_size=8, targets=targets))

@@ -11,6 +11,8 @@ from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.predict.rates import relative_rate
 from clipbias.validate.recipe.training import Training
 
+pytestmark = pytest.mark.statistical
+
 SMALL = 0.1  # a rate at which spreads grow in proportion
 SHARED = Training(8, 16, 8, 1e-3, phases=12, max_completion_length=32)
 

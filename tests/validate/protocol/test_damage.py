@@ -14,6 +14,8 @@ from clipbias.common.files import read_json, sha256, write_json
 from clipbias.validate.protocol import run
 from clipbias.validate.report.run_page import write_report
 
+pytestmark = pytest.mark.training
+
 
 def edited_recipe(folder: Path) -> None:
     recipe = folder / "recipe.toml"

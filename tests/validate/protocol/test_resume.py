@@ -20,6 +20,8 @@ from clipbias.validate.report.run_page import write_report
 from clipbias.validate.store.layout import Cell
 from clipbias.validate.train.cell import train_cell
 
+pytestmark = pytest.mark.training
+
 
 def test_another_model_or_another_version_does_not_go_on_with_a_run(tmp_path: Path, recipe_text: str) -> None:
     model, recipe, folder = tmp_path / "model", tmp_path / "recipe.toml", tmp_path / "run"

@@ -15,6 +15,8 @@ from clipbias.validate.recipe.recipe import read_recipe, recipe_text
 from clipbias.validate.store.layout import ARM_SEEDS_FROM, arm_seeds, pilot_cells
 from clipbias.validate.store.run_record import read_run
 
+pytestmark = pytest.mark.training
+
 
 def test_the_prediction_is_older_than_every_cell(finished_run: Path) -> None:
     manifest = read_json(finished_run / "manifest.json")

@@ -17,6 +17,8 @@ from clipbias.validate.report import run_page as report
 from clipbias.validate.report import words
 from clipbias.validate.store.run_record import ArmRecord, ClipCounts, RunRecord, read_run
 
+pytestmark = pytest.mark.training
+
 SEEDS = 12
 
 

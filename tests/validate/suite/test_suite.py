@@ -22,6 +22,8 @@ from clipbias.validate.report.suite_page import line_of, write_page
 from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.run_record import RunRecord
 
+pytestmark = pytest.mark.training
+
 
 def read_all(finished: Path) -> list[RunRecord]:
     return [read_frozen(file.parent) for file in sorted(finished.glob("*/manifest.json"))]

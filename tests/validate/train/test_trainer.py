@@ -21,6 +21,8 @@ from clipbias.validate.train.checkpoint import load_checkpoint, save_checkpoint
 from clipbias.validate.train.options import make_optimizer
 from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet
 
+pytestmark = pytest.mark.training
+
 CLIP, FREE = Arm("clip", 0.2, 0.2), Arm("no-clip", None, None)
 
 
