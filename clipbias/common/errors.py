@@ -12,9 +12,9 @@ class InputError(ValueError):
     follow "must be". given: left out where `allowed` already says what was found. verb: where it is not "be".
     """
 
-    def __init__(self, field: str, allowed: str = "", given: object = _NOT_SHOWN, *, verb: str = "be") -> None:
+    def __init__(self, field: str, allowed: str, given: object = _NOT_SHOWN, *, verb: str = "be") -> None:
         shown = "" if given is _NOT_SHOWN else f", got {given!r}" if isinstance(given, str) else f", got {given}"
-        super().__init__(field, f"{verb} {allowed}" if allowed else "", shown)
+        super().__init__(field, f"{verb} {allowed}", shown)
 
     @property
     def field(self) -> str:
@@ -26,14 +26,18 @@ class InputError(ValueError):
         return f"must {self.args[1]}{self.args[2]}"
 
     def __str__(self) -> str:
-        return f"{self.field} {self.rule}" if self.args[1] else self.field
+        return f"{self.field} {self.rule}"
+
+    def within(self, place: str) -> "InputError":
+        """The same complaint about a field of something larger: `place` goes before its name."""
+        return _restored(place + self.field, *self.args[1:])
 
     def __reduce__(self) -> tuple[object, ...]:  # workers send their complaints to the process that shows them
         return _restored, self.args
 
 
 def _restored(field: str, allowed: str, shown: str) -> InputError:
-    error = InputError(field)
+    error = InputError(field, allowed)
     error.args = (field, allowed, shown)
     return error
 

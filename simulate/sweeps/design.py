@@ -60,9 +60,8 @@ def read_design(text: str) -> list[Point]:
 def _point(settings: dict[str, Any], kind: str, varied: dict[str, Any]) -> Point:
     try:
         return Point(**settings)
-    except ValueError as error:
-        field, _, allowed = str(error).partition(" must be ")
-        raise InputError(f"{kind if field in varied else 'base'}.{field}", allowed) from None
+    except InputError as error:
+        raise error.within(f"{kind if error.field in varied else 'base'}.") from None
 
 
 def _value(name: str, raw: Any, path: str) -> Any:

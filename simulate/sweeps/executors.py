@@ -20,10 +20,9 @@ def compute(point: Point) -> Row:
     """What only the simulation can find wrong (overflow of the logits) is said with the point it was found at."""
     try:
         return row(point, point.simulate())
-    except ValueError as error:
+    except InputError as error:
         settings = ", ".join(f"{name} = {value}" for name, value in asdict(point).items())
-        field, _, allowed = str(error).partition(" must be ")
-        raise InputError(f"the point {settings}: {field}", allowed) from None
+        raise error.within(f"the point {settings}: ") from None
 
 
 def on_processes(points: Sequence[Point], workers: int | None = None) -> Generator[tuple[Point, Row], None, None]:

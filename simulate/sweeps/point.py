@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields
 from typing import Any
 
+from clipbias.common.errors import InputError
 from clipbias.simulate.compiled.tabular import check_run, simulate
 from clipbias.theory.formulas.drift import check_probs
 from clipbias.theory.law import Law
@@ -55,7 +56,7 @@ class Point:
         gate: Any = PpoClip(self.clip_low, self.clip_high)
         if self.surrogate is not None:
             if gate != PpoClip(None, None):
-                raise ValueError(f"surrogate must be without clip_low and clip_high, got {self.surrogate}")
+                raise InputError("surrogate", "without clip_low and clip_high", self.surrogate)
             gate = _named("surrogate", self.surrogate)
         return PhaseConfig(
             learning_rate=self.learning_rate,
@@ -105,7 +106,7 @@ def _named(field: str, text: str) -> Any:
     try:
         return from_text(text, NAMED[field])
     except ValueError as error:
-        raise ValueError(f"{field} must be one of {', '.join(NAMED[field])}, got {text} ({error})") from None
+        raise InputError(field, f"one of {', '.join(NAMED[field])} ({error})", text) from None
 
 
 DEFAULTS = {f.name: f.default for f in fields(Point) if f.default is not MISSING}

@@ -51,7 +51,7 @@ def has_survey(path: Path, key: dict[str, str]) -> bool:
 
 def read_survey(path: Path, problems: tuple[Problem, ...]) -> Survey:
     if not path.is_file():
-        raise InputError(f"dir must hold the survey of the untrained model; {path} is missing: resume the run")
+        raise InputError("dir", f"the survey of the untrained model; {path} is missing: resume the run", verb="hold")
     table = read_parquet(path)[0]
     answers: list[list[str]] = [[] for _ in problems]
     for i, text in zip(table["problem"].to_pylist(), table["text"].to_pylist(), strict=True):

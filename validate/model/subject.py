@@ -63,9 +63,7 @@ def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
         )
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError(
-            f"model.path must be a model that transformers can load, got {str(folder)!r}: {reason}"
-        ) from error
+        raise InputError("model.path", f"a model that transformers can load ({reason})", str(folder)) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     make = _organism if (folder / "spec.toml").is_file() else _pretrained

@@ -30,7 +30,7 @@ def _check_template(field: str, template: str, required: set[str], optional: set
     try:
         parts = [(name, spec, conversion) for _, name, spec, conversion in string.Formatter().parse(template)]
     except ValueError as error:
-        raise InputError(f"{field} must be a format text, got {template!r}: {error}") from None
+        raise InputError(field, f"a format text, got {template!r}: {error}") from None
     names = {name for name, _, _ in parts if name is not None}
     plain = all(not spec and not conversion for _, spec, conversion in parts)
     listed = " ".join(f"{{{name}}}" for name in sorted(allowed))

@@ -15,7 +15,7 @@ PAD, EOS = "<pad>", "<eos>"
 def character_tokenizer(characters: str) -> Qwen2Tokenizer:
     """`characters` must be ASCII: beyond it a character is more than one byte, hence more than one token."""
     if not characters.isascii():
-        raise InputError(f"strategy.template must be ASCII text, got {characters!r}")
+        raise InputError("strategy.template", "ASCII text", characters)
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     symbols = [byte_level.pre_tokenize_str(character)[0][0] for character in characters]
     vocab = {token: i for i, token in enumerate([PAD, EOS, *symbols])}

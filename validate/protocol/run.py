@@ -45,7 +45,7 @@ def start(recipe_file: Path, folder: Path) -> None:
     if kept.is_file() and read_text(kept) == text and (folder / "manifest.json").is_file():
         return
     if folder.exists() and not {path.name for path in folder.iterdir()} <= _WRITTEN_AT_THE_START:
-        raise InputError(f"out must be a new folder or one made from this recipe, got {str(folder)!r}")
+        raise InputError("out", "a new folder or one made from this recipe", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(kept, text)
     write_manifest(folder, new_manifest(folder, model))

@@ -31,7 +31,7 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str,
         frozen, text = frozen_folder(out, experiment), recipe_text(experiment.recipe)
         if (frozen / "manifest.json").is_file():
             if read_text(frozen / "recipe.toml") != text:
-                raise InputError(f"out must hold results of these recipes; {frozen} is of another")
+                raise InputError("out", f"results of these recipes; {frozen} is of another", verb="hold")
             continue
         logger.info("%s: %s", experiment.name, experiment.recipe.question)
         folder, recipe_file = runs / experiment.name, runs / "recipes" / f"{experiment.name}.toml"

@@ -71,7 +71,7 @@ def freeze(run: Path, out: Path) -> RunRecord:
         if SPEC in manifest.model_sha256:
             shutil.copyfile(model_folder(recipe.model) / SPEC, folder / SPEC)
             if sha256(folder / SPEC) != manifest.model_sha256[SPEC]:
-                raise InputError(f"{model_folder(recipe.model) / SPEC} must be as it was trained from")
+                raise InputError(str(model_folder(recipe.model) / SPEC), "as it was trained from")
         hashes = {f"{name}.parquet": sha256(folder / f"{name}.parquet") for name, tables in parts.items() if tables}
         write_manifest(folder, replace(manifest, cells_sha256=None, frozen_sha256=hashes))
     return read_frozen(out)
@@ -87,7 +87,7 @@ def read_frozen(folder: Path) -> RunRecord:
     needed = {f"{name}.parquet" for name in TABLES if recipe.evaluation or name not in ASKED}
     for name in sorted(needed | expected.keys()):
         if name not in expected or not (folder / name).is_file():
-            raise InputError(f"dir must hold all that was frozen; {folder / name} is missing")
+            raise InputError("dir", f"all that was frozen; {folder / name} is missing", verb="hold")
     check_files(folder, expected)
     tables = {name.removesuffix(".parquet"): read_parquet(folder / name)[0] for name in frozen}
     curves, seeds = tables.pop("curves"), tuple(sorted(manifest.seeds or ()))

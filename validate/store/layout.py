@@ -92,7 +92,7 @@ def read_cells(cells: Sequence[Cell], kind: str) -> pa.Table:
         for name, expected in cell.metadata.items():
             if metadata.get(name) != expected:
                 found = metadata.get(name, "none")
-                raise InputError(f"{cell.part(kind)} must be of {name} {expected[:12]}, got {found[:12]}")
+                raise InputError(str(cell.part(kind)), f"of {name} {expected[:12]}", found[:12])
         seed = pa.array(np.full(table.num_rows, cell.seed, np.int64))
         tables.append(table.replace_schema_metadata(None).append_column("seed", seed))
     return pa.concat_tables(tables)

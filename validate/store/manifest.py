@@ -70,16 +70,16 @@ class Manifest:
         known = {field.name: field for field in fields(cls)}
         missing = [name for name, field in known.items() if field.default is MISSING and name not in found]
         if missing:
-            raise InputError(f"{where} must have the keys {', '.join(missing)}")
+            raise InputError(str(where), f"the keys {', '.join(missing)}", verb="have")
         for name in found:
             if name not in known:
-                raise InputError(f"{where} must have no key {name}")
+                raise InputError(str(where), f"no key {name}", verb="have")
         seeds = found.get("seeds")
         try:
             given = found | {"hardware": Hardware(**found["hardware"])}
             return cls(**given | ({} if seeds is None else {"seeds": tuple(seeds)}))
         except TypeError as error:
-            raise InputError(f"{where} must be a run's manifest: {error}") from None
+            raise InputError(str(where), f"a run's manifest: {error}") from None
 
 
 def now() -> str:
@@ -127,8 +127,8 @@ def read_manifest(folder: Path) -> Manifest:
     path, recipe = folder / NAME, folder / "recipe.toml"
     for file in (path, recipe):
         if not file.is_file():
-            raise InputError(f"dir must be a run folder with a {file.name}, got {str(folder)!r}")
+            raise InputError("dir", f"a run folder with a {file.name}", str(folder))
     manifest = Manifest.from_json(read_json(path), path)
     if manifest.recipe_sha256 != sha256(recipe):
-        raise InputError(f"dir must hold the recipe it was made from; {recipe} was edited")
+        raise InputError("dir", f"the recipe it was made from; {recipe} was edited", verb="hold")
     return manifest

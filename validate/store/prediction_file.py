@@ -19,13 +19,13 @@ def read_prediction(folder: Path) -> Prediction:
     """Whether it is the one that a run was started with is for `manifest.checked_prediction` to say."""
     path = folder / NAME
     if not path.is_file():
-        raise InputError(f"dir must hold the prediction it was started with; {path} is missing")
+        raise InputError("dir", f"the prediction it was started with; {path} is missing", verb="hold")
     found = read_json(path)
     if found.get("schema", SCHEMA) != SCHEMA:
-        raise InputError(f"{path} must be of schema {SCHEMA}, got {found['schema']}")
+        raise InputError(str(path), f"of schema {SCHEMA}", found["schema"])
     try:
         return Prediction.from_json(found)
     except KeyError as error:
-        raise InputError(f"{path} must have the key {error.args[0]}") from None
+        raise InputError(str(path), f"the key {error.args[0]}", verb="have") from None
     except (TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} must be a prediction of schema {SCHEMA}: {error}") from None
+        raise InputError(str(path), f"a prediction of schema {SCHEMA}: {error}") from None

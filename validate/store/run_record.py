@@ -95,7 +95,7 @@ class RunRecord:
     def tokens(self, arm: str) -> TokenRecord:
         found = self.arms[arm].tokens
         if found is None:
-            raise InputError(f"dir must hold a run with its cells, not its frozen form, got {str(self.folder)!r}")
+            raise InputError("dir", "a run with its cells, not its frozen form", str(self.folder), verb="hold")
         return found
 
     def rows(self, table: str, **values: str | int | bool) -> pa.Table:
@@ -161,9 +161,8 @@ def whole_cells(folder: Path, recipe: Recipe, manifest: Manifest) -> list[Cell]:
     cells = sorted(arm_cells(folder, recipe, manifest.prediction_sha256 or ""), key=lambda cell: cell.seed)
     missing = [cell.part(kind) for cell in cells for kind in cell.kinds if not cell.part(kind).is_file()]
     if missing:
-        raise InputError(
-            f"dir must hold all {len(cells)} cells (arm and seed) of its recipe, {missing[0]} is missing: resume it"
-        )
+        allowed = f"all {len(cells)} cells (arm and seed) of its recipe, {missing[0]} is missing: resume it"
+        raise InputError("dir", allowed, verb="hold")
     check_complete(folder, manifest, recipe)
     check_files(folder, manifest.cells_sha256 or {})
     metrics = [cell.part("metrics") for cell in cells]

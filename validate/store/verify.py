@@ -20,25 +20,23 @@ def checked_prediction(folder: Path, manifest: Manifest) -> Prediction:
     """prediction.json, if it is the one that was written down before the arms were started."""
     path, written = folder / PREDICTION, manifest.prediction_sha256
     if written is None or manifest.prediction_written is None:
-        raise InputError(f"dir must hold a run with a prediction, got {str(folder)!r} (status: {manifest.status})")
+        raise InputError("dir", f"a run with a prediction (status: {manifest.status})", str(folder), verb="hold")
     prediction = read_prediction(folder)
     digest = sha256(path)
     if digest != written:
-        raise InputError(
-            f"dir must hold the prediction it was started with; {path} was edited: its SHA-256 is {digest[:12]}…, the"
-            f" one written down before the run {written[:12]}…"
-        )
+        edited = f"{path} was edited: its SHA-256 is {digest[:12]}…, that written before the run {written[:12]}…"
+        raise InputError("dir", f"the prediction it was started with; {edited}", verb="hold")
     if prediction.recipe_sha256 != manifest.recipe_sha256:
-        raise InputError(f"dir must hold the recipe that was predicted; {folder / 'recipe.toml'} is another")
+        raise InputError("dir", f"the recipe that was predicted; {folder / 'recipe.toml'} is another", verb="hold")
     return prediction
 
 
 def check_complete(folder: Path, manifest: Manifest, recipe: Recipe) -> None:
     """Raise InputError unless the run was finished, with the seeds that its prediction decides."""
     if manifest.status != "complete":
-        raise InputError(f"dir must hold a run that was finished, this one is {manifest.status}: resume the run")
+        raise InputError("dir", f"a run that was finished, this one is {manifest.status}: resume the run", verb="hold")
     if list(manifest.seeds or ()) != arm_seeds(manifest.prediction_sha256 or "", recipe.seeds):
-        raise InputError(f"dir must hold the seeds that the prediction decides; {folder / NAME} has others")
+        raise InputError("dir", f"the seeds that the prediction decides; {folder / NAME} has others", verb="hold")
 
 
 def check_files(folder: Path, hashes: dict[str, str]) -> None:
@@ -46,7 +44,7 @@ def check_files(folder: Path, hashes: dict[str, str]) -> None:
     for name, digest in hashes.items():
         file = folder / name
         if file.is_file() and sha256(file) != digest:
-            raise InputError(f"dir must hold the files that were written; {file} was changed afterwards")
+            raise InputError("dir", f"the files that were written; {file} was changed afterwards", verb="hold")
 
 
 def check_order(folder: Path, manifest: Manifest, started: Iterable[tuple[str, Path]]) -> None:
@@ -55,14 +53,14 @@ def check_order(folder: Path, manifest: Manifest, started: Iterable[tuple[str, P
     predicted = _time(manifest.prediction_written or "", folder / NAME)
     for when, file in started:
         if _time(when, file) < predicted:
-            raise InputError(f"dir must hold a prediction older than its cells; {file} was started before it")
+            raise InputError("dir", f"a prediction older than its cells; {file} was started before it", verb="hold")
 
 
 def _time(written: str, where: Path) -> datetime:
     try:
         return datetime.fromisoformat(written).astimezone()
     except ValueError:
-        raise InputError(f"{where} must hold a time in ISO 8601, got {written!r}") from None
+        raise InputError(str(where), "a time in ISO 8601", written, verb="hold") from None
 
 
 def check_unchanged(manifest: Manifest, model: Path) -> None:
@@ -70,8 +68,8 @@ def check_unchanged(manifest: Manifest, model: Path) -> None:
     found = model_hashes(model)
     for name in sorted(found.keys() | manifest.model_sha256.keys()):
         if found.get(name) != manifest.model_sha256.get(name):
-            raise InputError(f"model must be the one that the run was started with; {model / name} is another")
+            raise InputError("model", f"the one that the run was started with; {model / name} is another")
     for name, version in versions().items():
         began = manifest.versions.get(name)
         if version != began:
-            raise InputError(f"{name} must be {began}, with which the run was started, to go on with it; got {version}")
+            raise InputError(name, f"{began}, with which the run was started, to go on with it", version)
