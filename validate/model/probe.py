@@ -37,7 +37,8 @@ class Probe(Protocol):
 def first_token_log_probs(model: PreTrainedModel, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
     """[prompts, vocabulary] log-probabilities of the first answer token, in double precision."""
     inputs = {name: tensor.to(model.device) for name, tensor in inputs.items()}
-    return model(**inputs, logits_to_keep=1).logits[:, -1].double().log_softmax(-1)
+    logits: torch.Tensor = model(**inputs, logits_to_keep=1).logits
+    return logits[:, -1].double().log_softmax(-1)
 
 
 def mean_entropy(log_probs: torch.Tensor) -> float:

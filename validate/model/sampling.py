@@ -43,12 +43,13 @@ def sample_answers(
     The sampler is seeded anew for every batch from (seed, batch), and torch's own stream is left where it was.
     """
     answers: list[list[str]] = []
+    generate: Any = model.generate
     step = max(1, BATCH // samples)
     for batch, first in enumerate(range(0, len(prompts), step)):
         inputs = encode_prompts(tokenizer, prompts[first : first + step])
         with torch.random.fork_rng(), torch.no_grad():
             torch.manual_seed(seed_of(seed, batch))
-            found = model.generate(
+            found = generate(
                 **{name: tensor.to(model.device) for name, tensor in inputs.items()},
                 do_sample=True,
                 temperature=1.0,

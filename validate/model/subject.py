@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -84,7 +84,7 @@ def _organism(
     count = len(problems[styles[0]])
     fixed = _probe_seed().choice(count, size=min(probe.prompts, count), replace=False)
     opening = first.template[0]
-    token = tokenizer.convert_tokens_to_ids(opening)
+    token = cast(int, tokenizer.convert_tokens_to_ids(opening))  # of one token
     probes: dict[str, Probe] = {
         style: FirstTokenProbe(tokenizer, tuple(problems[style][i].prompt for i in fixed), token) for style in styles
     }

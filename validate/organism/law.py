@@ -40,7 +40,7 @@ def next_laws(coded: list[list[int]], probabilities: np.ndarray, drawn: int, sym
             laws[t, symbol] += weight
             if symbol != text[t]:
                 break
-    return laws / laws.sum(axis=1, keepdims=True)
+    return np.asarray(laws / laws.sum(axis=1, keepdims=True))
 
 
 def law_batch(

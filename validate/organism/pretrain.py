@@ -45,8 +45,9 @@ def _drawn_text(spec: OrganismSpec, tokenizer: Qwen2Tokenizer, clean: bool, rng:
 
 def _drawn_laws(spec: OrganismSpec, tokenizer: Qwen2Tokenizer, clean: bool, rng: np.random.Generator) -> Taught:
     """targets [rows, places, vocabulary]: the law of the token after each place, zero before and after a completion."""
-    ids = {character: tokenizer.convert_tokens_to_ids(tokenizer.tokenize(character)[0]) for character in alphabet(spec)}
-    ids[""] = tokenizer.eos_token_id
+    known = tokenizer.get_vocab()
+    ids = {character: known[tokenizer.tokenize(character)[0]] for character in alphabet(spec)}
+    ids[""] = known[tokenizer.eos_token]
     rows = law_batch(spec, spec.pretraining.batch_size, clean, ids, len(tokenizer), rng)
     shape = (len(rows), max(len(prompt) + len(text) for prompt, text, _ in rows))
     tokens, mask = np.full(shape, tokenizer.pad_token_id), np.zeros(shape, dtype=np.int64)

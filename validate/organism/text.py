@@ -66,11 +66,13 @@ def completion_text(
 def _drawn_numbers(spec: OrganismSpec, size: int, rng: np.random.Generator) -> list[list[int]]:
     if spec.held_out:
         training, _ = _numbers(spec)
-        return training[rng.integers(len(training), size=size)].tolist()
+        drawn: list[list[int]] = training[rng.integers(len(training), size=size)].tolist()
+        return drawn
     # The same law drawn number by number: the default organism's weights came from this stream.
     factors = rng.integers(2, spec.max_factor + 1, size=(size, 2))
     addends = rng.integers(1, spec.max_addend + 1, size=(size, 1))
-    return np.hstack([factors, addends]).tolist()
+    rows: list[list[int]] = np.hstack([factors, addends]).tolist()
+    return rows
 
 
 def drawn_problems(spec: OrganismSpec, size: int, rng: np.random.Generator) -> list[tuple[Style, int, int, int]]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from fractions import Fraction
+from typing import IO
 
 from .boxes import visible
 
@@ -101,21 +102,29 @@ class Verifier:
                 text=True,
                 start_new_session=True,  # Ctrl-C is for the one who asks
             )
+        asked, answers = self._pipes(self._process)
         try:
-            self._process.stdin.write(request + "\n")
-            self._process.stdin.flush()
+            asked.write(request + "\n")
+            asked.flush()
         except BrokenPipeError:
             answer = ""
         else:
-            answer = self._read()
+            answer = self._read(answers)
         if not answer:
             self.close()
         return answer
 
-    def _read(self) -> str:
+    @staticmethod
+    def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        return process.stdin, process.stdout
+
+    @staticmethod
+    def _read(answers: IO[str]) -> str:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._process.stdout, selectors.EVENT_READ)
-            return self._process.stdout.readline().strip() if selector.select(_PATIENCE) else ""
+            selector.register(answers, selectors.EVENT_READ)
+            return answers.readline().strip() if selector.select(_PATIENCE) else ""
 
     def close(self) -> None:
         if self._process is not None:
@@ -126,7 +135,7 @@ class Verifier:
     def forget(self) -> None:
         """Let go of the process without ending it."""
         if self._process is not None:
-            for pipe in (self._process.stdin, self._process.stdout):
+            for pipe in self._pipes(self._process):
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
         self._process, self._lock = None, threading.Lock()

@@ -41,9 +41,9 @@ _KINDS = (
 
 def equal(gold: str, given: str) -> bool:
     def read(answer: str) -> list[object]:
-        return parse(rf"\boxed{{{answer}}}", extraction_config=_LATEX, parsing_timeout=None)
+        return list(parse(rf"\boxed{{{answer}}}", extraction_config=_LATEX, parsing_timeout=None))
 
-    return verify(read(gold), read(given), timeout_seconds=None)
+    return bool(verify(read(gold), read(given), timeout_seconds=None))
 
 
 def _compare(line: str) -> NoReturn:

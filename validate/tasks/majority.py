@@ -17,7 +17,8 @@ def majority_label(answers: Sequence[Answer | None]) -> Answer | None:
     votes = Counter(answer for answer in answers if answer is not None)
     classes: Counter[Answer] = Counter()
     for answer, count in votes.items():  # a Counter keeps the order in which its keys came
-        same = (first for first in classes if isinstance(answer, str) and equivalent(first, answer))
+        texts = [first for first in classes if isinstance(first, str)] if isinstance(answer, str) else []
+        same = (first for first in texts if equivalent(first, str(answer)))
         classes[next(same, answer)] += count
     return max(classes, key=classes.__getitem__, default=None)
 

@@ -60,10 +60,10 @@ def read_like(completion: str, answer: int | str) -> int | str | None:
 
 def says(completion: str, answer: int | str) -> bool:
     """Whether the answer that a completion gives is `answer`."""
-    given = read_like(completion, answer)
-    if isinstance(answer, int) or given is None:
-        return given == answer
-    return equivalent(answer, given)
+    if isinstance(answer, int):
+        return read_answer(completion) == answer
+    given = last_box(completion)
+    return given is not None and equivalent(answer, given)
 
 
 _STORIES = (

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from clipbias.common.errors import check
+from clipbias.common.errors import InputError, check
 
 from .boxes import last_box
 from .problems import says
@@ -47,6 +47,7 @@ class Term:
             case "python":
                 held = "python" in text
             case "no-repetition":
+                assert self.repetition is not None
                 held = not self.repetition.found_in(text)
         return held != self.negated
 
@@ -81,7 +82,8 @@ def parse_reward(text: str) -> RewardExpression:
     terms = []
     for part in text.split(" and "):
         found = _TERM.fullmatch(part.strip())
-        check(found is not None and found[2] in TERMS, "reward", _ALLOWED, text)
+        if found is None or found[2] not in TERMS:
+            raise InputError("reward", _ALLOWED, text)
         rule = None
         if found[2] == "no-repetition":
             rule = Repetition() if found[3] is None else Repetition(int(found[3]), int(found[4]))
