@@ -10,7 +10,7 @@
    from shares to accuracy.
 4. `laws`, whole phases. Two outcomes: `phase` T4 by `two_outcome_step`, on a `lattice` by its `lattice_kernel` or as
    `atoms`; `evolve` T10 many phases; from these `calibrate` the learning rate, `neutral_phase` T6 of a whole phase and
-   `decomposition` T8. Any number: `paths` T5 by `minibatch`, drawn quasi-randomly.
+   `decomposition` T8. Any number: `paths` T5 by `minibatch`, drawn quasi-randomly. `cost` what each will take.
 
 Left out: Adam's normalisation (`formulas.noise` says what it breaks; Monte Carlo in `simulate` has it).
 """
