@@ -9,13 +9,12 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 from scipy.special import entr, expit
 
+from clipbias.common.style import BAND, HIGH, LOW, MEASURED, PREDICTED, SEED
 from clipbias.validate.judge.compare import RunComparison
 from clipbias.validate.judge.pairs import clip_rivals
 from clipbias.validate.judge.statistics import LEVEL, interval
 from clipbias.validate.store.run_record import RunRecord
 
-PREDICTED, BAND, MEASURED, SEED = "#4b3a8f", "#ddd8ee", "#c0282d", "#8a8a8a"
-LOW, HIGH = "#4c72b0", "#dd8452"
 INTERVAL = f"{100 * LEVEL:.0f} % interval"
 _COLUMNS = 3  # more panels in a row could not be read at the page's width
 _BARS = 6  # error bars per curve that can be told apart

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from clipbias.common.style import BAND, HIGH, LOW, MEASURED, PREDICTED
 from clipbias.validate.judge.clipping import ArmDifference
 from clipbias.validate.judge.coverage import Coverage
 from clipbias.validate.judge.gains import Gain
@@ -14,7 +15,7 @@ from clipbias.validate.judge.statistics import Interval
 from clipbias.validate.judge.tokens import TokenTest
 from clipbias.validate.store.run_record import RunRecord
 
-from .run_figures import BAND, HIGH, INTERVAL, LOW, MEASURED, PREDICTED, mean_curve
+from .run_figures import INTERVAL, mean_curve
 
 _INCH_PER_ARM = 0.27
 
