@@ -57,7 +57,7 @@ def test_one_phase_is_t4() -> None:
 @pytest.mark.parametrize("config", [CLIPPED, replace(STANDARD, learning_rate=2.0, surrogate=PpoClip(0.2, 0.28))])
 def test_finer_lattices_and_starts_change_little(config: PhaseConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     coarse = evolve(0.7, config, 10, "gaussian").laws[-1]
-    monkeypatch.setattr("clipbias.theory.laws.evolve._START_SPACING", 0.125)
+    monkeypatch.setattr("clipbias.theory.laws.evolve.START_SPACING", 0.125)
     fine = evolve(0.7, config, 10, "gaussian", resolution=16).laws[-1]
     assert abs(coarse.mean - fine.mean) < 0.005 * fine.std
     assert coarse.std == pytest.approx(fine.std, rel=0.005)
