@@ -1,5 +1,6 @@
 """A tiny Llama written as GGUF, whose tokenizer opens turns with one token and ends them with another."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 import torch
 
-from clipbias.validate.model.gguf import convert
 from clipbias.validate.model.subject import load_subject
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 
+PROGRAM = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate"]
 WIDTH, HEADS, INNER = 16, 2, 24
 TEMPLATE = "{% for m in messages %}<s>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<s>{% endif %}"
 
@@ -66,7 +67,8 @@ def gguf_file(tmp_path: Path) -> Path:
 
 def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "model"
-    convert(gguf_file, out)
+    done = subprocess.run([*PROGRAM, "convert", str(gguf_file), "--out", str(out), "--json"], capture_output=True)
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"model": str(out)})
     subject = load_subject(ModelLine(path=str(out)), ProbeLine(prompts=2, samples=2))
     assert (subject.tokenizer.eos_token, subject.tokenizer.pad_token) == ("</s>", "</s>")
     assert subject.model.config.eos_token_id == subject.model.generation_config.eos_token_id == 1
@@ -82,9 +84,8 @@ def test_no_folder_is_written_over_and_no_junk_is_read(command: str, tmp_path: P
     kept.mkdir()
     (kept / "thesis.txt").write_text("years of work")
     junk.write_text("not what it should be")
-    program = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate", command, str(junk)]
     for out, words in ((kept, "--out must be a new or empty folder"), (tmp_path / "new", "must be")):
-        done = subprocess.run([*program, "--out", str(out)], capture_output=True, text=True)
+        done = subprocess.run([*PROGRAM, command, str(junk), "--out", str(out)], capture_output=True, text=True)
         assert done.returncode == 2
         assert words in done.stderr
         assert done.stderr.count("\n") == 1
