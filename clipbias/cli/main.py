@@ -13,6 +13,7 @@ import click
 from clipbias.common.errors import InputError
 from clipbias.common.progress import shown_by
 
+from .cost import watched
 from .progress import bar
 
 COMMANDS = {"theory": "theory", "simulate": "simulate", "validate": "validate"}  # name: module and attribute
@@ -39,6 +40,7 @@ def clipbias() -> None:
 
     Example: clipbias theory neutral --clip-low 0.2 --ratio-std 0.1
     """
+    click.get_current_context().with_resource(watched())
 
 
 def _name(param: click.Parameter) -> str:

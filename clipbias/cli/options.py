@@ -11,6 +11,7 @@ import click
 
 from clipbias.common.errors import InputError
 
+from .cost import insist
 from .kinds import Choice, ClipSide, Number, PlotFile, Probs, SurrogateSpec
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ surrogate = click.option(
     "--surrogate", type=SurrogateSpec(), help=f"Instead of --clip-low and --clip-high: {SurrogateSpec.rule}."
 )
 plot = click.option("--plot", type=PlotFile(), help="Draw it too (.png, .pdf or .svg).")
-as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+json_flag = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 
 
 def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
@@ -84,6 +85,7 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+as_json = stacked(insist, json_flag)
 shape_options = stacked(
     probs,
     number("--learning-rate", float, "at least 0 and finite", "Step size on the logits"),

@@ -6,12 +6,35 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import options
+from .cost import announce
 from .options import named_errors, show
 from .results import theory_value, with_plus_minus
 
 if TYPE_CHECKING:
     from clipbias.theory.law import Law, Method
     from clipbias.theory.setup import PhaseConfig
+
+SIMULATED = "simulate run with as few --replicates as will do"
+MAP_PHASES, PORTRAIT_PHASES = 24**2 + 1, 81  # of `figures.theory.entropy_map` and `evolve`
+
+
+def _foretell(
+    probs: tuple[float, ...], config: "PhaseConfig", phases: int, method: str | None, drawn: int, many: bool
+) -> None:
+    """drawn: whole phases by the gaussian step that a figure adds to a law of two outcomes."""
+    from clipbias.theory.laws.cost import NANOSECOND, evolve_work, paths_work, phase_work
+
+    if method == "paths" or len(probs) > 2:
+        followed = paths_work(len(probs), config, phases) * NANOSECOND
+        announce(followed, {SIMULATED: None, "fewer --minibatches": None})
+        return
+
+    def seconds(by: Any) -> float:
+        law = evolve_work(probs[0], config, phases, by) if many else phase_work(probs[0], config, by)
+        return (law + (drawn and drawn * phase_work(probs[0], config, "gaussian"))) * NANOSECOND
+
+    other: dict[str, float | None] = {} if method == "gaussian" else {"--method gaussian": seconds("gaussian")}
+    announce(seconds(method or "exact"), other | {SIMULATED: None, "fewer --minibatches": None})
 
 
 def _solved(probs: tuple[float, ...], config: "PhaseConfig", phases: int, method: str | None) -> "Law":
@@ -38,6 +61,7 @@ def phase(probs: tuple[float, ...], method: str | None, plot: Path | None, as_js
     """
     with named_errors():
         config = options.phase_config(**flags)
+        _foretell(probs, config, 1, method, MAP_PHASES if plot else 0, many=False)
         found = _solved(probs, config, 1, method)
 
     def figure() -> Any:
@@ -67,6 +91,7 @@ def evolve(
     """
     with named_errors():
         config = options.phase_config(**flags)
+        _foretell(probs, config, phases, method, PORTRAIT_PHASES if plot else 0, many=True)
         found = _solved(probs, config, phases, method)
 
     def figure() -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from . import options
+from .cost import announce
 from .kinds import ClipSide, OptimizerSpec, ParquetFile, SuccessProbs
 from .options import named_errors, phase_config, show
 from .results import simulated_value
@@ -86,13 +87,27 @@ def run(
         --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --replicates 100000 --seed 0
     """
     with named_errors():
+        from clipbias.common.processes import cores
+        from clipbias.simulate.compiled.tabular import CHUNK, check_run
         from clipbias.simulate.compiled.tabular import trajectories as followed
+        from clipbias.simulate.cost import monte_carlo_work
         from clipbias.simulate.methods import MonteCarlo
+        from clipbias.theory.formulas.drift import check_probs
         from clipbias.theory.law import law
+        from clipbias.theory.laws.cost import NANOSECOND
         from clipbias.theory.update_rule import UpdateRule
 
         update = UpdateRule(**{field.name: flags.pop(field.name) for field in fields(UpdateRule)})
         config = phase_config(success_prob=success_prob if len(success_prob) > 1 else success_prob[0], **flags)
+        check_run(check_probs("probs", probs), config, phases, replicates, seed)
+        problem = len(probs), config, phases
+
+        def seconds(count: int) -> float:
+            side_by_side = min(cores(), -(-count // CHUNK))
+            return monte_carlo_work(*problem, count, update) * NANOSECOND / side_by_side
+
+        fewer = max(2, replicates // 100)
+        announce(seconds(replicates), {f"--replicates {fewer}": seconds(fewer)})
         with _progress(replicates) as report:
             if trajectories is None:
                 method = MonteCarlo(replicates=replicates, seed=seed, progress=report)

@@ -13,6 +13,7 @@ import click
 from clipbias.common.errors import InputError
 
 from . import options
+from .cost import announce
 from .kinds import Choice, Number, ParamType, PlotFile
 from .options import draw, show
 
@@ -73,15 +74,24 @@ def sweep(grid: Path, out: Path, executor: str, address: str | None, workers: in
     if executor == "ray" and importlib.util.find_spec("ray") is None:
         raise InputError("executor", "local unless Ray is installed: pip install 'clipbias[cluster]'")
     from clipbias.common.files import read_text
-    from clipbias.simulate.sweeps.dataset import DATA
+    from clipbias.common.processes import cores
+    from clipbias.simulate.cost import sweep_work
+    from clipbias.simulate.sweeps.dataset import DATA, point_file
+    from clipbias.simulate.sweeps.design import read_design
     from clipbias.simulate.sweeps.executors import on_processes, on_ray
     from clipbias.simulate.sweeps.sweep import run_sweep
+    from clipbias.theory.laws.cost import NANOSECOND
 
     chosen: Any = functools.partial(on_processes, workers=workers)
     if executor == "ray":
         chosen = functools.partial(on_ray, workers=workers, address=address)
+    text = read_text(grid)
+    left = [point for point in read_design(text) if not point_file(out, point).is_file()]
+    side_by_side = min(workers or cores(), max(len(left), 1))
+    once = {"fewer replicates or points": None, "to stop it when you like: the same command goes on": None}
+    announce(sum(map(sweep_work, left)) * NANOSECOND / side_by_side, once, resumable=True)
     try:
-        summary = run_sweep(read_text(grid), out, chosen)
+        summary = run_sweep(text, out, chosen)
     except KeyboardInterrupt:
         click.echo(f"stopped; the same command goes on with what {out} has", err=True)
         raise click.Abort from None

@@ -9,6 +9,7 @@ import click
 from clipbias.common.errors import InputError, check
 
 from . import kinds, options
+from .cost import announce
 from .options import named_errors, show
 from .phases import evolve, phase
 
@@ -119,8 +120,11 @@ def reward(
             raise InputError("success_probs", known, len(success_probs), verb="have")
         config = options.phase_config(success_prob=success_probs, **flags)
         from clipbias.theory.formulas.reward import reward_drift
+        from clipbias.theory.laws.cost import NANOSECOND, evolve_work
         from clipbias.theory.laws.decomposition import decomposition
 
+        three = {by: 3 * evolve_work(prob, config, phases, by) * NANOSECOND for by in (method, "gaussian")}
+        announce(three[method], {"--method gaussian": three["gaussian"], "fewer --minibatches": None})
         with options.working(f"{phases} phases, three times"):
             parts = decomposition(prob, config, phases, method)
         options.warn(parts.warnings)
@@ -141,6 +145,7 @@ def reward(
 
 
 LARGEST_DRAWN = 2.0  # its neutral clip is above 50 already
+SOUGHT_PHASES, DRAWN_SET_UPS = 28, 26  # of one neutral clip, and neutral clips in its figure
 SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minibatches", "success_prob")
 
 
@@ -214,9 +219,13 @@ def neutral(
                 raise InputError("ratio_std", f"given, or else {names}")
             check(clip_low > 0, "clip_low", "in (0, 1) for a set-up", 0)
             prob = _two_outcomes(set_up.pop("probs"))
+            from clipbias.theory.laws.cost import NANOSECOND, phase_work
             from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
 
             config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
+            whole = SOUGHT_PHASES * (1 if plot is None else 1 + DRAWN_SET_UPS) * NANOSECOND
+            each = {by: whole * phase_work(prob, config, by) for by in (method, "gaussian")}
+            announce(each[method], {"--method gaussian": each["gaussian"], "fewer --minibatches": None})
             with options.working("one phase, at a dozen bounds"):
                 clip_high = neutral_clip_high_of_phase(prob, config, of, method)
 
