@@ -116,17 +116,19 @@ class Expected(logging.Handler):
         self.wire.send(("expected", record.args[0] if isinstance(record.args, tuple) else math.nan))
 
 
-def serve(wire: Connection) -> None:
+def serve(wire: Connection, asked: float) -> None:
     """Run every command line that comes, in this process."""
+    from clipbias.cli import cost
     from clipbias.cli.main import main
 
+    cost.ASKED_SECONDS = asked
     logger = logging.getLogger("clipbias.cost")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(Expected(wire))
     stream = Wire(wire)
     while line := wire.recv():
         sys.argv = ["clipbias", *line.split(), "--json"]
-        status = 0
+        status, began = 0, time.process_time()
         with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
             try:
                 main()
@@ -135,17 +137,18 @@ def serve(wire: Connection) -> None:
             except BaseException:
                 status = 1
                 traceback.print_exc()
-        wire.send(("ended", status))
+        wire.send(("ended", (status, time.process_time() - began)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """status: 0, 2 where the command refused, 1 after a traceback, None where it was stopped. expected: seconds, None
-    where the command said nothing of them. silence: until the first word."""
+    """status: 0, 2 where the command refused, 1 after a traceback, None where it was stopped. seconds: by the clock;
+    processor: of all cores. expected: seconds, None where the command said nothing. silence: until the first word."""
 
     command: str
     status: int | None
     seconds: float
+    processor: float
     expected: float | None
     silence: float
     text: str
@@ -160,7 +163,7 @@ def watched(line: str, wire: Connection) -> Run:
     began = time.monotonic()
     wire.send(line)
     words: list[tuple[float, str]] = []
-    status, expected = None, None
+    status, expected, processor = None, None, math.nan
     while (left := began + LIMIT - time.monotonic()) > 0 and wire.poll(left):
         kind, value = wire.recv()
         if kind == "wrote":
@@ -168,29 +171,37 @@ def watched(line: str, wire: Connection) -> Run:
         elif kind == "expected":
             expected = value
         else:
-            status = value
+            status, processor = value
             break
     taken = time.monotonic() - began
     silence = min(words[0][0] if words else taken, taken) + START_UP
     text = "".join(word for _, word in words)
-    return Run(command=line, status=status, seconds=taken, expected=expected, silence=silence, text=text)
+    return Run(
+        command=line,
+        status=status,
+        seconds=taken,
+        processor=processor,
+        expected=expected,
+        silence=silence,
+        text=text,
+    )
 
 
-def started() -> tuple[multiprocessing.Process, Connection]:
+def started(asked: float) -> tuple[multiprocessing.Process, Connection]:
     here, there = multiprocessing.Pipe()
-    worker = multiprocessing.Process(target=serve, args=(there,), daemon=True)
+    worker = multiprocessing.Process(target=serve, args=(there, asked), daemon=True)
     worker.start()
     return worker, here
 
 
-def all_runs(lines: list[str]) -> Iterator[Run]:
-    worker, wire = started()
+def all_runs(lines: list[str], asked: float) -> Iterator[Run]:
+    worker, wire = started(asked)
     for line in lines:
         run = watched(line, wire)
         if run.status is None:
             worker.kill()
             worker.join()
-            worker, wire = started()
+            worker, wire = started(asked)
         yield run
     wire.send("")
     worker.join()
@@ -200,20 +211,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commands", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--asked", type=float, default=MINUTE, help="Seconds from which commands are refused.")
     given = parser.parse_args()
     rng = random.Random(given.seed)
     runs: list[Run] = []
-    for run in all_runs([command(rng) for _ in range(given.commands)]):
+    for run in all_runs([command(rng) for _ in range(given.commands)], given.asked):
         runs.append(run)
-        if run.status == 1 or run.silence > SILENT + 0.5 or not run.said or run.status is None:
-            print(f"{run.seconds:.1f} s, first word after {run.silence:.1f} s, expected {run.expected}: {run.command}")
-            print(run.text[-600:] if run.status == 1 else "", flush=True)
+        late = run.expected is not None and run.processor > max(4 * run.expected, 4.0)
+        if run.status in (1, None) or run.silence > SILENT + 0.5 or not run.said or late:
+            print(
+                f"{run.seconds:.1f} s ({run.processor:.1f} of processor), first word after {run.silence:.1f} s, expected"
+                f" {run.expected}: {run.command}"
+            )
+            print(run.text[-600:] if run.status in (1, None) else "", flush=True)
         if len(runs) % 100 == 0:
             report(runs)
 
 
 def report(runs: list[Run]) -> None:
-    ratios = sorted(r.seconds / r.expected for r in runs if r.status == 0 and r.expected and r.seconds >= 1.0)
+    ratios = sorted(r.processor / r.expected for r in runs if r.status == 0 and r.expected and r.processor >= 1.0)
     unsaid = [r.seconds for r in runs if not r.said]
     status = Counter(r.status for r in runs)
     print(

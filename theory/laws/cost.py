@@ -6,12 +6,14 @@ done (how many values a sum of advantages has, how often a lattice is widened) t
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
 from clipbias.common.arrays import Array
 from clipbias.theory.formulas.reward import reward_law
 from clipbias.theory.setup import PhaseConfig
+from clipbias.theory.surrogate import UNCLIPPED
 
 from .atoms import LARGEST_ATOMIC_GROUP, LARGEST_PRODUCT, LARGEST_SUPPORT, PAIRS_A_STEP
 from .evolve import MAX_LOG_ODDS, SIGMAS, STANDS_STILL, START_SPACING
@@ -19,7 +21,7 @@ from .lattice import WIDEST_SPACING, StepLaw, lattice_of
 from .lattice_kernel import LARGEST_EXACT_GROUP, LARGEST_EXACT_GROUPS
 from .paths import SCRAMBLINGS
 from .phase import LATTICE_RESOLUTION, first_step_std, is_few
-from .two_outcome_step import largest_jump
+from .two_outcome_step import largest_jump, step_geometry, step_moments
 
 NANOSECOND = 1e-9
 _START = 1e6  # of any law
@@ -65,8 +67,13 @@ def phase_work(
             return work
         resolution *= 4 if is_few(config) else 1
     jump, spread = largest_jump(prob, config), std * math.sqrt(config.minibatches)
-    lattice = lattice_of(max(7.0 * spread, 2.5 * jump), std, resolution)
-    return work + propagate_work(prob, config, lattice.half, lattice.spacing, method)
+    width = max(7.0 * spread, 2.5 * jump)
+    while True:
+        lattice = lattice_of(width, std, resolution)
+        work += propagate_work(prob, config, lattice.half, lattice.spacing, method)
+        if width >= _drift(prob, config) + 3 * spread:
+            return work
+        width *= 2
 
 
 def evolve_work(
@@ -78,8 +85,10 @@ def evolve_work(
         return _START
     widest = max(std, first_step_std(0.5, config))
     spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
+    drift = 1.5 * _drift(prob, config)
     width = SIGMAS * widest * math.sqrt(config.minibatches)
-    span = 2 * min(width * math.sqrt(phases), MAX_LOG_ODDS)
+    span = 2 * min(width * math.sqrt(phases) + drift * phases, MAX_LOG_ODDS)
+    width += drift
     points = span / spacing
     half = math.ceil(min(width, span) / spacing)
     starts = max(4, math.ceil(span / START_SPACING) + 1)
@@ -102,6 +111,17 @@ def propagate_work(prob: float, config: PhaseConfig, half: int, spacing: float, 
     reach = max(half / groups, min(jump, 8 * math.sqrt(config.group_size) * jump / config.group_size, 2 * half) + 2)
     length = max(2 * reach * groups, 2.0)
     return work + size * length * (_TRANSFORMED * math.log2(length) / 2 + _POWER / 2)
+
+
+def _drift(prob: float, config: PhaseConfig) -> float:
+    """How far the log-odds go in a phase on average, if they did what rewards that look ask of them in its first step.
+
+    Without a clip they are as likely to go on as to be slowed down; a clip stops them.
+    """
+    if not isinstance(config.success_prob, tuple):
+        return 0.0
+    geometry = step_geometry(np.zeros(1), 1.0, prob, replace(config, surrogate=UNCLIPPED))
+    return config.minibatches * abs(float(step_moments(geometry, config)[0][0]))
 
 
 def _sums_work(prob: float, config: PhaseConfig) -> tuple[float, int | None]:
