@@ -220,7 +220,7 @@ def main() -> None:
         late = run.expected is not None and run.processor > max(4 * run.expected, 4.0)
         if run.status in (1, None) or run.silence > SILENT + 0.5 or not run.said or late:
             print(
-                f"{run.seconds:.1f} s ({run.processor:.1f} of processor), first word after {run.silence:.1f} s, expected"
+                f"{run.seconds:.1f} s ({run.processor:.1f} of processor), word after {run.silence:.1f} s, expected"
                 f" {run.expected}: {run.command}"
             )
             print(run.text[-600:] if run.status in (1, None) else "", flush=True)
