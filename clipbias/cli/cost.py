@@ -16,7 +16,7 @@ import click
 
 SAID_SECONDS = 2.0
 ASKED_SECONDS = 60.0
-_START_UP = 0.8  # of the two seconds: the process itself
+_START_UP = 1.0  # of the two seconds: the process itself
 _NEXT_WORD = 30.0  # and twice as long each time
 _LOG = logging.getLogger("clipbias.cost")  # for `benchmarks/cost.py`
 _INSISTS, _SAID = "clipbias.insists", "clipbias.said"

@@ -86,7 +86,7 @@ def test_short_is_silent_long_is_said_and_longer_is_refused(capsys: pytest.Captu
 def test_a_clock_speaks_where_nothing_else_does(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clipbias.cli.cost.SAID_SECONDS", 0.81)
+    monkeypatch.setattr("clipbias.cli.cost.SAID_SECONDS", 1.05)
     with click.Context(click.Command("nothing")), watched():
         time.sleep(0.3)
     assert capsys.readouterr().err == "at work\n"
