@@ -77,7 +77,7 @@ class Manifest:
         seeds = found.get("seeds")
         for name in ("model_sha256", "versions", "hardware", "cells_sha256", "frozen_sha256"):
             if not isinstance(found.get(name, {}), dict):
-                raise InputError(f"{where} must be a run's manifest: {name} is no table")
+                raise InputError(str(where), f"a run's manifest: {name} is no table")
         try:
             given = found | {"hardware": Hardware(**found["hardware"])}
             return cls(**given | ({} if seeds is None else {"seeds": tuple(seeds)}))
