@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from clipbias.common.errors import InputError
-
 from .cost import insist
 from .kinds import Choice, ClipSide, Number, PlotFile, Probs, SurrogateSpec
 
@@ -97,23 +95,6 @@ shape_options = stacked(
     surrogate,
 )
 phase_options = stacked(shape_options, success_prob, scale, as_json)
-
-
-@contextmanager
-def named_errors() -> Iterator[None]:
-    """A complaint about one of this command's options is the user's and names it; any other is a bug.
-
-    `prob` is the library's word for the first entry of --probs.
-    """
-    try:
-        yield
-    except InputError as error:
-        field = "probs" if error.field == "prob" else error.field
-        context = click.get_current_context()
-        for param in context.command.params:
-            if param.name == field:
-                raise click.BadParameter(error.rule, context, param) from error
-        raise
 
 
 def gate(clip_low: float | None, clip_high: float | None, surrogate: "Surrogate | None") -> "Surrogate":

@@ -7,7 +7,7 @@ import click
 
 from . import options
 from .cost import announce
-from .options import named_errors, show
+from .options import show
 from .results import theory_value, with_plus_minus
 
 if TYPE_CHECKING:
@@ -59,10 +59,9 @@ def phase(probs: tuple[float, ...], method: str | None, plot: Path | None, as_js
     Example: clipbias theory phase --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
         --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5
     """
-    with named_errors():
-        config = options.phase_config(**flags)
-        _foretell(probs, config, 1, method, MAP_PHASES if plot else 0, many=False)
-        found = _solved(probs, config, 1, method)
+    config = options.phase_config(**flags)
+    _foretell(probs, config, 1, method, MAP_PHASES if plot else 0, many=False)
+    found = _solved(probs, config, 1, method)
 
     def figure() -> Any:
         from clipbias.figures import theory as figures
@@ -89,10 +88,9 @@ def evolve(
     Example: clipbias theory evolve --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
         --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --phases 100
     """
-    with named_errors():
-        config = options.phase_config(**flags)
-        _foretell(probs, config, phases, method, PORTRAIT_PHASES if plot else 0, many=True)
-        found = _solved(probs, config, phases, method)
+    config = options.phase_config(**flags)
+    _foretell(probs, config, phases, method, PORTRAIT_PHASES if plot else 0, many=True)
+    found = _solved(probs, config, phases, method)
 
     def figure() -> Any:
         from clipbias.figures import theory as figures

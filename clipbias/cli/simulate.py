@@ -13,7 +13,7 @@ import click
 from . import options
 from .cost import announce
 from .kinds import ClipSide, OptimizerSpec, ParquetFile, SuccessProbs
-from .options import named_errors, phase_config, show
+from .options import phase_config, show
 from .results import simulated_value
 from .sweep import plot, sweep
 
@@ -86,34 +86,33 @@ def run(
     Example: clipbias simulate run --probs 0.65,0.35 --learning-rate 0.5 --group-size 16 --groups-per-minibatch 4 \\
         --minibatches 8 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5 --replicates 100000 --seed 0
     """
-    with named_errors():
-        from clipbias.common.processes import cores
-        from clipbias.simulate.compiled.tabular import CHUNK, check_run
-        from clipbias.simulate.compiled.tabular import trajectories as followed
-        from clipbias.simulate.cost import monte_carlo_work
-        from clipbias.simulate.methods import MonteCarlo
-        from clipbias.theory.formulas.drift import check_probs
-        from clipbias.theory.law import law
-        from clipbias.theory.laws.cost import NANOSECOND
-        from clipbias.theory.update_rule import UpdateRule
+    from clipbias.common.processes import cores
+    from clipbias.simulate.compiled.tabular import CHUNK, check_run
+    from clipbias.simulate.compiled.tabular import trajectories as followed
+    from clipbias.simulate.cost import monte_carlo_work
+    from clipbias.simulate.methods import MonteCarlo
+    from clipbias.theory.formulas.drift import check_probs
+    from clipbias.theory.law import law
+    from clipbias.theory.laws.cost import NANOSECOND
+    from clipbias.theory.update_rule import UpdateRule
 
-        update = UpdateRule(**{field.name: flags.pop(field.name) for field in fields(UpdateRule)})
-        config = phase_config(success_prob=success_prob if len(success_prob) > 1 else success_prob[0], **flags)
-        check_run(check_probs("probs", probs), config, phases, replicates, seed)
-        problem = len(probs), config, phases
+    update = UpdateRule(**{field.name: flags.pop(field.name) for field in fields(UpdateRule)})
+    config = phase_config(success_prob=success_prob if len(success_prob) > 1 else success_prob[0], **flags)
+    check_run(check_probs("probs", probs), config, phases, replicates, seed)
+    problem = len(probs), config, phases
 
-        def seconds(count: int) -> float:
-            side_by_side = min(cores(), -(-count // CHUNK))
-            return monte_carlo_work(*problem, count, update) * NANOSECOND / side_by_side
+    def seconds(count: int) -> float:
+        side_by_side = min(cores(), -(-count // CHUNK))
+        return monte_carlo_work(*problem, count, update) * NANOSECOND / side_by_side
 
-        fewer = max(2, replicates // 100)
-        announce(seconds(replicates), {f"--replicates {fewer}": seconds(fewer)})
-        with _progress(replicates) as report:
-            if trajectories is None:
-                method = MonteCarlo(replicates=replicates, seed=seed, progress=report)
-                found = law(probs, config, phases, method=method, update=update)
-            else:
-                found, paths = followed(probs, config, phases, replicates, seed, update, progress=report)
+    fewer = max(2, replicates // 100)
+    announce(seconds(replicates), {f"--replicates {fewer}": seconds(fewer)})
+    with _progress(replicates) as report:
+        if trajectories is None:
+            method = MonteCarlo(replicates=replicates, seed=seed, progress=report)
+            found = law(probs, config, phases, method=method, update=update)
+        else:
+            found, paths = followed(probs, config, phases, replicates, seed, update, progress=report)
     if trajectories is not None:
         _write(paths, trajectories)
     show(simulated_value(found), as_json, f"{replicates} replicates, mean ± standard error")

@@ -10,7 +10,7 @@ from clipbias.common.errors import InputError, check
 
 from . import kinds, options
 from .cost import announce
-from .options import named_errors, show
+from .options import show
 from .phases import evolve, phase
 
 PARTS = ("selection", "clip_drift", "noise")
@@ -35,10 +35,9 @@ def advantage(group_size: int, success_prob: float, scale: Any, as_json: bool) -
 
     Example: clipbias theory advantage --group-size 16 --success-prob 0.5
     """
-    with named_errors():
-        from clipbias.theory.formulas.advantage import advantage_moments
+    from clipbias.theory.formulas.advantage import advantage_moments
 
-        moments = asdict(advantage_moments(group_size, success_prob, scale))
+    moments = asdict(advantage_moments(group_size, success_prob, scale))
     keys = ("mu", "v_plus", "v_minus", "degenerate_prob", "max_abs")
     show({key: moments[key] for key in keys}, as_json, "Advantage")
 
@@ -65,13 +64,12 @@ def drift(
     Example: clipbias theory drift --old-probs 0.65,0.35 --probs 0.8,0.2 --clip-low 0.2 --clip-high 0.2 \\
         --group-size 16 --success-prob 0.5
     """
-    with named_errors():
-        from clipbias.theory.formulas.advantage import advantage_moments
-        from clipbias.theory.formulas.drift import expected_gradient
+    from clipbias.theory.formulas.advantage import advantage_moments
+    from clipbias.theory.formulas.drift import expected_gradient
 
-        mu = advantage_moments(group_size, success_prob, scale).mu
-        gate = options.gate(clip_low, clip_high, surrogate)
-        gradient = expected_gradient(probs, old_probs, gate, mu)
+    mu = advantage_moments(group_size, success_prob, scale).mu
+    gate = options.gate(clip_low, clip_high, surrogate)
+    gradient = expected_gradient(probs, old_probs, gate, mu)
 
     def figure() -> Any:
         from clipbias.figures import theory as figures
@@ -113,22 +111,21 @@ def reward(
     Example: clipbias theory reward --probs 0.65,0.35 --success-probs 0.61,0.28 --learning-rate 0.2 --group-size 16 \\
         --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.2 --phases 5
     """
-    with named_errors():
-        prob = _two_outcomes(probs)
-        if len(success_probs) != len(probs):
-            known = f"as many entries as probs ({len(probs)})"
-            raise InputError("success_probs", known, len(success_probs), verb="have")
-        config = options.phase_config(success_prob=success_probs, **flags)
-        from clipbias.theory.formulas.reward import reward_drift
-        from clipbias.theory.laws.cost import NANOSECOND, evolve_work
-        from clipbias.theory.laws.decomposition import decomposition
+    prob = _two_outcomes(probs)
+    if len(success_probs) != len(probs):
+        known = f"as many entries as probs ({len(probs)})"
+        raise InputError("success_probs", known, len(success_probs), verb="have")
+    config = options.phase_config(success_prob=success_probs, **flags)
+    from clipbias.theory.formulas.reward import reward_drift
+    from clipbias.theory.laws.cost import NANOSECOND, evolve_work
+    from clipbias.theory.laws.decomposition import decomposition
 
-        three = {by: 3 * evolve_work(prob, config, phases, by) * NANOSECOND for by in (method, "gaussian")}
-        announce(three[method], {"--method gaussian": three["gaussian"], "fewer --minibatches": None})
-        with options.working(f"{phases} phases, three times"):
-            parts = decomposition(prob, config, phases, method)
-        options.warn(parts.warnings)
-        first = reward_drift(probs, probs, config)
+    three = {by: 3 * evolve_work(prob, config, phases, by) * NANOSECOND for by in (method, "gaussian")}
+    announce(three[method], {"--method gaussian": three["gaussian"], "fewer --minibatches": None})
+    with options.working(f"{phases} phases, three times"):
+        parts = decomposition(prob, config, phases, method)
+    options.warn(parts.warnings)
+    first = reward_drift(probs, probs, config)
 
     def figure() -> Any:
         from clipbias.figures import theory as figures
@@ -198,36 +195,35 @@ def neutral(
     Example: clipbias theory neutral --clip-low 0.2 --probs 0.05,0.95 --learning-rate 1 --group-size 16 \\
         --groups-per-minibatch 16 --minibatches 8 --success-prob 0.5 --method gaussian
     """
-    with named_errors():
-        from clipbias.theory.formulas.neutral import neutral_clip_high
-        from clipbias.theory.setup import PhaseConfig
-        from clipbias.theory.surrogate import PpoClip
+    from clipbias.theory.formulas.neutral import neutral_clip_high
+    from clipbias.theory.setup import PhaseConfig
+    from clipbias.theory.surrogate import PpoClip
 
-        if ratio_std is not None:
-            given = [name for name in SET_UP if set_up[name] is not None]
-            if given:
-                beside = f"be given beside a set-up (--{given[0].replace('_', '-')})"
-                raise InputError("ratio_std", beside, verb="not")
-            drawable = plot is None or ratio_std <= LARGEST_DRAWN
-            check(drawable, "ratio_std", f"at most {LARGEST_DRAWN:g} for a figure", ratio_std)
-            clip_high = neutral_clip_high(clip_low, ratio_std, rest_std)
-        else:
-            check(rest_std is None, "rest_std", "with --ratio-std", rest_std)
-            missing = [name for name in SET_UP if set_up[name] is None]
-            if missing:
-                names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
-                raise InputError("ratio_std", f"given, or else {names}")
-            check(clip_low > 0, "clip_low", "in (0, 1) for a set-up", 0)
-            prob = _two_outcomes(set_up.pop("probs"))
-            from clipbias.theory.laws.cost import NANOSECOND, phase_work
-            from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
+    if ratio_std is not None:
+        given = [name for name in SET_UP if set_up[name] is not None]
+        if given:
+            beside = f"be given beside a set-up (--{given[0].replace('_', '-')})"
+            raise InputError("ratio_std", beside, verb="not")
+        drawable = plot is None or ratio_std <= LARGEST_DRAWN
+        check(drawable, "ratio_std", f"at most {LARGEST_DRAWN:g} for a figure", ratio_std)
+        clip_high = neutral_clip_high(clip_low, ratio_std, rest_std)
+    else:
+        check(rest_std is None, "rest_std", "with --ratio-std", rest_std)
+        missing = [name for name in SET_UP if set_up[name] is None]
+        if missing:
+            names = ", ".join(f"--{name.replace('_', '-')}" for name in missing)
+            raise InputError("ratio_std", f"given, or else {names}")
+        check(clip_low > 0, "clip_low", "in (0, 1) for a set-up", 0)
+        prob = _two_outcomes(set_up.pop("probs"))
+        from clipbias.theory.laws.cost import NANOSECOND, phase_work
+        from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
 
-            config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
-            whole = SOUGHT_PHASES * (1 if plot is None else 1 + DRAWN_SET_UPS) * NANOSECOND
-            each = {by: whole * phase_work(prob, config, by) for by in (method, "gaussian")}
-            announce(each[method], {"--method gaussian": each["gaussian"], "fewer --minibatches": None})
-            with options.working("one phase, at a dozen bounds"):
-                clip_high = neutral_clip_high_of_phase(prob, config, of, method)
+        config = PhaseConfig(surrogate=PpoClip(clip_low, None), **set_up)
+        whole = SOUGHT_PHASES * (1 if plot is None else 1 + DRAWN_SET_UPS) * NANOSECOND
+        each = {by: whole * phase_work(prob, config, by) for by in (method, "gaussian")}
+        announce(each[method], {"--method gaussian": each["gaussian"], "fewer --minibatches": None})
+        with options.working("one phase, at a dozen bounds"):
+            clip_high = neutral_clip_high_of_phase(prob, config, of, method)
 
     def figure() -> Any:
         from clipbias.figures import theory as figures
