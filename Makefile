@@ -11,7 +11,7 @@ report: .venv/installed
 	$(BIN)/clipbias validate report $(RUN) --out $(RUN)/report.html
 
 test: lint types
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/installed
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m fast

@@ -1,22 +1,82 @@
-"""One suite, the same every time: Hypothesis draws the same examples, and every test carries one marker."""
+"""One suite, the same every time: Hypothesis draws the same examples, and every test carries one marker.
 
-from collections.abc import Sequence
+The command line is asked in this process, or as a process of its own: its two streams and its exit status. Most tests
+ask here, since starting a process costs seconds of imports and compiled code; `cli/test_process.py` holds the two to
+each other.
+"""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
+
+from clipbias.cli.main import main
 
 settings.register_profile("clipbias", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.register_profile("thorough", derandomize=True, deadline=None, database=None, max_examples=20_000)
 settings.load_profile("clipbias")
 
-MARKERS = ("fast", "statistical", "training")
+MARKERS = ("fast", "training", "statistical")  # in the order of what a file of them takes
+PROGRAM = str(Path(sys.executable).with_name("clipbias"))
+Done = subprocess.CompletedProcess[str]
 
 
-def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """A test is fast unless its module or the test itself says what else it is; two kinds at once are a mistake."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test is fast unless its module or the test itself says what else it is; two kinds at once are a mistake.
+
+    What takes longest comes first, so that workers end together.
+    """
+    order = {}
     for item in items:
         kinds = {marker.name for marker in item.iter_markers() if marker.name in MARKERS}
         if not kinds:
             item.add_marker(pytest.mark.fast)
         elif len(kinds) > 1:
             raise pytest.UsageError(f"{item.nodeid} is marked {' and '.join(sorted(kinds))}: one of them")
+        order[item] = MARKERS.index((kinds or {"fast"}).pop())
+    items.sort(key=lambda item: -order[item])  # stable: files stay whole
+
+
+@pytest.fixture
+def program() -> Callable[[str], Done]:
+    """As a user runs it: a process."""
+
+    def run(arguments: str) -> Done:
+        return subprocess.run([PROGRAM, *arguments.split()], capture_output=True, text=True, check=False)
+
+    return run
+
+
+@pytest.fixture
+def clipbias(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Done]:
+    """The same in this process. What is no answer and no complaint, a traceback, fails the test."""
+    monkeypatch.setattr("clipbias.cli.cost.SAID_SECONDS", 1e6)  # stderr must not depend on the machine's load
+
+    def run(arguments: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["clipbias", *arguments.split()])
+        out, err = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+        return Done(sys.argv, int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def answer(clipbias: Callable[[str], Done]) -> Callable[[str], dict[str, Any]]:
+    """The one JSON object on stdout, NaN refused, stderr silent."""
+
+    def ask(arguments: str) -> dict[str, Any]:
+        done = clipbias(arguments + " --json")
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout.count("\n") == 1
+        return json.loads(done.stdout, parse_constant=pytest.fail)
+
+    return ask

@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import gguf
@@ -14,7 +14,7 @@ from clipbias.validate.model.subject import load_subject
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 
-PROGRAM = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate"]
+Clipbias = Callable[[str], subprocess.CompletedProcess[str]]
 WIDTH, HEADS, INNER = 16, 2, 24
 TEMPLATE = "{% for m in messages %}<s>{{ m['content'] }}</s>{% endfor %}{% if add_generation_prompt %}<s>{% endif %}"
 
@@ -65,9 +65,11 @@ def gguf_file(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_file: Path, tmp_path: Path) -> None:
+def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(
+    gguf_file: Path, clipbias: Clipbias, tmp_path: Path
+) -> None:
     out = tmp_path / "model"
-    done = subprocess.run([*PROGRAM, "convert", str(gguf_file), "--out", str(out), "--json"], capture_output=True)
+    done = clipbias(f"validate convert {gguf_file} --out {out} --json")
     assert (done.returncode, json.loads(done.stdout)) == (0, {"model": str(out)})
     subject = load_subject(ModelLine(path=str(out)), ProbeLine(prompts=2, samples=2))
     assert (subject.tokenizer.eos_token, subject.tokenizer.pad_token) == ("</s>", "</s>")
@@ -79,13 +81,13 @@ def test_the_folder_trains_and_its_answers_end_where_the_model_ends_them(gguf_fi
 
 
 @pytest.mark.parametrize("command", ["convert", "organism"])
-def test_no_folder_is_written_over_and_no_junk_is_read(command: str, tmp_path: Path) -> None:
+def test_no_folder_is_written_over_and_no_junk_is_read(command: str, clipbias: Clipbias, tmp_path: Path) -> None:
     kept, junk = tmp_path / "kept", tmp_path / "junk"
     kept.mkdir()
     (kept / "thesis.txt").write_text("years of work")
     junk.write_text("not what it should be")
     for out, words in ((kept, "--out must be a new or empty folder"), (tmp_path / "new", "must be")):
-        done = subprocess.run([*PROGRAM, command, str(junk), "--out", str(out)], capture_output=True, text=True)
+        done = clipbias(f"validate {command} {junk} --out {out}")
         assert done.returncode == 2
         assert words in done.stderr
         assert done.stderr.count("\n") == 1

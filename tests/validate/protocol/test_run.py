@@ -1,8 +1,7 @@
 """The protocol: predictions come first, decide the seeds, and the report says what the run says."""
 
-import os
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -85,15 +84,19 @@ def test_the_shipped_recipes_can_be_read() -> None:
 @pytest.mark.parametrize(
     "arguments", [["run", "RECIPE", "--out", "OUT"], ["resume", "EMPTY"], ["report", "EMPTY", "--out", "r.html"]]
 )
-def test_wrong_input_is_one_line_and_status_two(tmp_path: Path, recipe_text: str, arguments: list[str]) -> None:
+def test_wrong_input_is_one_line_and_status_two(
+    clipbias: Callable[[str], subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    recipe_text: str,
+    arguments: list[str],
+) -> None:
     recipe, empty = tmp_path / "recipe.toml", tmp_path / "empty"
     recipe.write_text(recipe_text.replace("group_size = 4", "group_size = 1"))
     empty.mkdir()
     names = {"RECIPE": str(recipe), "EMPTY": str(empty), "OUT": str(tmp_path / "out")}
-    command = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate"]
-    done = subprocess.run(
-        [*command, *[names.get(a, a) for a in arguments]], capture_output=True, text=True, cwd=tmp_path, env=os.environ
-    )
+    monkeypatch.chdir(tmp_path)
+    done = clipbias(" ".join(["validate", *(names.get(a, a) for a in arguments)]))
     assert done.returncode == 2
     assert done.stdout == ""
     assert len(done.stderr.strip().splitlines()) == 1
