@@ -25,7 +25,7 @@ from .two_outcome_step import largest_jump, step_geometry, step_moments
 
 NANOSECOND = 1e-9
 _START = 1e6  # of any law
-_REWARD = 0.5  # of a sum over a group's rewards, each
+_REWARD = 450.0  # of the moments of a group's advantages, a sample
 _CELL = 80.0  # of a kernel's entry, made and placed
 _PRODUCT = 1.3  # of an entry of a matrix times a vector, beyond a core's cache
 _PATTERN = 10.0  # of a group's pattern in one piece of the lattice
@@ -46,7 +46,7 @@ def paths_work(outcomes: int, config: PhaseConfig, phases: int, points: int = 10
     """Of `paths`. Rewards that look at outcomes need the advantages at up to 49 rates."""
     rates = 49 if isinstance(config.success_prob, tuple) else 1
     step = _SOBOL + _SOBOL_OUTCOME * outcomes * (1 + outcomes / _MANY_OUTCOMES)
-    phase = config.minibatches * step * points / 1024 + 20 * _REWARD * rates * config.group_size / 16
+    phase = config.minibatches * step * points / 1024 + rates * _REWARD * config.group_size
     return _START + SCRAMBLINGS * phases * phase
 
 
