@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from clipbias.common.errors import InputError
-from clipbias.validate.organism.spec import MAX_TEXT
+from clipbias.validate.organism.spec import load_spec
+from clipbias.validate.organism.text import training_problems
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.tasks.problems import WORD_STYLES, word_problems
 
@@ -60,11 +61,12 @@ def _numbers(file: Path) -> int:
 
 
 def longest_prompt(line: ModelLine, styles: Iterable[str]) -> int:
-    """Tokens of the longest prompt in any of these styles, about: an organism's has one a character, another model's
-    tokenizer is shown some."""
+    """Tokens of the longest prompt in any of these styles: an organism's has one a character; another model's tokenizer
+    is shown some, which is near enough."""
     folder = model_folder(line)
     if (folder / "spec.toml").is_file():
-        return MAX_TEXT
+        spec = load_spec(folder / "spec.toml")
+        return max(len(problem.prompt) for style in styles for problem in training_problems(spec, style))
     from transformers import AutoTokenizer
 
     from .sampling import encode_prompts
