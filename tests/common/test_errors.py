@@ -18,7 +18,6 @@ def test_texts_are_quoted_and_what_is_said_already_is_left_out() -> None:
     assert str(InputError("scale", "one of std, none", "max")) == "scale must be one of std, none, got 'max'"
     assert str(InputError("probs", "two entries here", 3, verb="have")) == "probs must have two entries here, got 3"
     assert str(InputError("ratio_std", "given")) == "ratio_std must be given"
-    assert str(InputError("the file must be TOML: line 3")) == "the file must be TOML: line 3"
 
 
 @pytest.mark.parametrize("error", [InputError("seed", "at least 0", -1), InputError("out", "a prefix", verb="have")])
