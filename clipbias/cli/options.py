@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 METHODS = ("exact", "gaussian", "paths")
 TWO_OUTCOME_METHODS = METHODS[:2]
 SCALES = ("std", "std-unbiased", "none")
+MOST_SHOWN = 16  # entries of a row of a table
 
 
 def number(
@@ -179,10 +180,18 @@ def readable(entry: Any) -> str:
     if isinstance(entry, dict) and set(entry) == {"mean", "stderr"}:
         means, errors = entry["mean"], entry["stderr"]
         if isinstance(means, list):
-            return "  ".join(f"{m:.5g} ± {e:.1g}" for m, e in zip(means, errors, strict=True))
+            return _row([f"{m:.5g} ± {e:.1g}" for m, e in zip(means, errors, strict=True)])
         return f"{means:.5g} ± {errors:.1g}"
     if isinstance(entry, dict):
         return "\n".join(f"{key:>5}  {readable(part)}" for key, part in entry.items())
     if isinstance(entry, list | tuple):
-        return "  ".join(readable(part) for part in entry)
+        return _row([readable(part) for part in entry])
     return f"{entry:.5g}" if isinstance(entry, float) else str(entry)
+
+
+def _row(parts: list[str]) -> str:
+    """All of a few, or both ends of many: nobody reads a thousand, and --json has them all."""
+    if len(parts) > MOST_SHOWN:
+        half = MOST_SHOWN // 4
+        parts = [*parts[:half], f"… {len(parts) - 2 * half} more …", *parts[-half:]]
+    return "  ".join(parts)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from clipbias.cli.options import readable
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.surrogate import PpoClip
 from setups import STANDARD
@@ -250,3 +251,10 @@ def test_help_is_quick(program):
         program("--help")
         seconds.append(time.perf_counter() - began)
     assert min(seconds) < 0.3
+
+
+def test_a_table_shows_both_ends_of_what_has_many_entries() -> None:
+    many = readable([float(i) for i in range(1000)])
+    assert many.split("  ") == ["0", "1", "2", "3", "… 992 more …", "996", "997", "998", "999"]
+    assert readable({"mean": [1.0] * 17, "stderr": [0.1] * 17}).count("±") == 8
+    assert readable([0.5] * 16).count("0.5") == 16
