@@ -18,6 +18,8 @@ def test_texts_are_quoted_and_what_is_said_already_is_left_out() -> None:
     assert str(InputError("scale", "one of std, none", "max")) == "scale must be one of std, none, got 'max'"
     assert str(InputError("probs", "two entries here", 3, verb="have")) == "probs must have two entries here, got 3"
     assert str(InputError("ratio_std", "given")) == "ratio_std must be given"
+    inside = InputError("clip_low", "in (0, 1] or none", 1.3).within("grid.")
+    assert str(inside) == "grid.clip_low must be in (0, 1] or none, got 1.3"
 
 
 @pytest.mark.parametrize("error", [InputError("seed", "at least 0", -1), InputError("out", "a prefix", verb="have")])
