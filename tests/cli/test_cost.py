@@ -59,6 +59,23 @@ def test_what_takes_minutes_needs_insisting(line: str, clipbias, monkeypatch: py
     assert "--insist; cheaper: " in error[0]
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (f"theory evolve --probs 0.3,0.7 --learning-rate 0.1 --minibatches 8 {SHAPE} --phases -5", "--phases must be"),
+        (f"theory evolve --probs 0.3,0.7 --learning-rate 0.1 --minibatches 8 {SHAPE} --phases 9 --group-size 200",
+         "--group-size must be at most 128"),
+        (f"theory phase --probs 0.3,0.7 --learning-rate 0.1 --minibatches 8 {SHAPE} --groups-per-minibatch 5000",
+         "--groups-per-minibatch must be at most 500"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done_is_said_before_what_it_would_cost(
+    line: str, words: str, clipbias, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clipbias.cli.cost.SAID_SECONDS", 2.0)
+    assert words in clipbias(line).stderr
+
+
 def said(capsys: pytest.CaptureFixture[str], seconds: float, *arguments: str) -> tuple[str, str]:
     """What is written, and the refusal."""
 

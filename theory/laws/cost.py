@@ -63,8 +63,6 @@ def phase_work(
         work += sums
         if values is not None:
             return work + _atoms_work(prob, config, values, std)
-        if config.group_size > LARGEST_EXACT_GROUP or config.groups_per_minibatch > LARGEST_EXACT_GROUPS:
-            return work
         resolution *= 4 if is_few(config) else 1
     jump, spread = largest_jump(prob, config), std * math.sqrt(config.minibatches)
     width = max(7.0 * spread, 2.5 * jump)
@@ -81,7 +79,7 @@ def evolve_work(
 ) -> float:
     """Of `evolve`: one phase, its law from every start, and the phases themselves."""
     std = first_step_std(prob, config)
-    if std < STANDS_STILL:
+    if std < STANDS_STILL or phases < 1:
         return _START
     widest = max(std, first_step_std(0.5, config))
     spacing = min(max(std, widest / 2) / resolution, WIDEST_SPACING)
@@ -93,11 +91,16 @@ def evolve_work(
     half = math.ceil(min(width, span) / spacing)
     starts = max(4, math.ceil(span / START_SPACING) + 1)
     one = propagate_work(0.5, config, half, spacing, method)
+    if one == 0.0:
+        return phase_work(prob, config, method)
     return phase_work(prob, config, method) + starts * one + phases * points * 2 * half * _MOVE
 
 
 def propagate_work(prob: float, config: PhaseConfig, half: int, spacing: float, method: StepLaw) -> float:
-    """Of `propagate` on a lattice of 2·half + 1 points."""
+    """Of `propagate` on a lattice of 2·half + 1 points; of its refusal, which comes at once, nothing."""
+    many = config.group_size > LARGEST_EXACT_GROUP or config.groups_per_minibatch > LARGEST_EXACT_GROUPS
+    if method == "exact" and many:
+        return 0.0
     size = 2 * half + 1
     work = size**2 * (_CELL + _PRODUCT * config.minibatches)
     if method == "gaussian":
