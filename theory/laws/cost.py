@@ -18,7 +18,7 @@ from clipbias.theory.surrogate import UNCLIPPED
 from .atoms import LARGEST_ATOMIC_GROUP, LARGEST_PRODUCT, LARGEST_SUPPORT, PAIRS_A_STEP
 from .evolve import MAX_LOG_ODDS, SIGMAS, STANDS_STILL, START_SPACING
 from .lattice import WIDEST_SPACING, StepLaw, lattice_of
-from .lattice_kernel import LARGEST_EXACT_GROUP, LARGEST_EXACT_GROUPS
+from .lattice_kernel import LARGEST_EXACT_GROUP, LARGEST_EXACT_GROUPS, LONG_TRANSFORM
 from .paths import SCRAMBLINGS
 from .phase import LATTICE_RESOLUTION, first_step_std, is_few
 from .two_outcome_step import largest_jump, step_geometry, step_moments
@@ -113,6 +113,8 @@ def propagate_work(prob: float, config: PhaseConfig, half: int, spacing: float, 
     jump = config.group_size * largest_jump(prob, config) / spacing
     reach = max(half / groups, min(jump, 8 * math.sqrt(config.group_size) * jump / config.group_size, 2 * half) + 2)
     length = max(2 * reach * groups, 2.0)
+    if size * length > LONG_TRANSFORM:  # only as long as is ever reached
+        length = min(length, 4 * half + 16 * reach)
     return work + size * length * (_TRANSFORMED * math.log2(length) / 2 + _POWER / 2)
 
 

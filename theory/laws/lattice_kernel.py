@@ -17,7 +17,7 @@ from .two_outcome_step import StepGeometry, group_patterns, step_moments
 LARGEST_EXACT_GROUP = 128
 LARGEST_EXACT_GROUPS = 500
 _ATOMS_AT_ONCE = 40_000  # pieces × atoms: what fits into a core's cache
-_LONG = 2**24  # numbers in a transform: a second's work, and 128 MB
+LONG_TRANSFORM = 2**24  # numbers in a transform: a second's work, and 128 MB
 _NEVER = 45.0  # e^−45 = 3e-20
 
 
@@ -103,7 +103,7 @@ def _repeated(position: Array, mass: Array, times: int, half: int) -> Array:
         return one
     length = 2 * reach * times + 1
     padded = 1 << (length - 1).bit_length()
-    if len(one) * padded > _LONG:
+    if len(one) * padded > LONG_TRANSFORM:
         return _repeated_rarely(one, times, half, padded)
     return np.asarray(np.fft.irfft(np.fft.rfft(one, padded, axis=1) ** times, padded, axis=1)[:, :length])
 
@@ -127,7 +127,7 @@ def _repeated_rarely(one: Array, times: int, half: int, longest: int) -> Array:
             break
         padded *= 2
     window = (reach * times + np.arange(1 - padded // 2, padded // 2)) % padded
-    at_once = max(1, _LONG // 16 // padded)
+    at_once = max(1, LONG_TRANSFORM // 16 // padded)
     rows = []
     for first in range(0, len(one), at_once):
         transform = np.fft.rfft(one[first : first + at_once], padded, axis=1)
