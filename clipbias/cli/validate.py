@@ -121,11 +121,11 @@ def suite(
 
     written = run_suite(read_plan(plan, specs, only, quick), out, runs)
     lines = [
-        f"{answer['letter']}  {answer['question']}  "
-        + ", ".join(f"{n} {verdict}" for verdict, n in answer["counts"].items())
-        for answer in written["answers"]
+        f"{answer.question.letter}  {answer.question.text}  "
+        + ", ".join(f"{n} {verdict}" for verdict, n in answer.counts.items())
+        for answer in written.answers
     ]
-    _say(as_json, written, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))
+    _say(as_json, written.json, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))
 
 
 @validate.command()

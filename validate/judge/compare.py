@@ -7,6 +7,7 @@ from scipy.special import expit
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.predict.prediction import Calibration
+from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.store.run_record import ArmRecord, RunRecord
 
 from .changes import ShareChange, Skill, share_changes, skill
@@ -76,7 +77,7 @@ class RunComparison:
 def compare(run: RunRecord) -> RunComparison:
     base, changes = reference_arm(run.recipe), share_changes(run)
     reference = run.arms[base.name] if base else None
-    arms = {name: _arm(run, name, data, changes[name], reference) for name, data in run.arms.items()}
+    arms = {arm.name: _arm(run, arm, changes[arm.name], reference) for arm in run.recipe.arm}
     clipped = [arm.name for arm in run.recipe.arm if arm.clipped]
     events = [found for name in clipped if (found := arms[name].clip_fractions_strategy_token)]
     met = StrategyTokens(tokens=sum(e.tokens for e in events), clipped=sum(e.clipped for e in events))
@@ -98,9 +99,9 @@ def compare(run: RunRecord) -> RunComparison:
     )
 
 
-def _arm(run: RunRecord, name: str, data: ArmRecord, change: ShareChange, reference: ArmRecord | None) -> ArmComparison:
-    claim, log_odds, levels = run.prediction.arms[name], data.curves["log_odds"], run.prediction.levels
-    relative = run.prediction.pilot.relative_stderr
+def _arm(run: RunRecord, arm: Arm, change: ShareChange, reference: ArmRecord | None) -> ArmComparison:
+    name, data, levels = arm.name, run.arms[arm.name], run.prediction.levels
+    claim, log_odds, relative = run.prediction.arms[name], data.curves["log_odds"], run.pilot(arm).relative_stderr
     ends, exact = expit(claim.band.log_odds_quantiles[-1]), run.prediction.start.samples is None
     walk, tokens = claim.tokens_clipped_without_momentum, run.tokens(name)
     return ArmComparison(

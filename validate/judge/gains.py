@@ -75,9 +75,9 @@ class Gain:
 
 def gains(run: RunRecord) -> list[Gain]:
     """Of all arms, in the recipe's order."""
-    levels, relative = run.prediction.levels, run.prediction.pilot.relative_stderr
-    found = []
+    levels, found = run.prediction.levels, []
     for arm in run.recipe.arm:
+        relative = run.pilot(arm).relative_stderr
         claim, curves = run.prediction.arms[arm.name], run.arms[arm.name].curves
         means, explained = claim.band.share_mean, claim.accuracy_mean
         if explained is None:

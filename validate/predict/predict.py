@@ -10,7 +10,8 @@ its momentum carries noise on (`theory.momentum`). Both widen the law, and momen
 and M alone decide, as long as the strategy's tokens hardly clip (docs/equations.md has the error where they do). The
 prediction with momentum is the one that is judged; the one without is written too, to show what momentum is worth.
 
-Where an arm changes the shape of the training, `relative_rate` says what that does to the toy's learning rate.
+Where an arm changes the shape of the training, `relative_rate` says what that does to the toy's learning rate. An arm
+under another kind of optimizer than the training's own is claimed in the same way from the pilot of that kind.
 
 A recipe can ask for a simulated toy instead (`[toy] method = "monte-carlo"`), which has the arm's own optimizer: then
 momentum is in its laws, nothing is put on afterwards, and what is “without momentum” is simulated without, calibrated
@@ -33,12 +34,13 @@ from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.recipe.arm import PLAIN, Arm
 from clipbias.validate.recipe.gate import per_answer, without_momentum
+from clipbias.validate.recipe.pilots import optimizer_kind, pilot_arms
 from clipbias.validate.recipe.recipe import Recipe, ToyLine
 from clipbias.validate.recipe.training import Training
 
 from .accuracy import accuracy_mean
 from .band import LEVELS, band
-from .prediction import ArmClaim, Array, Calibration, ClipFractions, Parts, Prediction
+from .prediction import ArmClaim, Array, Calibration, ClipFractions, FurtherPilot, Parts, Prediction
 from .rates import relative_rate, relative_step
 from .token_law import clip_fractions
 from .toy import Evolved, Solver, Toy, calibrate
@@ -47,19 +49,26 @@ ALONE = 4  # arms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class PilotReading:
+    """One pilot. log_ratio [n]: of the tokens of its second mini-batch, and answer_log_ratio [n], the mean over each
+    token's answer."""
+
+    noise: PilotNoise
+    log_ratio: Array
+    answer_log_ratio: Array
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Measured:
     """All that is known before the run. model_sha256: of the weights, by file. strategy: its name. starts: by style of
-    prompt. log_ratio [n]: of the tokens of the pilot's second mini-batch, and answer_log_ratio [n], the mean over each
-    token's answer. payments: by arm, where the untrained model was surveyed. untrained: by style, with the SHA-256 of
-    the files that it was read from, where there is an evaluation."""
+    prompt. pilots: by kind of optimizer (`pilot_arms`). payments: by arm, where the untrained model was surveyed.
+    untrained: by style, with the SHA-256 of the files that it was read from, where there is an evaluation."""
 
     recipe_sha256: str
     model_sha256: dict[str, str]
     strategy: str
     starts: Mapping[str, Start]
-    noise: PilotNoise
-    log_ratio: Array
-    answer_log_ratio: Array
+    pilots: Mapping[str, PilotReading]
     payments: Mapping[str, Payment] = field(default_factory=dict)
     untrained: dict[str, UntrainedRates] | None = None
     untrained_sha256: dict[str, str] | None = None
@@ -67,20 +76,29 @@ class Measured:
 
 def predict(recipe: Recipe, measured: Measured) -> Prediction:
     """Everything that is claimed before the run."""
-    toys = _calibrated(recipe, measured)
-    claims: list[Callable[[], ArmClaim]] = [partial(_claim, recipe, arm, toys, measured) for arm in recipe.arm]
+    own, bases = optimizer_kind(recipe.training), _bases(recipe, measured)
+    claims: list[Callable[[], ArmClaim]] = [
+        partial(_claim, arm, arm.training(recipe.training), base, measured)
+        for arm in recipe.arm
+        for base in [bases[optimizer_kind(arm.training(recipe.training))]]
+    ]
     return Prediction(
         recipe_sha256=measured.recipe_sha256,
         model_sha256=measured.model_sha256,
         strategy=measured.strategy,
         levels=LEVELS,
         start=measured.starts[PLAIN],
-        pilot=measured.noise,
-        calibration=toys.carried,
+        pilot=bases[own].pilot.noise,
+        calibration=bases[own].toys.carried,
         arms=dict(zip((arm.name for arm in recipe.arm), _side_by_side(claims), strict=True)),
         untrained=measured.untrained,
         untrained_sha256=measured.untrained_sha256,
         toy=recipe.toy,
+        further_pilots={
+            kind: FurtherPilot(pilot=base.pilot.noise, calibration=base.toys.carried)
+            for kind, base in bases.items()
+            if kind != own
+        },
     )
 
 
@@ -102,25 +120,42 @@ class _Toys:
         return Simulated(self.replicates, update)
 
 
-def _calibrated(recipe: Recipe, measured: Measured) -> _Toys:
-    line, training, start = recipe.toy or ToyLine(), recipe.training, measured.starts[PLAIN]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Base:
+    """What the arms with one kind of optimizer are claimed from: a training, its pilot, and the toys of it."""
+
+    training: Training
+    pilot: PilotReading
+    toys: _Toys
+
+
+def _bases(recipe: Recipe, measured: Measured) -> dict[str, _Base]:
+    """By kind of optimizer."""
+    found = {}
+    for kind, arm in pilot_arms(recipe).items():
+        training, pilot = arm.training(recipe.training), measured.pilots[kind]
+        toys = _calibrated(recipe, training, measured.starts[PLAIN], pilot.noise)
+        found[kind] = _Base(training, pilot, toys)
+    return found
+
+
+def _calibrated(recipe: Recipe, training: Training, start: Start, noise: PilotNoise) -> _Toys:
+    line = recipe.toy or ToyLine()
     if line.method != "monte-carlo":
-        calibration = calibrate(training, start.log_odds, measured.noise)
+        calibration = calibrate(training, start.log_odds, noise)
         return _Toys(calibration, calibration, None, line.method)
     from .simulated_toy import Simulated, calibrate_simulated
 
     carried, plain = (
-        calibrate_simulated(
-            training, start.log_odds, measured.noise, recipe.pilot, Simulated(line.replicates, optimizer)
-        )
+        calibrate_simulated(training, start.log_odds, noise, recipe.pilot, Simulated(line.replicates, optimizer))
         for optimizer in (training.update, without_momentum(training.update))
     )
     return _Toys(carried, plain, line.replicates, "exact")
 
 
-def _claim(recipe: Recipe, arm: Arm, toys: _Toys, measured: Measured) -> ArmClaim:
-    """What is claimed about one arm."""
-    shared, training = recipe.training, arm.training(recipe.training)
+def _claim(arm: Arm, training: Training, base: _Base, measured: Measured) -> ArmClaim:
+    """What is claimed about one arm. training: its own; base: of the same kind of optimizer."""
+    shared, toys = base.training, base.toys
     start, paid = measured.starts[arm.style], measured.payments.get(arm.name)
     update, simulated = training.update, toys.replicates is not None
     toy = Toy(
@@ -145,7 +180,7 @@ def _claim(recipe: Recipe, arm: Arm, toys: _Toys, measured: Measured) -> ArmClai
         rates = [rate * relative for rate in toys.plain.learning_rates]
         plain = replace(toy, rates=rates, solver=toys.solver(without_momentum(update)))
         plain_laws = plain.laws(training, arm.gate, chances)
-    tokens = measured.answer_log_ratio if per_answer(arm.gate) else measured.log_ratio
+    tokens = base.pilot.answer_log_ratio if per_answer(arm.gate) else base.pilot.log_ratio
     moved, paying = tokens * relative_step(training, shared, overall), replace(training, success_prob=overall)
     untrained = None if measured.untrained is None else measured.untrained[arm.style]
     return ArmClaim(

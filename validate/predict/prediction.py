@@ -4,7 +4,7 @@ The JSON is schema 1: its keys, their order and every float's digits are what th
 `from_json` must stay each other's inverse to the byte (tested on every frozen prediction).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -160,10 +160,29 @@ class Calibration:
         return cls(found["learning_rate"], **listed)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FurtherPilot:
+    """What was measured under another kind of optimizer than the training's own, and the toy of it."""
+
+    pilot: PilotNoise
+    calibration: Calibration
+
+    def to_json(self) -> dict[str, Any]:
+        return {"pilot": asdict(self.pilot), "calibration": self.calibration.to_json()}
+
+    @classmethod
+    def from_json(cls, found: dict[str, Any]) -> "FurtherPilot":
+        return cls(
+            pilot=PilotNoise(**found["pilot"]),
+            calibration=Calibration.from_json(found["calibration"]),
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Prediction:
-    """A run's claims. levels: of the bands' quantiles. untrained: by style, with the SHA-256 of what it was read from
-    by file, where there is an evaluation. toy: as the recipe asks for it."""
+    """A run's claims. levels: of the bands' quantiles. pilot and calibration: of the training's own optimizer;
+    further_pilots: by the other kinds that arms name, mostly none. untrained: by style, with the SHA-256 of what it was
+    read from by file, where there is an evaluation. toy: as the recipe asks for it."""
 
     recipe_sha256: str
     model_sha256: dict[str, str]
@@ -176,6 +195,11 @@ class Prediction:
     untrained: dict[str, UntrainedRates] | None = None
     untrained_sha256: dict[str, str] | None = None
     toy: ToyLine | None = None
+    further_pilots: dict[str, FurtherPilot] = field(default_factory=dict)
+
+    def pilot_of(self, kind: str) -> PilotNoise:
+        """The pilot from which the arms with this kind of optimizer are claimed."""
+        return self.further_pilots[kind].pilot if kind in self.further_pilots else self.pilot
 
     def to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
@@ -194,6 +218,8 @@ class Prediction:
             found["untrained_sha256"] = self.untrained_sha256
         if self.toy is not None:
             found["toy"] = asdict(self.toy)
+        if self.further_pilots:
+            found["further_pilots"] = {kind: further.to_json() for kind, further in self.further_pilots.items()}
         return found
 
     @classmethod
@@ -212,4 +238,5 @@ class Prediction:
             untrained=None if untrained is None else {s: UntrainedRates(**rates) for s, rates in untrained.items()},
             untrained_sha256=found.get("untrained_sha256"),
             toy=ToyLine(**found["toy"]) if "toy" in found else None,
+            further_pilots={kind: FurtherPilot.from_json(f) for kind, f in found.get("further_pilots", {}).items()},
         )

@@ -81,7 +81,7 @@ def calibrate_simulated(
         try:
             return math.exp(brentq(excess, guess - 0.3, guess + 1.5, xtol=_TOLERANCE))
         except ValueError:
-            refuse(noise)
+            refuse(noise, training)
 
     small = 1e-3
     spread_of_small = spread(small)

@@ -112,7 +112,7 @@ def calibrate(training: Training, log_odds: float, noise: PilotNoise) -> Calibra
     try:
         rates = [learning_rate_for_spread(prob, shape, float(s)) for s in nodes.spreads]
     except ValueError:
-        refuse(noise)
+        refuse(noise, training)
     return Calibration(
         learning_rate=learning_rate_for_spread(prob, shape, noise.value),
         spreads=tuple(nodes.spreads.tolist()),
@@ -121,7 +121,8 @@ def calibrate(training: Training, log_odds: float, noise: PilotNoise) -> Calibra
     )
 
 
-def refuse(noise: PilotNoise) -> NoReturn:
-    """What the pilot measured, no toy can do."""
+def refuse(noise: PilotNoise, training: Training) -> NoReturn:
+    """What the pilot measured, no toy can do. training: the pilot's."""
     allowed = "small enough for the toy to follow, a few log-odds per phase"
-    raise InputError("training.learning_rate", allowed, f"a spread of {noise.value:.3g} per phase in the pilot")
+    found = f"a spread of {noise.value:.3g} per phase in the pilot at {training.learning_rate:g}"
+    raise InputError("training.learning_rate", allowed, found)

@@ -4,6 +4,7 @@ A run is a folder. Each stage looks at what is there and does the rest, so `resu
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,16 +17,16 @@ from clipbias.theory.update_rule import Adam
 from clipbias.validate.measure.pilot_noise import pilot_noise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.model.locate import model_folder, problem_count, styles_of
-from clipbias.validate.predict.predict import Measured, predict
+from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.predict.token_law import shared_log_ratio
 from clipbias.validate.recipe.arm import PLAIN
+from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
-from clipbias.validate.store.layout import arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
+from clipbias.validate.store.layout import Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
 from clipbias.validate.store.manifest import new_manifest, now, read_manifest, write_manifest
 from clipbias.validate.store.prediction_file import write_prediction
 from clipbias.validate.store.verify import check_files, check_unchanged, checked_prediction
-from clipbias.validate.train.workers import train_all
 
 from .organism import make_model
 
@@ -71,7 +72,7 @@ def resume(folder: Path) -> None:
         manifest, recipe = read_manifest(folder), load_recipe(folder / "recipe.toml")
         if manifest.prediction_sha256 is None:
             check_unchanged(manifest, model_folder(recipe.model))
-            train_all(pilot_cells(folder, recipe), "pilot")
+            _train(pilot_cells(folder, recipe), "pilot")
             digest = write_prediction(folder, make_prediction(folder, recipe))
             manifest = replace(
                 manifest,
@@ -88,13 +89,19 @@ def resume(folder: Path) -> None:
         if manifest.status == "complete" and all(cell.done for cell in cells):
             return
         check_unchanged(manifest, model_folder(recipe.model))
-        train_all(cells, "arms")
+        _train(cells, "arms")
         hashes = cell_hashes(folder, cells)
         write_manifest(folder, replace(manifest, status="complete", completed=now(), cells_sha256=hashes))
 
 
+def _train(cells: Sequence[Cell], description: str) -> None:
+    from clipbias.validate.train.workers import train_all  # with torch, which a recipe that is refused never needs
+
+    train_all(cells, description)
+
+
 def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
-    """Measure the untrained model and the pilot's noise, and predict every arm."""
+    """Measure the untrained model and the pilots' noise, and predict every arm."""
     from clipbias.validate.measure.untrained import survey_payments, untrained_rates
     from clipbias.validate.model.subject import load_subject  # torch is loaded only once there is a model to measure
 
@@ -106,7 +113,28 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     for style in styles:
         reading = subject.probes[style].read(model, training.max_completion_length, seed=0)
         starts[style] = Start(reading.share, reading.log_odds, reading.samples)
-    burn_in, cells = recipe.pilot.burn_in, pilot_cells(folder, recipe)
+    payments, untrained = survey_payments(folder, recipe, subject), untrained_rates(folder, recipe, subject)
+    cells = pilot_cells(folder, recipe)
+    measured = Measured(
+        recipe_sha256=manifest.recipe_sha256,
+        model_sha256={k: v for k, v in manifest.model_sha256.items() if k.endswith(".safetensors")},
+        strategy=subject.strategy,
+        starts=starts,
+        pilots={
+            kind: _read_pilot([cell for cell in cells if cell.arm == arm], starts[PLAIN])
+            for kind, arm in pilot_arms(recipe).items()
+        },
+        payments=payments,
+        untrained=None if untrained is None else untrained.rates,
+        untrained_sha256=None if untrained is None else untrained.sha256,
+    )
+    return predict(recipe, measured)
+
+
+def _read_pilot(cells: Sequence[Cell], start: Start) -> PilotReading:
+    """cells: of one pilot."""
+    recipe = cells[0].recipe
+    training, burn_in = cells[0].arm.training(recipe.training), recipe.pilot.burn_in
     metrics = read_cells(cells, "metrics").sort_by([("seed", "ascending"), ("phase", "ascending")])
     log_odds = metrics["log_odds"].to_numpy().reshape(recipe.pilot.seeds, recipe.pilot.phases + 1)
     tokens = read_cells(cells, "tokens")
@@ -114,25 +142,16 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
     second = minibatch == min(1, training.minibatches - 1)
-    payments, untrained = survey_payments(folder, recipe, subject), untrained_rates(folder, recipe, subject)
-    measured = Measured(
-        recipe_sha256=manifest.recipe_sha256,
-        model_sha256={k: v for k, v in manifest.model_sha256.items() if k.endswith(".safetensors")},
-        strategy=subject.strategy,
-        starts=starts,
+    return PilotReading(
         noise=pilot_noise(
             log_odds[:, burn_in:],
             training.momentum,
             training.minibatches,
             burn_in,
-            starts[PLAIN].samples,
+            start.samples,
             noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
             corrected=isinstance(training.update, Adam),
         ),
         log_ratio=ratio[second],
         answer_log_ratio=shared_log_ratio(tokens)[second],
-        payments=payments,
-        untrained=None if untrained is None else untrained.rates,
-        untrained_sha256=None if untrained is None else untrained.sha256,
     )
-    return predict(recipe, measured)

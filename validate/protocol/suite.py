@@ -3,12 +3,11 @@
 import logging
 import shutil
 from pathlib import Path
-from typing import Any
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_text, write_text
 from clipbias.validate.recipe.recipe import recipe_text
-from clipbias.validate.report.suite_page import write_page
+from clipbias.validate.report.suite_page import SuiteReport, write_page
 from clipbias.validate.store.frozen import freeze, read_frozen
 
 from .organism import make_models
@@ -22,7 +21,7 @@ def frozen_folder(out: Path, experiment: Experiment) -> Path:
     return out / experiment.name
 
 
-def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> dict[str, Any]:
+def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> SuiteReport:
     """Frozen results and the report of all that are there go to `out`, the runs themselves to `runs`. Both may hold
     earlier work: an experiment that is frozen is not run again, one that was stopped goes on."""
     left = [e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()]

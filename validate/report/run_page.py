@@ -70,6 +70,7 @@ def _page(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
             name: words.score_verdict(arm.quantile_scores.against_nothing) for name, arm in comparison.arms.items()
         },
         "manifest": run.manifest,
+        "further_pilots": run.prediction.further_pilots,
         "figures": _figures(run, comparison),
         "model": "a small Qwen2 made for such tests" if model.organism else f"the model in {model.path}",
         "minibatches": run.recipe.training.minibatches,
@@ -90,6 +91,8 @@ def _json(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
     for name, arm in comparison.arms.items():
         for key, score in (("score", arm.score), ("score_without_momentum", arm.score_without_momentum)):
             found["arms"][name][key] |= {"failures": score.failures, "held": score.held}
+    if run.prediction.further_pilots:
+        found["further_pilots"] = {kind: further.to_json() for kind, further in run.prediction.further_pilots.items()}
     return found | {"manifest": replace(run.manifest, cells_sha256=None).to_json()}
 
 

@@ -11,7 +11,7 @@ from clipbias.validate.judge.clipping import differences
 from clipbias.validate.judge.finding import Finding
 from clipbias.validate.judge.gains import Gain
 from clipbias.validate.judge.statistics import LEVEL
-from clipbias.validate.judge.suite import SuiteJudgement, coin_arm, judge_suite, reference_of
+from clipbias.validate.judge.suite import Answer, SuiteJudgement, coin_arm, judge_suite, reference_of
 from clipbias.validate.judge.tokens import FIRST, token_test
 from clipbias.validate.judge.verdict import Verdict
 from clipbias.validate.store.run_record import RunRecord
@@ -95,8 +95,16 @@ def _figures(run: RunRecord, found: Sequence[Gain]) -> list[tuple[str, str]]:
     return shown
 
 
-def write_page(runs: list[RunRecord], out: Path) -> dict[str, Any]:
-    """Write report.html and report.json into `out`; returns what the JSON holds."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteReport:
+    """What was written: the JSON's object, and the answers of the first page."""
+
+    json: dict[str, Any]
+    answers: tuple[Answer, ...]
+
+
+def write_page(runs: list[RunRecord], out: Path) -> SuiteReport:
+    """Write report.html and report.json into `out`."""
     judged = judge_suite(runs)
     page = render(
         "suite.html.j2",
@@ -117,7 +125,7 @@ def write_page(runs: list[RunRecord], out: Path) -> dict[str, Any]:
     report = _json(runs, judged)
     write_text(out / "report.html", page)
     write_json(out / "report.json", report)
-    return report
+    return SuiteReport(json=report, answers=judged.answers)
 
 
 def _json(runs: list[RunRecord], judged: SuiteJudgement) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from clipbias.common.errors import InputError
 from clipbias.common.files import read_parquet, sha256
 from clipbias.common.seeds import seeds_of_hash
 from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Recipe
 
-PILOT_ARM = Arm("pilot", clip_low=None, clip_high=None)
 PILOT_SEEDS_FROM = 1_000_001
 KINDS = ("metrics", "tokens", "samples")
 EVALUATION = "evaluation"
@@ -64,8 +64,13 @@ def arm_seeds(prediction: str, count: int) -> list[int]:
 
 
 def pilot_cells(folder: Path, recipe: Recipe) -> list[Cell]:
+    """Of all pilots, which share their seeds; one pilot after the other."""
     seeds = range(PILOT_SEEDS_FROM, PILOT_SEEDS_FROM + recipe.pilot.seeds)
-    return [Cell(folder / "pilot", recipe, PILOT_ARM, seed, recipe.pilot.phases, "") for seed in seeds]
+    return [
+        Cell(folder / "pilot", recipe, arm, seed, recipe.pilot.phases, "")
+        for arm in pilot_arms(recipe).values()
+        for seed in seeds
+    ]
 
 
 def arm_cells(folder: Path, recipe: Recipe, prediction: str) -> list[Cell]:

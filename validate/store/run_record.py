@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_parquet
+from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.organism.spec import OrganismSpec
 from clipbias.validate.predict.prediction import Prediction
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.pilots import optimizer_kind
 from clipbias.validate.recipe.recipe import Recipe, load_recipe
 
 from .layout import Cell, arm_cells, read_cells
@@ -91,6 +94,10 @@ class RunRecord:
     @property
     def organism(self) -> str:
         return Path(self.recipe.model.organism or self.recipe.model.path or "").stem
+
+    def pilot(self, arm: Arm) -> PilotNoise:
+        """From which the arm is claimed."""
+        return self.prediction.pilot_of(optimizer_kind(arm.training(self.recipe.training)))
 
     def tokens(self, arm: str) -> TokenRecord:
         found = self.arms[arm].tokens

@@ -10,7 +10,7 @@ from clipbias.theory.surrogate import PpoClip
 from clipbias.validate.measure.pilot_noise import PilotNoise, pilot_noise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.predict.band import LEVELS, band
-from clipbias.validate.predict.predict import Measured, predict
+from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.predict.token_law import clip_fractions
 from clipbias.validate.predict.toy import Toy
@@ -26,9 +26,10 @@ TRAINING = Training(8, 16, 8, 1e-4, phases=6, max_completion_length=32)
 def predicted(recipe: Recipe, share: float, noise: PilotNoise, log_ratio: np.ndarray) -> Prediction:
     start = Start(share, math.log(share / (1 - share)), None)
     hashes = {"recipe_sha256": "", "model_sha256": {}, "strategy": "code"}
+    pilot = PilotReading(noise=noise, log_ratio=log_ratio, answer_log_ratio=log_ratio)
     return predict(
         recipe,
-        Measured(**hashes, starts={"plain": start}, noise=noise, log_ratio=log_ratio, answer_log_ratio=log_ratio),
+        Measured(**hashes, starts={"plain": start}, pilots={"adam": pilot}),
     )
 
 

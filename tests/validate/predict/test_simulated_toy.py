@@ -13,9 +13,10 @@ from clipbias.theory.surrogate import UNCLIPPED
 from clipbias.theory.update_rule import UpdateRule
 from clipbias.validate.measure.pilot_noise import PilotNoise, pilot_noise
 from clipbias.validate.measure.start import Start
-from clipbias.validate.predict.predict import Measured, predict
-from clipbias.validate.predict.prediction import Prediction
+from clipbias.validate.predict.predict import Measured, PilotReading, predict
+from clipbias.validate.predict.prediction import FurtherPilot, Prediction
 from clipbias.validate.predict.simulated_toy import Simulated, calibrate_simulated
+from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Pilot, read_recipe
 from clipbias.validate.recipe.training import Training
 
@@ -46,14 +47,17 @@ def test_a_simulated_pilot_has_the_pilot_s_spread(optimizer: str | None) -> None
     assert abs(again.value / 0.15 - 1) < 4 * math.sqrt(2) * again.relative_stderr < 0.15
 
 
-def claimed(text: str, value: float = 0.08) -> Prediction:
+def claimed(text: str, value: float = 0.08, further: float = 0.0) -> Prediction:
+    """value: the spread in the first pilot; further: in another kind's."""
     start = Start(0.6, math.log(0.6 / 0.4), None)
-    ratio = np.random.default_rng(0).normal(size=500) * 0.1
+    ratio = np.random.default_rng(0).normal(size=500)
     hashes = {"recipe_sha256": "", "model_sha256": {}, "strategy": "code"}
-    measured = Measured(
-        **hashes, starts={"plain": start}, noise=noise(value), log_ratio=ratio, answer_log_ratio=ratio / 4
-    )
-    return predict(read_recipe(text), measured)
+    recipe = read_recipe(text)
+    pilots = {
+        kind: PilotReading(noise=noise(spread), log_ratio=spread * ratio, answer_log_ratio=spread * ratio / 4)
+        for kind, spread in zip(pilot_arms(recipe), (value, further), strict=False)
+    }
+    return predict(recipe, Measured(**hashes, starts={"plain": start}, pilots=pilots))
 
 
 @pytest.fixture
@@ -95,6 +99,29 @@ def test_other_surrogates_and_optimizers_are_claimed_by_every_method(text: str) 
         for name in ("0", "1"):
             assert not found[name].tokens_clipped.low.any()
             assert not found[name].strategy_clipped.high.any()
+
+
+@pytest.mark.parametrize("toy", ["", TOY.replace("4000", "500").removesuffix("[probe]")])
+def test_an_arm_of_another_kind_is_claimed_as_if_the_training_were_of_that_kind(text: str, toy: str) -> None:
+    """To the last digit, each kind from its own pilot."""
+    adam, sgd = text.replace("[probe]", f"{toy}[probe]").split("[[arm]]")[0], 'optimizer = "sgd:momentum=0.5"\n'
+    of_sgd = adam.replace("3e-4", "0.05").replace("[pilot]", f"{sgd}\n[pilot]")
+    clip = '[[arm]]\nname = "{}"\nclip_low = 0.2\nclip_high = 0.2\n{}\n'
+    first, second = clip.format("a", ""), clip.format("c", 'optimizer = "sgd"\nlearning_rate = 0.1')
+    own = clip.format("b", f"learning_rate = 0.05\n{sgd}")
+    mixed = claimed(adam + first + own + second, further=0.05)
+    assert Prediction.from_json(mixed.to_json()).to_json() == mixed.to_json()
+    alone = claimed(adam + first), claimed(of_sgd + clip.format("b", "") + second, 0.05)
+    assert not alone[0].further_pilots
+    assert mixed.calibration == alone[0].calibration
+    assert mixed.pilot_of("adam") == alone[0].pilot
+    assert mixed.pilot_of("sgd") == alone[1].pilot
+    assert mixed.further_pilots == {"sgd": FurtherPilot(pilot=alone[1].pilot, calibration=alone[1].calibration)}
+    arms = alone[0].arms | alone[1].arms
+    assert {name: claim.to_json() for name, claim in mixed.arms.items()} == {
+        name: arms[name].to_json() for name in ("a", "b", "c")
+    }
+    assert claimed(of_sgd + second, 0.08).arms["c"].to_json() != arms["c"].to_json()  # negative control: Adam's spread
 
 
 def test_a_pilot_that_no_toy_can_follow_is_refused(text: str) -> None:

@@ -1,5 +1,6 @@
 """A recipe is read from TOML, and complaints name the field and what it allows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from clipbias.common.errors import InputError
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip, Sapo
 from clipbias.theory.update_rule import Adam, Sgd
+from clipbias.validate.recipe.pilots import PILOT_ARM, pilot_arms
 from clipbias.validate.recipe.recipe import load_recipe, read_recipe
 from clipbias.validate.recipe.recipe import recipe_text as written
+from clipbias.validate.store.layout import pilot_cells
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(file for file in (ROOT / "recipes").glob("*.toml") if file.stem != "suite")
@@ -77,6 +80,32 @@ def test_an_optimizer_is_the_training_s_or_an_arm_s(recipe_text: str) -> None:
     assert read_recipe(written(recipe)) == recipe
 
 
+def test_every_kind_of_optimizer_has_one_pilot(recipe_text: str) -> None:
+    """Under the optimizer and the learning rate of the first arm of that kind, in all else the training's own."""
+    plain = read_recipe(recipe_text)
+    assert pilot_arms(plain) == {"adam": PILOT_ARM}
+    assert PILOT_ARM.training(plain.training) == plain.training
+    lines = [
+        f'\n[[arm]]\nname = "{name}"\nsurrogate = "ppo:low=0.2,high=0.2"\nminibatches = 1\n{line}\n'
+        for name, line in (
+            ("first", 'optimizer = "sgd:momentum=0.9"\nlearning_rate = 0.05'),
+            ("second", 'optimizer = "sgd"\nlearning_rate = 0.1'),
+            ("third", 'optimizer = "adam:beta1=0.5,beta2=0.9"'),
+        )
+    ]
+    recipe = read_recipe(recipe_text + "".join(lines))
+    found = pilot_arms(recipe)
+    assert list(found) == ["adam", "sgd"]
+    assert found["adam"] == PILOT_ARM
+    training = found["sgd"].training(recipe.training)
+    assert training == replace(recipe.training, optimizer="sgd:momentum=0.9", learning_rate=0.05)
+    assert found["sgd"].gate == UNCLIPPED
+    own, further = found["adam"].name, found["sgd"].name
+    cells = [(cell.arm.name, cell.seed) for cell in pilot_cells(Path(), recipe)]
+    first = [(own, cell.seed) for cell in pilot_cells(Path(), plain)]
+    assert cells == [*first, *((further, seed) for _, seed in first)]
+
+
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_recipes_that_need_none_of_it_are_written_as_ever(file: Path) -> None:
     """Their text is what predictions are of: no key more."""
@@ -99,7 +128,6 @@ def test_frozen_recipes_are_written_to_the_byte(file: Path) -> None:
         (SIDES, SIDES + '\nsurrogate = "sapo"', "clip_low of arm clip must be left out where there is a surrogate"),
         (SIDES, "", r"arm\[0\].clip_low must be given"),
         (SIDES, SIDES + '\noptimizer = "lion"', "optimizer of arm clip must be one of sgd, adam with its numbers"),
-        (SIDES, SIDES + '\noptimizer = "sgd"', "optimizer of arm clip must be of the training's own kind"),
         ("[pilot]", 'optimizer = "adam:beta1=2"\n[pilot]', "training.optimizer must be .*beta1 must be"),
         ("[pilot]", 'adam_beta1 = 0.5\noptimizer = "sgd"\n[pilot]', "training.adam_beta1 must be left out where"),
         ("[probe]", '[toy]\nmethod = "magic"\n[probe]', "toy.method must be one of"),
