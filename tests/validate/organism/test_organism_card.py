@@ -4,7 +4,7 @@ import copy
 import math
 import re
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,10 +103,10 @@ def test_a_card_as_the_spec_says_passes_and_one_that_is_not_names_the_quantity(n
             check_card(spec, wrong)
 
 
-def test_an_organism_that_is_not_what_its_spec_says_is_not_written(spec_file: Path, tmp_path: Path) -> None:
-    program = [sys.executable, "-c", "from clipbias.cli.main import main; main()", "validate", "organism"]
-    command = [*program, str(spec_file), "--out", str(tmp_path / "o")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def test_an_organism_that_is_not_what_its_spec_says_is_not_written(
+    spec_file: Path, clipbias: Callable[[str], subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    done = clipbias(f"validate organism {spec_file} --out {tmp_path / 'o'}")
     assert done.returncode == 2
     assert done.stderr.startswith("Error: share of ")
     assert done.stderr.count("\n") == 1
