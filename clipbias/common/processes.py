@@ -37,8 +37,8 @@ def _restored(*args: object) -> WorkerKilledError:
 
 
 def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0))
+    """Those that this process may use; where the system does not say, all that there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _nothing() -> None:

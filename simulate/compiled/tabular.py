@@ -3,7 +3,6 @@
 What it leaves out, `autograd.engine` has: policies that share features between outcomes, and any torch optimizer.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError, check
+from clipbias.common.processes import cores
 from clipbias.simulate.estimate import Histogram, mean_estimate, std_estimate
 from clipbias.theory.formulas.drift import check_probs
 from clipbias.theory.law import Law
@@ -96,7 +96,7 @@ def _simulate(
     start = check_probs("probs", probs)
     check_run(start, config, phases, replicates, seed)
     check(threads is None or threads >= 1, "threads", "at least 1", threads)
-    workers = threads or os.cpu_count() or 1
+    workers = threads or cores()
     outcomes, steps = len(start), update.epochs * config.minibatches
     run = Setup(
         key=np.random.SeedSequence(seed).generate_state(1, np.uint64)[0],

@@ -4,21 +4,22 @@ The JSON is schema 1: its keys, their order and every float's digits are what th
 `from_json` must stay each other's inverse to the byte (tested on every frozen prediction).
 """
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
 from clipbias.validate.measure.answer_rates import UntrainedRates
 from clipbias.validate.measure.payment import Payment
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.recipe.recipe import ToyLine
 
+FILE = "prediction.json"
 SCHEMA = 1  # of the JSON; a file that does not say is of schema 1
-
-Array = NDArray[np.float64]
 
 
 def _array(values: Any) -> Array:
@@ -221,6 +222,18 @@ class Prediction:
         if self.further_pilots:
             found["further_pilots"] = {kind: further.to_json() for kind, further in self.further_pilots.items()}
         return found
+
+    def to_text(self) -> str:
+        """What prediction.json holds, to the byte."""
+        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_text(cls, text: str) -> "Prediction":
+        """Raises KeyError, TypeError, ValueError or AttributeError where the text is no prediction of this schema;
+        `store` says it to people."""
+        found = json.loads(text)
+        check(found.get("schema", SCHEMA) == SCHEMA, FILE, f"of schema {SCHEMA}", found.get("schema"))
+        return cls.from_json(found)
 
     @classmethod
     def from_json(cls, found: dict[str, Any]) -> "Prediction":

@@ -138,9 +138,9 @@ def clip_fractions(comparison: RunComparison, arms: list[str], strategy: bool) -
                 axes.plot(x + shift, 100 * np.asarray(walked), label=f"clip-{side} without momentum", **dotted)
         axes.set_title(name)
         axes.set_xticks(x)
-        axes.set_ylim(0, None)
         _style(axes, "mini-batch of the phase", "% of tokens clipped")
         axes.label_outer()
+    panels[0].set_ylim(0, None)  # once all are drawn: the panels share their scale, which this fixes at what is there
     _legend_below(figure, panels)
     return figure
 

@@ -3,28 +3,26 @@
 from pathlib import Path
 
 from clipbias.common.errors import InputError
-from clipbias.common.files import read_json, sha256, write_json
-from clipbias.validate.predict.prediction import SCHEMA, Prediction
-
-NAME = "prediction.json"
+from clipbias.common.files import read_text, sha256, write_text
+from clipbias.validate.predict.prediction import FILE, SCHEMA, Prediction
 
 
 def write_prediction(folder: Path, prediction: Prediction) -> str:
     """Write the file; returns its SHA-256."""
-    write_json(folder / NAME, prediction.to_json())
-    return sha256(folder / NAME)
+    write_text(folder / FILE, prediction.to_text())
+    return sha256(folder / FILE)
 
 
 def read_prediction(folder: Path) -> Prediction:
     """Whether it is the one that a run was started with is for `manifest.checked_prediction` to say."""
-    path = folder / NAME
+    path = folder / FILE
     if not path.is_file():
         raise InputError("dir", f"the prediction it was started with; {path} is missing", verb="hold")
-    found = read_json(path)
-    if found.get("schema", SCHEMA) != SCHEMA:
-        raise InputError(str(path), f"of schema {SCHEMA}", found["schema"])
+    text = read_text(path)
     try:
-        return Prediction.from_json(found)
+        return Prediction.from_text(text)
+    except InputError as error:
+        raise error.within(f"{folder}/") from None
     except KeyError as error:
         raise InputError(str(path), f"the key {error.args[0]}", verb="have") from None
     except (TypeError, ValueError, AttributeError) as error:

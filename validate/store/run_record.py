@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_parquet
 from clipbias.validate.measure.pilot_noise import PilotNoise
@@ -22,7 +23,6 @@ from .layout import Cell, arm_cells, read_cells
 from .manifest import Manifest, read_manifest
 from .verify import check_complete, check_files, check_order, checked_prediction
 
-Array = NDArray[np.float64]
 UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be clipped and dilute every clip fraction
 SHOWN = 3  # completions of the last phase
 

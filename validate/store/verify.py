@@ -7,12 +7,12 @@ from pathlib import Path
 from clipbias.common.errors import InputError
 from clipbias.common.files import sha256
 from clipbias.validate.model.locate import model_hashes
+from clipbias.validate.predict.prediction import FILE as PREDICTION
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.recipe.recipe import Recipe
 
 from .layout import arm_seeds
 from .manifest import NAME, Manifest, versions
-from .prediction_file import NAME as PREDICTION
 from .prediction_file import read_prediction
 
 
