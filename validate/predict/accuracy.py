@@ -1,9 +1,8 @@
 """Accuracy on held-out problems if only the strategy's share moves."""
 
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.mixture import moved_accuracy
 from clipbias.validate.measure.answer_rates import UntrainedRates
-
-from .prediction import Array
 
 
 def accuracy_mean(share_mean: Array, known: UntrainedRates) -> Array:

@@ -25,6 +25,7 @@ from typing import Literal
 
 import numpy as np
 
+from clipbias.common.arrays import Array
 from clipbias.common.processes import cores, in_order
 from clipbias.theory.surrogate import UNCLIPPED, Surrogate
 from clipbias.theory.update_rule import Adam, Sgd
@@ -40,7 +41,7 @@ from clipbias.validate.recipe.training import Training
 
 from .accuracy import accuracy_mean
 from .band import LEVELS, band
-from .prediction import ArmClaim, Array, Calibration, ClipFractions, FurtherPilot, Parts, Prediction
+from .prediction import ArmClaim, Calibration, ClipFractions, FurtherPilot, Parts, Prediction
 from .rates import relative_rate, relative_step
 from .token_law import clip_fractions
 from .toy import Evolved, Solver, Toy, calibrate

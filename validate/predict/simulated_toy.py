@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import brentq
 
+from clipbias.common.arrays import Array
 from clipbias.simulate.compiled.tabular import trajectories
 from clipbias.theory.laws.evolve import LogOddsLaw
 from clipbias.theory.setup import PhaseConfig
@@ -16,7 +17,7 @@ from clipbias.validate.recipe.gate import as_trained
 from clipbias.validate.recipe.recipe import Pilot
 from clipbias.validate.recipe.training import Training
 
-from .prediction import Array, Calibration
+from .prediction import Calibration
 from .toy import ToyLaw, logistic, refuse, spread_nodes
 
 _SEED = 0  # one for all arms: what is random in their difference cancels

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.formulas.momentum import summed_noise
 from clipbias.theory.surrogate import PpoClip, Surrogate
@@ -28,7 +29,7 @@ from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.gate import per_answer, token_gate
 from clipbias.validate.recipe.training import Training
 
-from .prediction import Array, ClipFractions
+from .prediction import ClipFractions
 
 TENTHS = 10
 _LARGEST = 50.0  # log-ratio whose ratio is still a number to add

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, NoReturn, Protocol
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError
 from clipbias.theory.laws.calibrate import learning_rate_for_spread
 from clipbias.theory.laws.evolve import LogOddsLaw, evolve
@@ -20,7 +21,7 @@ from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.recipe.gate import as_trained
 from clipbias.validate.recipe.training import Training
 
-from .prediction import Array, Calibration
+from .prediction import Calibration
 
 _NODES = 5
 
@@ -65,7 +66,7 @@ class Toy:
     log_odds: float
     samples: int | None
     rates: Sequence[float]
-    weights: NDArray[np.float64]
+    weights: Array
     phases: int
     solver: Solver = Evolved()
 
@@ -86,7 +87,7 @@ class Toy:
             self.solver.solve(self.prob, training.toy(rate, gate, success_prob), self.phases) for rate in self.rates
         ]
 
-    def mixed(self, values: Sequence[ArrayLike]) -> NDArray[np.float64]:
+    def mixed(self, values: Sequence[ArrayLike]) -> Array:
         """Mean over the mixture; values: one for each learning rate, all of one shape."""
         return np.tensordot(self.weights, np.asarray(values, dtype=np.float64), axes=1)
 
