@@ -45,7 +45,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """As every JSON file of ours is written; hashes are of its bytes."""
+    return json.dumps(value, indent=1, allow_nan=False) + "\n"
 
 
 def read_text(path: Path) -> str:

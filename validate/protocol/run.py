@@ -26,7 +26,7 @@ from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
 from clipbias.validate.store.layout import Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
 from clipbias.validate.store.manifest import new_manifest, now, read_manifest, write_manifest
 from clipbias.validate.store.prediction_file import write_prediction
-from clipbias.validate.store.verify import check_files, check_unchanged, checked_prediction
+from clipbias.validate.store.verify import check_files, check_has_cells, check_unchanged, checked_prediction
 
 from .organism import make_model
 
@@ -67,7 +67,7 @@ def _check_fits(recipe: Recipe) -> None:
 
 def resume(folder: Path) -> None:
     """Do what is left of a run."""
-    read_manifest(folder)
+    check_has_cells(folder, read_manifest(folder))
     with locked(folder):
         manifest, recipe = read_manifest(folder), load_recipe(folder / "recipe.toml")
         if manifest.prediction_sha256 is None:

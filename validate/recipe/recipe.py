@@ -120,9 +120,9 @@ def read_recipe(text: str) -> Recipe:
     return read_dataclass(Recipe, found)
 
 
-def load_recipe(path: Path) -> Recipe:
+def load_recipe(path: str | Path) -> Recipe:
     """The recipe in a TOML file; InputError says which key is wrong and what it allows."""
-    return read_recipe(read_text(path))
+    return read_recipe(read_text(Path(path)))
 
 
 def recipe_text(recipe: Recipe) -> str:

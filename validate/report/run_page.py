@@ -1,5 +1,6 @@
 """report.html (self-contained) and report.json from run folders. Everything here is offline and deterministic."""
 
+import json
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -93,7 +94,7 @@ def _json(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
             found["arms"][name][key] |= {"failures": score.failures, "held": score.held}
     if run.prediction.further_pilots:
         found["further_pilots"] = {kind: further.to_json() for kind, further in run.prediction.further_pilots.items()}
-    return found | {"manifest": replace(run.manifest, cells_sha256=None).to_json()}
+    return found | {"manifest": json.loads(replace(run.manifest, cells_sha256=None).to_text())}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

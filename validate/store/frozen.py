@@ -32,7 +32,7 @@ from .layout import EVALUATION, arm_cells, read_cells
 from .manifest import read_manifest, write_manifest
 from .run_record import ArmRecord, RunRecord, curves_of, whole_cells
 from .summaries import answer_counts, credit_sums, labelled, of_cell, switch_counts
-from .verify import check_complete, check_files, check_order, checked_prediction
+from .verify import check_complete, check_files, check_has_cells, check_order, checked_prediction
 
 UNTRAINED = -1
 SPEC = "spec.toml"
@@ -43,6 +43,7 @@ ASKED = ("answers", "switches")  # only where there is an evaluation
 def freeze(run: Path, out: Path) -> RunRecord:
     """Write `out` from a run that is complete and as it was trained."""
     manifest = read_manifest(run)
+    check_has_cells(run, manifest)
     recipe, _ = load_recipe(run / "recipe.toml"), checked_prediction(run, manifest)
     whole_cells(run, recipe, manifest)
     parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
@@ -77,12 +78,15 @@ def freeze(run: Path, out: Path) -> RunRecord:
     return read_frozen(out)
 
 
-def read_frozen(folder: Path) -> RunRecord:
+def read_frozen(folder: str | Path) -> RunRecord:
     """A frozen run; InputError where something is missing, was changed, or came before the prediction."""
+    folder = Path(folder)
     manifest = read_manifest(folder)
+    if manifest.frozen_sha256 is None:
+        raise InputError("dir", "the frozen form of a run", str(folder))
     recipe, prediction = load_recipe(folder / "recipe.toml"), checked_prediction(folder, manifest)
     check_complete(folder, manifest, recipe)
-    frozen, spec = manifest.frozen_sha256 or {}, folder / SPEC
+    frozen, spec = manifest.frozen_sha256, folder / SPEC
     expected = frozen | {name: digest for name, digest in manifest.model_sha256.items() if name == SPEC}
     needed = {f"{name}.parquet" for name in TABLES if recipe.evaluation or name not in ASKED}
     for name in sorted(needed | expected.keys()):

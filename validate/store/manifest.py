@@ -4,13 +4,13 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from clipbias.common.errors import InputError
-from clipbias.common.files import read_json, sha256, write_json
+from clipbias.common.files import json_text, read_json, sha256, write_text
 from clipbias.validate.model.locate import model_hashes
 
 NAME = "manifest.json"
@@ -58,31 +58,52 @@ class Manifest:
     cells_sha256: dict[str, str] | None = None
     frozen_sha256: dict[str, str] | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """In the order of the fields, those that are not there yet left out."""
+    def to_text(self) -> str:
+        """JSON, in the order of the fields; those that are not there yet are left out."""
         late = {field.name for field in fields(self) if field.default is None}
-        found = {name: value for name, value in asdict(self).items() if value is not None or name not in late}
-        return found | ({} if self.seeds is None else {"seeds": list(self.seeds)})
+        return json_text({name: value for name, value in asdict(self).items() if value is not None or name not in late})
 
-    @classmethod
-    def from_json(cls, found: dict[str, Any], where: Path) -> "Manifest":
-        """Raises InputError that names the file, `where`, and what is wrong with it."""
-        known = {field.name: field for field in fields(cls)}
-        missing = [name for name, field in known.items() if field.default is MISSING and name not in found]
-        if missing:
-            raise InputError(str(where), f"the keys {', '.join(missing)}", verb="have")
-        for name in found:
-            if name not in known:
-                raise InputError(str(where), f"no key {name}", verb="have")
-        seeds = found.get("seeds")
-        for name in ("model_sha256", "versions", "hardware", "cells_sha256", "frozen_sha256"):
-            if not isinstance(found.get(name, {}), dict):
-                raise InputError(str(where), f"a run's manifest: {name} is no table")
-        try:
-            given = found | {"hardware": Hardware(**found["hardware"])}
-            return cls(**given | ({} if seeds is None else {"seeds": tuple(seeds)}))
-        except TypeError as error:
-            raise InputError(str(where), f"a run's manifest: {error}") from None
+
+def _of_json(found: dict[str, Any], where: Path) -> Manifest:
+    """Raises InputError that names the file, `where`, and what is wrong with it."""
+    known, hints = {field.name: field for field in fields(Manifest)}, get_type_hints(Manifest)
+    missing = [name for name, field in known.items() if field.default is MISSING and name not in found]
+    if missing:
+        raise InputError(str(where), f"the keys {', '.join(missing)}", verb="have")
+    for name, value in found.items():
+        if name not in known:
+            raise InputError(str(where), f"no key {name}", verb="have")
+        if not _is_of(hints[name], value):
+            raise InputError(str(where), f"a run's manifest: {name} is no {_in_words(hints[name])}")
+    seeds = found.get("seeds")
+    given = found | {"hardware": Hardware(**found["hardware"])}
+    return Manifest(**given | ({} if seeds is None else {"seeds": tuple(seeds)}))
+
+
+def _is_of(hint: Any, value: object) -> bool:
+    """Whether a value from JSON is of a field's type."""
+    if is_dataclass(hint):
+        hints = get_type_hints(hint)
+        return (
+            isinstance(value, dict)
+            and value.keys() == hints.keys()
+            and all(_is_of(kind, value[name]) for name, kind in hints.items())
+        )
+    kinds = get_args(hint)
+    if get_origin(hint) is dict:
+        return isinstance(value, dict) and all(_is_of(kinds[1], entry) for entry in value.values())
+    if get_origin(hint) is tuple:
+        return isinstance(value, list) and all(_is_of(kinds[0], entry) for entry in value)
+    if kinds:
+        return any(_is_of(kind, value) for kind in kinds)
+    return isinstance(value, hint) and not isinstance(value, bool)
+
+
+def _in_words(hint: Any) -> str:
+    if is_dataclass(hint):
+        return f"table of {', '.join(get_type_hints(hint))}"
+    kind = next((kind for kind in get_args(hint) if get_origin(kind)), hint)
+    return {dict: "table of texts", tuple: "list of whole numbers"}.get(get_origin(kind) or str, "text")
 
 
 def now() -> str:
@@ -122,7 +143,7 @@ def new_manifest(folder: Path, model: Path) -> Manifest:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    write_json(folder / NAME, manifest.to_json())
+    write_text(folder / NAME, manifest.to_text())
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -131,7 +152,7 @@ def read_manifest(folder: Path) -> Manifest:
     for file in (path, recipe):
         if not file.is_file():
             raise InputError("dir", f"a run folder with a {file.name}", str(folder))
-    manifest = Manifest.from_json(read_json(path), path)
+    manifest = _of_json(read_json(path), path)
     if manifest.recipe_sha256 != sha256(recipe):
         raise InputError("dir", f"the recipe it was made from; {recipe} was edited", verb="hold")
     return manifest

@@ -21,7 +21,7 @@ from clipbias.validate.recipe.recipe import Recipe, load_recipe
 
 from .layout import Cell, arm_cells, read_cells
 from .manifest import Manifest, read_manifest
-from .verify import check_complete, check_files, check_order, checked_prediction
+from .verify import check_complete, check_files, check_has_cells, check_order, checked_prediction
 
 UNDECIDED = 0.9  # most tokens of an answer repeat the question: they cannot be clipped and dilute every clip fraction
 SHOWN = 3  # completions of the last phase
@@ -177,9 +177,11 @@ def whole_cells(folder: Path, recipe: Recipe, manifest: Manifest) -> list[Cell]:
     return cells
 
 
-def read_run(folder: Path) -> RunRecord:
+def read_run(folder: str | Path) -> RunRecord:
     """A run with all its cells; InputError where the folder is no whole run or its prediction cannot be trusted."""
+    folder = Path(folder)
     manifest = read_manifest(folder)
+    check_has_cells(folder, manifest)
     recipe, prediction = load_recipe(folder / "recipe.toml"), checked_prediction(folder, manifest)
     cells = whole_cells(folder, recipe, manifest)
     return RunRecord(

@@ -31,6 +31,12 @@ def checked_prediction(folder: Path, manifest: Manifest) -> Prediction:
     return prediction
 
 
+def check_has_cells(folder: Path, manifest: Manifest) -> None:
+    """Raise InputError where there is only what was kept of a run."""
+    if manifest.frozen_sha256 is not None:
+        raise InputError("dir", "the folder of a run, not its frozen form", str(folder))
+
+
 def check_complete(folder: Path, manifest: Manifest, recipe: Recipe) -> None:
     """Raise InputError unless the run was finished, with the seeds that its prediction decides."""
     if manifest.status != "complete":

@@ -1,6 +1,7 @@
 """The frozen results of this repository, through the one reader: whole, verified, and written back as they are."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_json, write_json
-from clipbias.validate.store.frozen import read_frozen
-from clipbias.validate.store.manifest import Manifest, read_manifest, write_manifest
-from clipbias.validate.store.run_record import COLUMNS
+from clipbias.validate.protocol.run import resume
+from clipbias.validate.store.frozen import freeze, read_frozen
+from clipbias.validate.store.manifest import read_manifest, write_manifest
+from clipbias.validate.store.run_record import COLUMNS, read_run
 
 FROZEN = sorted(file.parent for file in (Path(__file__).parents[3] / "docs" / "results").glob("*/manifest.json"))
 
@@ -47,15 +49,35 @@ def test_a_manifest_is_written_as_it_was_read(folder: Path, tmp_path: Path) -> N
         ({"status": None, "versions": None}, "must have the keys status, versions"),
         ({"color": 1}, "must have no key color"),
         ({"hardware": {"machine": "x"}}, "must be a run's manifest: .*system"),
-        ({"hardware": 3}, "must be a run's manifest"),
-        ({"seeds": 3}, "must be a run's manifest"),
-        ({"model_sha256": ["x"]}, "must be a run's manifest"),
+        ({"hardware": 3}, "must be a run's manifest: hardware is no table of machine, system, cores"),
+        ({"hardware": {"machine": "x", "system": "y", "cores": "2"}}, "must be a run's manifest: hardware is no table"),
+        ({"seeds": 3}, "must be a run's manifest: seeds is no list of whole numbers"),
+        ({"seeds": [1, "2"]}, "must be a run's manifest: seeds is no list of whole numbers"),
+        ({"model_sha256": ["x"]}, "must be a run's manifest: model_sha256 is no table of texts"),
+        ({"versions": {"torch": 2}}, "must be a run's manifest: versions is no table of texts"),
+        ({"frozen_sha256": {"curves.parquet": 2}}, "must be a run's manifest: frozen_sha256 is no table of texts"),
+        ({"prediction_written": 3}, "must be a run's manifest: prediction_written is no text"),
+        ({"prediction_sha256": 5}, "must be a run's manifest: prediction_sha256 is no text"),
+        ({"git": True}, "must be a run's manifest: git is no text"),
+        ({"status": ["complete"]}, "must be a run's manifest: status is no text"),
     ],
 )
-def test_a_damaged_manifest_is_one_line_that_names_the_file(change: dict, words: str) -> None:
+def test_a_damaged_manifest_is_one_line_that_names_the_file(change: dict, words: str, tmp_path: Path) -> None:
     found = {name: value for name, value in (read_json(FROZEN[0] / "manifest.json") | change).items() if value}
+    shutil.copyfile(FROZEN[0] / "recipe.toml", tmp_path / "recipe.toml")
+    write_json(tmp_path / "manifest.json", found)
     with pytest.raises(InputError, match=rf"manifest\.json {words}"):
-        Manifest.from_json(found, Path("x") / "manifest.json")
+        read_frozen(tmp_path)
+
+
+def test_a_run_and_its_frozen_form_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    for work in (read_run, resume, lambda folder: freeze(folder, tmp_path / "again")):
+        with pytest.raises(InputError, match=r"dir must be the folder of a run, not its frozen form, got '.*"):
+            work(FROZEN[0])
+    shutil.copytree(FROZEN[0], tmp_path / "run")
+    write_manifest(tmp_path / "run", replace(read_manifest(FROZEN[0]), frozen_sha256=None))
+    with pytest.raises(InputError, match=r"dir must be the frozen form of a run, got '.*run'"):
+        read_frozen(str(tmp_path / "run"))
 
 
 def test_a_table_that_is_gone_is_missed(tmp_path: Path) -> None:
