@@ -5,7 +5,7 @@ method is a small object that says how to solve it; what it cannot do, it says. 
 the simulator (`simulate.methods`: MonteCarlo, Autograd, Enumeration) are of the same kind.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -69,8 +69,8 @@ class Law:
     entropy_mean: Estimate
     clip_low_fraction: Estimate
     clip_high_fraction: Estimate
-    marginals: Marginals | None
-    log_odds_laws: tuple[LogOddsLaw, ...] = ()
+    marginals: Marginals | None = field(repr=False)
+    log_odds_laws: tuple[LogOddsLaw, ...] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()
 
     def quantile(self, level: float) -> Estimate:
@@ -114,6 +114,11 @@ def law(
     samples, the default `update`. Raises InputError where the method cannot solve the problem.
     """
     start = check_probs("probs", probs)
+    check(isinstance(config, PhaseConfig), "config", "a PhaseConfig", config)
+    solves = method is None or (hasattr(method, "solve") and not isinstance(method, type))
+    check(
+        solves, "method", "an object: Exact(), Gaussian(), Paths(), MonteCarlo(), Autograd() or Enumeration()", method
+    )
     solver = method if method is not None else Exact() if len(start) == 2 else Paths()
     return solver.solve(probs, config, phases, update)  # as given: each solver normalises once
 

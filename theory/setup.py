@@ -1,6 +1,7 @@
 """The toy's training configuration: everything that decides one phase but the policy."""
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Literal, get_args
 
 import numpy as np
@@ -37,6 +38,12 @@ class PhaseConfig:
 
     def __post_init__(self) -> None:
         rate, size, chance = self.learning_rate, self.group_size, self.success_prob
+        check(isinstance(rate, Real), "learning_rate", "a number", rate)
+        for field in ("group_size", "groups_per_minibatch", "minibatches"):
+            check(isinstance(getattr(self, field), Integral), field, "a whole number", getattr(self, field))
+        check(np.asarray(chance).dtype.kind in "fiu", "success_prob", "a number, or one for every outcome", chance)
+        is_gate = hasattr(self.surrogate, "slopes") and not isinstance(self.surrogate, type)
+        check(is_gate, "surrogate", "a surrogate as PpoClip(low=0.2, high=0.2)", self.surrogate)
         check(0.0 <= rate < float("inf"), "learning_rate", "at least 0 and finite", rate)
         check(rate <= LARGEST_RATE, "learning_rate", f"at most {LARGEST_RATE:g}", rate)
         for field in ("groups_per_minibatch", "minibatches"):

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -141,3 +142,41 @@ def test_levels_and_thresholds_are_checked(method: Method) -> None:
 def test_an_estimate_reads_as_people_write_it() -> None:
     assert str(Estimate(np.array(0.025863), np.array(0.00031))) == "0.02586 ± 0.0003"
     assert str(Estimate.exact([1.5, -2.0])) == "1.5, -2"
+
+
+@pytest.mark.parametrize("method", ["exact", Exact])
+def test_a_method_is_an_object(method: Any) -> None:
+    with pytest.raises(InputError, match=r"method must be an object: Exact\(\), Gaussian\(\), .*, got .*xact"):
+        law(PROBS, STANDARD, method=method)
+
+
+def test_what_is_no_set_up_is_named() -> None:
+    with pytest.raises(InputError, match=r"config must be a PhaseConfig, got \{'learning_rate': 1\}"):
+        law(PROBS, cast(Any, {"learning_rate": 1}))
+    with pytest.raises(
+        InputError, match=r"probs must be at least two numbers in \(0, 1\) that add to 1, got .*'a', 'b'"
+    ):
+        law(cast(Any, ("a", "b")), STANDARD)
+
+
+@pytest.mark.parametrize(
+    ("field", "given", "words"),
+    [
+        ("surrogate", "ppo", r"a surrogate as PpoClip\(low=0.2, high=0.2\), got 'ppo'"),
+        ("surrogate", PpoClip, "a surrogate as PpoClip"),
+        ("group_size", "a", "a whole number, got 'a'"),
+        ("minibatches", 1.5, "a whole number, got 1.5"),
+        ("groups_per_minibatch", None, "a whole number, got None"),
+        ("learning_rate", "1", "a number, got '1'"),
+        ("success_prob", "half", "a number, or one for every outcome, got 'half'"),
+        ("success_prob", None, "a number, or one for every outcome, got None"),
+    ],
+)
+def test_a_field_of_another_type_is_named(field: str, given: Any, words: str) -> None:
+    with pytest.raises(InputError, match=f"{field} must be {words}"):
+        replace(STANDARD, **{field: given})
+
+
+def test_the_whole_law_is_not_printed() -> None:
+    """A grid of thousands of points is nobody's to read."""
+    assert len(repr(law(PROBS, STANDARD, 3, method=Gaussian()))) < 3000

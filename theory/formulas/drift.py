@@ -10,10 +10,13 @@ from clipbias.theory.surrogate import Surrogate, push
 
 def check_probs(name: str, probs: ArrayLike) -> Array:
     """`probs` as an array [K ≥ 2] of positive numbers that add to 1, or an InputError naming it."""
-    array = np.asarray(probs, dtype=np.float64)
+    rule = "at least two numbers in (0, 1) that add to 1"
+    try:
+        array = np.asarray(probs, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(name, rule, f"{probs}") from None
     several = array.ndim == 1 and len(array) >= 2
-    allowed = several and bool(np.all(array > 0)) and abs(array.sum() - 1.0) <= 1e-9
-    check(allowed, name, "at least two numbers in (0, 1) that add to 1", array.tolist())
+    check(several and bool(np.all(array > 0)) and abs(array.sum() - 1.0) <= 1e-9, name, rule, array.tolist())
     return np.asarray(array / array.sum(), dtype=np.float64)
 
 
