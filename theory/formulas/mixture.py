@@ -23,6 +23,11 @@ def moved_accuracy(accuracy: float, shares: ArrayLike, contrast: float) -> Array
     accuracy: a_0, measured; shares [T + 1] of the first strategy, in [0, 1]; contrast: its accuracy less the other's.
     Exact, and the same as `mixture_accuracy` where a_0 is the mixture at share_0. That it need not be is why it is
     written so: shares may be read on other problems than accuracies.
+
+    Domain: it lies in [0, 1] where a_0 is a mixture at share_0 of two accuracies in [0, 1]. Of two different readings
+    it is a linear form, and may leave [0, 1]: 0.05 at a share of 0.9, with a contrast of 0.61, becomes −0.47 at 0.05.
+    That says that the readings contradict one another (a contrast of 0.61 makes a_0 at least 0.55 there), and is not
+    cut: only the change, (share_t − share_0)·contrast, is claimed then, and a cut would hide it.
     """
     moved = np.asarray(shares, dtype=np.float64)
     return np.asarray(accuracy + (moved - moved[0]) * contrast, dtype=np.float64)

@@ -16,6 +16,7 @@ from clipbias.validate.predict.prediction import Band
 
 LEVEL = 0.95
 NUMERICAL = 1e-3  # of log-odds or of a share: as far as the toy itself may be from its own law
+_ROUNDING = 64 * float(np.finfo(np.float64).eps)  # log-odds lie within ±30: an ulp of their differences, with room
 _Z, _WEIGHT = np.polynomial.hermite_e.hermegauss(64)
 _WEIGHT = _WEIGHT / _WEIGHT.sum()
 
@@ -64,24 +65,37 @@ def count_pvalue(inside: int, n: int, reach: float, relative_stderr: float) -> f
     return float(_WEIGHT @ bdtr(inside, n, coverage))
 
 
+def rounding(of: Interval, claim: float = 0.0) -> float:
+    """What floating point alone may make of a distance: 64 units in the last place of the largest of x̄, claim and 1.
+    All that is judged is of order one; a difference of two such numbers has the rounding of both."""
+    return _ROUNDING * max(1.0, abs(of.mean), abs(claim))
+
+
+def _error(of: Interval, claim_stderr: float) -> float:
+    """√(s²/n + e²), and exactly 0 within rounding: three seeds of 0.2 have a mean of 0.2 and s/√n = 2·10⁻¹⁷."""
+    stderr = math.hypot(of.stderr, claim_stderr)
+    return stderr if stderr > rounding(of) else 0.0
+
+
 def half_width(of: Interval, claim_stderr: float = 0.0) -> float:
     """t·√(s²/n + e²): how far the interval of mean − claim reaches to either side, e the claim's own error."""
-    return float(stdtrit(of.n - 1, 0.5 + LEVEL / 2)) * math.hypot(of.stderr, claim_stderr)
+    return float(stdtrit(of.n - 1, 0.5 + LEVEL / 2)) * _error(of, claim_stderr)
 
 
 def mean_pvalue(of: Interval, claim: float = 0.0, *, margin: float = 0.0, claim_stderr: float = 0.0) -> float:
     """Two-sided t test that a mean over seeds lies within the margin of a claim: |μ − claim| ≤ margin.
 
     p = 2·F_t(−(|x̄ − claim| − margin)/√(s²/n + e²); n−1), at the nearer edge of the margin, and 1 inside it. So p < 5 %
-    exactly where the 95 % interval of μ − claim misses the whole margin; a claim that is true within it is rejected in
-    at most 5 % of cases. claim_stderr = e: an error of the claim that all seeds share (the degrees of freedom stay
-    n − 1). Without a margin this is Student's test, on paired differences the paired one.
+    exactly where the 95 % interval of μ − claim misses the whole margin; of normal seeds a claim that is true within
+    it is rejected in at most 5 % of cases (`verdict` has others). claim_stderr = e: an error of the claim that all
+    seeds share (the degrees of freedom stay n − 1). Without a margin this is Student's test, on paired differences the
+    paired one.
 
-    Without any error (arms that are the same to the last bit) it is 1 where the claim is met to NUMERICAL, else 0.
+    Without any error (seeds that end alike but for rounding) it is 1 where the claim is met to NUMERICAL, else 0.
     """
-    stderr, distance = math.hypot(of.stderr, claim_stderr), abs(of.mean - claim)
+    stderr, distance = _error(of, claim_stderr), abs(of.mean - claim)
     if stderr == 0.0:
-        return float(distance <= max(margin, NUMERICAL))
+        return float(distance <= max(margin, NUMERICAL) + rounding(of, claim))
     return float(2.0 * stdtr(of.n - 1, -max(distance - margin, 0.0) / stderr))
 
 

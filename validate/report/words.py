@@ -1,6 +1,6 @@
 """A comparison in sentences. The numbers choose every word, so that it comes out right whichever way a run ends."""
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from clipbias.validate.judge.changes import ShareChange, Skill
 from clipbias.validate.judge.compare import RunComparison, StrategyTokens
@@ -8,11 +8,13 @@ from clipbias.validate.judge.finding import FEW_SEEDS
 from clipbias.validate.judge.pairs import PairedDifference
 from clipbias.validate.judge.scores import ArmScore
 from clipbias.validate.judge.statistics import LEVEL, Interval
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.recipe import Recipe
 
 
 def _listing(items: Sequence[str]) -> str:
-    """a; a and b; a, b and c."""
-    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else items[0]
+    """a; a and b; a, b and c; empty without any."""
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
 def _pvalue(p: float) -> str:
@@ -32,6 +34,28 @@ def _lost_skill(names: Sequence[str], skills: dict[str, Skill]) -> str:
         if skills[name].survives is False
     ]
     return _listing(lost) if lost else ""
+
+
+def arm_differences(recipe: Recipe) -> str:
+    """In what the arms of a recipe differ from each other, in effect: what an arm states that the training says anyhow
+    is no difference. Empty where there is one arm, or where all are alike."""
+
+    def of(arm: Arm) -> dict[str, Hashable]:
+        training = arm.training(recipe.training)
+        return {
+            "what is ignored": arm.gate,
+            "what is paid": (arm.reward, training.success_prob),
+            "the problems": arm.problems,
+            "how these are put": arm.style,
+            "the optimizer": training.update,
+            "the learning rate": training.learning_rate,
+            "the number of problems in a phase": training.prompts_per_phase,
+            "the number of mini-batches": training.minibatches,
+            "the number of phases": training.phases,
+        }
+
+    conditions = [of(arm) for arm in recipe.arm]
+    return _listing([words for words in conditions[0] if len({made[words] for made in conditions}) > 1])
 
 
 def arm_verdict(score: ArmScore) -> str:

@@ -72,3 +72,9 @@ def test_a_moved_share_is_the_mixture_of_two_strategies() -> None:
     read_elsewhere = moved_accuracy(0.5, shares - 0.05, 0.8 - 0.3)  # only changes of the share count
     np.testing.assert_allclose(read_elsewhere - 0.5, np.array(mixed) - mixed[0], atol=1e-15)
     assert abs(moved_accuracy(mixed[0], shares, 0.4)[-1] - mixed[-1]) > 0.05  # negative control
+
+
+def test_readings_that_contradict_one_another_may_move_an_accuracy_out_of_its_range() -> None:
+    """The change is claimed as it is, uncut; at a share of 0.9 a contrast of 0.61 needs an accuracy of 0.549."""
+    assert moved_accuracy(0.05, (0.9, 0.05), 0.61)[-1] == pytest.approx(-0.4685)
+    assert moved_accuracy(0.9 * 0.61, (0.9, 0.05), 0.61)[-1] == pytest.approx(0.05 * 0.61)

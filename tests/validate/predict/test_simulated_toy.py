@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,10 +10,12 @@ import pytest
 from clipbias.common.errors import InputError
 from clipbias.simulate.compiled.tabular import trajectories
 from clipbias.theory.formulas.momentum import persistence_from_rest
+from clipbias.theory.law import Law
 from clipbias.theory.surrogate import UNCLIPPED
-from clipbias.theory.update_rule import UpdateRule
+from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
 from clipbias.validate.measure.pilot_noise import PilotNoise, pilot_noise
 from clipbias.validate.measure.start import Start
+from clipbias.validate.predict import simulated_toy
 from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import FurtherPilot, Prediction
 from clipbias.validate.predict.simulated_toy import Simulated, calibrate_simulated
@@ -45,6 +48,41 @@ def test_a_simulated_pilot_has_the_pilot_s_spread(optimizer: str | None) -> None
     corrected = optimizer is None or optimizer.startswith("adam")
     again = pilot_noise(walks, training.momentum, 8, PILOT.burn_in, corrected=corrected)
     assert abs(again.value / 0.15 - 1) < 4 * math.sqrt(2) * again.relative_stderr < 0.15
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "momentum"),
+    [(Adam(weight_decay=0.1), 0.9), (Sgd(0.5), 0.5), (Adam(beta1=0.0, weight_decay=0.1), 0.0), (Sgd(), 0.0)],
+)
+def test_the_toy_trains_and_is_read_as_a_pilot_is(
+    optimizer: Sgd | Adam, momentum: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is handed on, exactly: samples shuffled over mini-batches, no weight decay, the readings after the burn-in,
+    and a start from rest that is corrected as Adam's alone is. The last two are the toy without momentum."""
+    name = "adam:weight_decay=0.1" if isinstance(optimizer, Adam) else "sgd:momentum=0.5"
+    training = Training(8, 16, 8, 1e-4, phases=6, max_completion_length=32, optimizer=name)
+    rules, paths, read = set(), [], 0
+
+    def simulated(*arguments: Any) -> tuple[Law, np.ndarray]:
+        found = trajectories(*arguments)
+        rules.add(arguments[-1])
+        paths.append(found[1])
+        return found
+
+    def reading(log_odds: np.ndarray, beta: float, minibatches: int, burn_in: int, *, corrected: bool) -> PilotNoise:
+        nonlocal read
+        read += 1
+        assert log_odds.shape == (200, PILOT.phases - PILOT.burn_in + 1)
+        np.testing.assert_allclose(log_odds, np.log(paths[-1][:, 2:, 0] / paths[-1][:, 2:, 1]), rtol=1e-9, atol=1e-12)
+        assert (beta, minibatches, burn_in, corrected) == (momentum, 8, 2, isinstance(optimizer, Adam))
+        return pilot_noise(log_odds, beta, minibatches, burn_in, corrected=corrected)
+
+    monkeypatch.setattr(simulated_toy, "trajectories", simulated)
+    monkeypatch.setattr(simulated_toy, "pilot_noise", reading)
+    calibrate_simulated(training, 0.4, noise(0.15), PILOT, Simulated(200, optimizer))
+    moved = Adam(beta1=optimizer.beta1) if isinstance(optimizer, Adam) else optimizer
+    assert rules == {UpdateRule(optimizer=moved, split=True)}
+    assert read == len(paths) > 5
 
 
 def claimed(text: str, value: float = 0.08, further: float = 0.0) -> Prediction:
