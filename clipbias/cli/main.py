@@ -45,7 +45,7 @@ def clipbias() -> None:
 
 def _name(param: click.Parameter) -> str:
     """As the help text has it."""
-    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
+    return param.opts[0] if isinstance(param, click.Option) else param.human_readable_name.removesuffix("...")
 
 
 def _one_line(error: click.ClickException) -> str:
@@ -67,7 +67,7 @@ def _complaint(error: InputError, arguments: Sequence[str]) -> str:
         command = command.get_command(context, word)
     field = "probs" if error.field == "prob" else error.field  # the library's word for the first entry of --probs
     for param in command.params if command is not None else ():
-        if param.name == field:
+        if field == param.name or field.upper() == _name(param):  # DIR is the library's dir
             return f"{_name(param)} {error.rule}"
     return str(error)
 

@@ -98,18 +98,21 @@ shape_options = stacked(
 phase_options = stacked(shape_options, success_prob, scale, as_json)
 
 
+def is_given(name: str) -> bool:
+    """Whether the command line has the parameter, be it at its default."""
+    return click.get_current_context().get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+
+
 def gate(clip_low: float | None, clip_high: float | None, surrogate: "Surrogate | None") -> "Surrogate":
     """The surrogate that --clip-low and --clip-high describe, or --surrogate; one of the two must be given."""
     from clipbias.theory.surrogate import PpoClip
 
     context = click.get_current_context()
     clips = [param for param in context.command.params if param.name in ("clip_low", "clip_high")]
-    given = [
-        clip for clip in clips if context.get_parameter_source(clip.name or "") != click.core.ParameterSource.DEFAULT
-    ]
+    given = [clip for clip in clips if is_given(clip.name or "")]
     if surrogate is not None:
         if given:
-            raise click.BadParameter(f"must not be given beside --surrogate, got {surrogate}", context, given[0])
+            raise click.BadParameter("must not be given beside --surrogate", context, given[0])
         return surrogate
     for clip in clips:
         if clip not in given:

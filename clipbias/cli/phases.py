@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from clipbias.theory.setup import PhaseConfig
 
 SIMULATED = "simulate run with as few --replicates as will do"
+MOST_SIMULATED = 1_000_000  # phases that it takes
 MAP_PHASES, PORTRAIT_PHASES = 24**2 + 1, 81  # of `figures.theory.entropy_map` and `evolve`
 
 
@@ -24,17 +25,22 @@ def _foretell(
     """drawn: whole phases by the gaussian step that a figure adds to a law of two outcomes."""
     from clipbias.theory.laws.cost import NANOSECOND, evolve_work, paths_work, phase_work
 
+    simulated: dict[str, float | None] = {SIMULATED: None} if phases <= MOST_SIMULATED else {}
+    fewer: dict[str, float | None] = {"fewer --minibatches": None}
     if method == "paths" or len(probs) > 2:
         followed = paths_work(len(probs), config, phases) * NANOSECOND
-        announce(followed, {SIMULATED: None, "fewer --minibatches": None})
+        announce(followed, simulated | ({"fewer --phases": None} if phases > 1 else {}) | fewer)
         return
 
-    def seconds(by: Any) -> float:
+    def seconds(by: Any, phases: int = phases) -> float:
         law = evolve_work(probs[0], config, phases, by) if many else phase_work(probs[0], config, by)
         return (law + (drawn and drawn * phase_work(probs[0], config, "gaussian"))) * NANOSECOND
 
     other: dict[str, float | None] = {} if method == "gaussian" else {"--method gaussian": seconds("gaussian")}
-    announce(seconds(method or "exact"), other | {SIMULATED: None, "fewer --minibatches": None})
+    whole = seconds(method or "exact")
+    if many and seconds(method or "exact", 1) < whole / 2:  # else it is what comes before the first phase that costs
+        fewer = {"fewer --phases": None}
+    announce(whole, other | simulated | fewer)
 
 
 def _solved(probs: tuple[float, ...], config: "PhaseConfig", phases: int, method: str | None) -> "Law":

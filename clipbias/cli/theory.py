@@ -200,6 +200,9 @@ def neutral(
     from clipbias.theory.surrogate import PpoClip
 
     if ratio_std is not None:
+        for name in ("of", "scale", "method"):  # of a whole phase
+            if options.is_given(name):
+                raise InputError(name, "be given beside --ratio-std", verb="not")
         given = [name for name in SET_UP if set_up[name] is not None]
         if given:
             beside = f"be given beside a set-up (--{given[0].replace('_', '-')})"

@@ -48,7 +48,7 @@ def _convert(hint: Any, value: Any, path: str) -> Any:
         check(isinstance(value, list), path, "a list", value)
         return tuple(_convert(args[0], item, f"{path}[{i}]") for i, item in enumerate(value))
     if origin is typing.Literal:
-        check(value in args, path, f"one of {list(args)}", value)
+        check(value in args, path, f"one of {', '.join(map(str, args))}", value)
         return value
     if origin in (types.UnionType, typing.Union):
         if value == "none" and type(None) in args:

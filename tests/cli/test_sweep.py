@@ -227,7 +227,7 @@ WRONG = [
     ("plot {out} --x clip_low --y clip_high --value entropy_shift --out x.gif", "--out must end in .png, .pdf, .svg"),
     (
         "plot {empty} --x clip_low --value entropy_shift --out {png}",
-        "dir must be the folder of a sweep with a finished",
+        "DIR must be the folder of a sweep with a finished",
     ),
 ]
 

@@ -118,12 +118,13 @@ WRONG = [
     (f"theory phase {PHASE} --probs 0.5,0.6", "--probs must be at least two numbers in (0, 1) that add to 1"),
     (f"theory phase {PHASE} --probs 0.5,0.3,0.2 --method exact", "--method must be paths for more than two outcomes"),
     (f"theory phase {PHASE} --method normal", "--method must be one of exact, gaussian, paths, got normal"),
-    (f"theory phase {PHASE} --surrogate sapo", "--clip-low must not be given beside --surrogate"),
+    (f"theory phase {PHASE} --surrogate sapo", "--clip-low must not be given beside --surrogate\n"),
     (f"theory phase {SHAPE} --surrogate sapo:tau=1", "(sapo takes plus, minus, not tau)"),
     (f"theory phase {SHAPE} --surrogate cispo:cap=0.5", "(cap must be above 1 and finite, got 0.5)"),
     (f"theory phase {SHAPE} --surrogate grpo", "--surrogate must be one of ppo, cispo, sapo, dppo, gspo, probability"),
     (f"theory phase {SHAPE} --clip-low 0.2", "--clip-high is required: positive and finite, or none"),
     (f"theory phase {PHASE} --group-size 300", "--group-size must be at most 128 for the exact method"),
+    (f"theory phase {PHASE} --group-size 200", "(method gaussian takes any), got 200"),
     (f"theory phase {PHASE} --scale max", "--scale must be one of std, std-unbiased, none, got max"),
     (
         f"theory phase {SHAPE} --surrogate gspo:low=0.2,high=0.2,length=100000000",
@@ -137,6 +138,8 @@ WRONG = [
     ),
     (f"theory phase {SHAPE} --surrogate cispo:cap=1=2", "cap must be a number or none, got 1=2"),
     ("theory neutral --clip-low 0.2 --ratio-std 0.1 --probs 0.1,0.9", "--ratio-std must not be given beside a set-up"),
+    ("theory neutral --clip-low 0.2 --ratio-std 0.1 --of drift", "--of must not be given beside --ratio-std"),
+    ("theory neutral --clip-low 0.2 --ratio-std 0.1 --method exact", "--method must not be given beside --ratio-std"),
     ("theory neutral --clip-low 0.2 --ratio-std 25 --plot x.png", "--ratio-std must be at most 2 for a figure, got 25"),
     (
         "theory neutral --clip-low 0 --probs 0.1,0.9 --learning-rate 1 --group-size 16 --groups-per-minibatch 4"

@@ -73,7 +73,7 @@ def exact_kernel(geometry: StepGeometry, config: PhaseConfig, spacing: float, ha
     """
     size, groups = config.group_size, config.groups_per_minibatch
     affordable = f"at most {LARGEST_EXACT_GROUP} for the exact method, whose work grows as its cube"
-    check(size <= LARGEST_EXACT_GROUP, "group_size", f"{affordable} (the gaussian one takes any)", size)
+    check(size <= LARGEST_EXACT_GROUP, "group_size", f"{affordable} (method gaussian takes any)", size)
     needed = f"at most {LARGEST_EXACT_GROUPS} for the exact method"
     normal = "so many add up to a normal step: use the gaussian one"
     check(groups <= LARGEST_EXACT_GROUPS, "groups_per_minibatch", f"{needed} ({normal})", groups)

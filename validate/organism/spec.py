@@ -232,7 +232,7 @@ class OrganismSpec:
         if name is None:
             return self.style[0]
         names = [s.name for s in self.style]
-        check(name in names, "style", f"one of {names}", name)
+        check(name in names, "style", f"one of {', '.join(names)}", name)
         return self.style[names.index(name)]
 
 

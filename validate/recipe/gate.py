@@ -40,7 +40,7 @@ def _read(text: str, field: str, kinds: Mapping[str, Any]) -> Any:
     try:
         return from_text(text, kinds)
     except ValueError as error:
-        raise InputError(field, f"one of {', '.join(kinds)} with its numbers: {error}", text) from None
+        raise InputError(field, f"one of {', '.join(kinds)} with its numbers, not {text!r}: {error}") from None
 
 
 def momentum_of(optimizer: Sgd | Adam) -> float:

@@ -14,6 +14,8 @@ from .arm import PLAIN, Arm
 from .model_line import ModelLine
 from .training import LARGEST, Training
 
+REPLICATES = 4000
+
 
 @dataclass(frozen=True, slots=True)
 class Pilot:
@@ -71,10 +73,12 @@ class ToyLine:
     on afterwards; or `monte-carlo`, `replicates` simulated trainings with the arm's own optimizer."""
 
     method: Literal["exact", "gaussian", "monte-carlo"] = "exact"
-    replicates: int = 4000
+    replicates: int = REPLICATES
 
     def __post_init__(self) -> None:
         check(100 <= self.replicates <= LARGEST, "toy.replicates", f"in [100, {LARGEST}]", self.replicates)
+        used = self.method == "monte-carlo" or self.replicates == REPLICATES
+        check(used, "toy.replicates", "left out unless toy.method is monte-carlo", self.replicates)
 
 
 @dataclass(frozen=True, slots=True)

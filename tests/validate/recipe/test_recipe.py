@@ -130,7 +130,12 @@ def test_frozen_recipes_are_written_to_the_byte(file: Path) -> None:
         (SIDES, SIDES + '\noptimizer = "lion"', "optimizer of arm clip must be one of sgd, adam with its numbers"),
         ("[pilot]", 'optimizer = "adam:beta1=2"\n[pilot]', "training.optimizer must be .*beta1 must be"),
         ("[pilot]", 'adam_beta1 = 0.5\noptimizer = "sgd"\n[pilot]', "training.adam_beta1 must be left out where"),
-        ("[probe]", '[toy]\nmethod = "magic"\n[probe]', "toy.method must be one of"),
+        (
+            "[probe]",
+            '[toy]\nmethod = "magic"\n[probe]',
+            "toy.method must be one of exact, gaussian, monte-carlo, got 'magic'",
+        ),
+        ("[probe]", "[toy]\nreplicates = 100\n[probe]", "toy.replicates must be left out unless toy.method is monte"),
         ("[probe]", "[toy]\nreplicates = 5\n[probe]", r"toy.replicates must be in \[100, 100000\]"),
     ],
 )
