@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,9 @@ from . import kinds, options
 from .cost import announce
 from .options import show
 from .phases import evolve, phase
+
+if TYPE_CHECKING:
+    from clipbias.theory.formulas.advantage import AdvantageMoments
 
 PARTS = ("selection", "clip_drift", "noise")
 
@@ -29,17 +32,61 @@ theory.add_command(evolve)
 
 
 @theory.command()
-@options.stacked(options.group_size, options.success_prob, options.scale, options.as_json)
-def advantage(group_size: int, success_prob: float, scale: Any, as_json: bool) -> None:
-    """Moments of a group's normalised advantages when the reward is a coin.
+@options.group_size
+@click.option(
+    "--reward",
+    type=kinds.Choice(("coin", "uniform", "gaussian")),
+    default="coin",
+    show_default=True,
+    help="Law of a sample's reward: coin, uniform (mu with a sampling error), gaussian.",
+)
+@click.option(
+    "--success-prob", type=kinds.Number(float, "in [0, 1]"), help="Probability that a coin's sample is rewarded."
+)
+@click.option(
+    "--whiten-groups",
+    "groups",
+    type=kinds.Number(int, "at least 1"),
+    help="Whiten a coin's advantages over a buffer of so many groups.",
+)
+@options.stacked(options.scale, options.as_json)
+def advantage(
+    group_size: int, reward: str, success_prob: float | None, groups: int | None, scale: Any, as_json: bool
+) -> None:
+    """Moments of a group's normalised advantages when the reward looks at nothing.
 
+    \b
     Example: clipbias theory advantage --group-size 16 --success-prob 0.5
+    Example: clipbias theory advantage --group-size 16 --success-prob 0.5 --whiten-groups 32
+    Example: clipbias theory advantage --group-size 16 --reward gaussian
     """
-    from clipbias.theory.formulas.advantage import advantage_moments
+    if reward == "coin":
+        moments, error = _coin_moments(group_size, success_prob, groups, scale), None
+    else:
+        for name, given in (("success_prob", success_prob), ("groups", groups)):
+            if given is not None:
+                raise InputError(name, f"be given beside --reward {reward}", verb="not")
+        from clipbias.theory.formulas.continuous import gaussian_moments, uniform_moments
 
-    moments = asdict(advantage_moments(group_size, success_prob, scale))
+        gaussian = reward == "gaussian"
+        moments, error = (gaussian_moments(group_size, scale), None) if gaussian else uniform_moments(group_size, scale)
+    value = asdict(moments)
     keys = ("mu", "v_plus", "v_minus", "degenerate_prob", "max_abs")
-    show({key: moments[key] for key in keys}, as_json, "Advantage")
+    found = {key: value[key] for key in keys}
+    show(found if error is None else found | {"stderr": {"mu": error}}, as_json, "Advantage")
+
+
+def _coin_moments(group_size: int, success_prob: float | None, groups: int | None, scale: Any) -> "AdvantageMoments":
+    from clipbias.theory.formulas.advantage import advantage_moments
+    from clipbias.theory.formulas.whitening import whitened_moments
+
+    if success_prob is None:
+        context = click.get_current_context()
+        param = next(param for param in context.command.params if param.name == "success_prob")
+        raise click.MissingParameter(ctx=context, param=param)
+    if groups is None:
+        return advantage_moments(group_size, success_prob, scale)
+    return whitened_moments(group_size, success_prob, groups, scale)
 
 
 @theory.command()

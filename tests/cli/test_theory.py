@@ -9,6 +9,8 @@ from dataclasses import replace
 import pytest
 
 from clipbias.cli.options import readable
+from clipbias.theory.formulas.continuous import gaussian_moments, uniform_moments
+from clipbias.theory.formulas.whitening import whitened_moments
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.surrogate import PpoClip
 from setups import STANDARD
@@ -25,6 +27,24 @@ def test_advantage(answer):
     assert found["mu"] == pytest.approx(0.4835, abs=5e-5)
     unbiased = answer("theory advantage --group-size 16 --success-prob 0.5 --scale std-unbiased")
     assert unbiased["mu"] == pytest.approx(0.4682, abs=5e-5)
+
+
+def test_advantage_of_other_rewards(answer):
+    found = answer("theory advantage --group-size 16 --reward gaussian --scale std-unbiased")
+    assert found == {name: pytest.approx(getattr(gaussian_moments(16, "std-unbiased"), name)) for name in found}
+    assert list(found) == ["mu", "v_plus", "v_minus", "degenerate_prob", "max_abs"]
+    uniform = answer("theory advantage --group-size 4 --reward uniform")
+    assert list(uniform) == [*found, "stderr"]
+    moments, error = uniform_moments(4)
+    assert (uniform["mu"], uniform["stderr"]["mu"]) == (moments.mu, error)
+    assert uniform["degenerate_prob"] == 0.0
+
+
+def test_advantage_whitened_over_a_buffer(answer):
+    plain = answer("theory advantage --group-size 4 --success-prob 0.1")
+    found = answer("theory advantage --group-size 4 --success-prob 0.1 --whiten-groups 32")
+    assert found == {name: getattr(whitened_moments(4, 0.1, 32), name) for name in plain}
+    assert found["mu"] > plain["mu"]  # most groups are silent, and the rest make up for them
 
 
 def test_drift(answer):
@@ -149,6 +169,13 @@ WRONG = [
     (f"theory evolve {PHASE} --phases 10000000", "--phases must be at most"),
     (f"theory evolve {PHASE} --phases 0", "--phases must be at least 1, got 0"),
     ("theory advantage --success-prob 0.5", "--group-size is required: at least 2"),
+    ("theory advantage --group-size 4 --reward gaussian --success-prob 0.5", "--success-prob must not be given beside"),
+    ("theory advantage --group-size 4 --reward uniform --whiten-groups 8", "--whiten-groups must not be given beside"),
+    ("theory advantage --group-size 4 --reward uniform --scale none", "--scale must be one of std, std-unbiased, got"),
+    ("theory advantage --group-size 300 --reward uniform", "--group-size must be at most 256 for uniform rewards"),
+    ("theory advantage --group-size 4 --success-prob 0.5 --whiten-groups 0", "--whiten-groups must be at least 1"),
+    ("theory advantage --group-size 4 --success-prob 0.5 --whiten-groups 9999999", "--whiten-groups must be at most"),
+    ("theory advantage --group-size 4 --success-prob 0.5 --whiten-groups 8 --scale none", "--scale must be one of"),
     ("theory advantage --group-size 4", "--success-prob is required: in [0, 1]"),
     ("theory neutral --clip-low 0.2", "--ratio-std must be given, or else --probs, --learning-rate, --group-size"),
     (

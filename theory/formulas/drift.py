@@ -14,7 +14,7 @@ def check_probs(name: str, probs: ArrayLike) -> Array:
     try:
         array = np.asarray(probs, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(name, rule, f"{probs}") from None
+        raise InputError(name, rule, probs) from None
     several = array.ndim == 1 and len(array) >= 2
     check(several and bool(np.all(array > 0)) and abs(array.sum() - 1.0) <= 1e-9, name, rule, array.tolist())
     return np.asarray(array / array.sum(), dtype=np.float64)

@@ -15,6 +15,8 @@ from clipbias.theory.setup import Scale
 from .advantage import AdvantageMoments, advantage_moments
 from .binomial import binomial_pmf
 
+LARGEST_GROUPS = 1_000_000  # all counts of those that speak are summed over
+
 
 def whitening_factors(group_size: int, success_prob: float, groups: int, scale: Scale = "std") -> tuple[float, float]:
     """(E[f], E[f²]) as a group that speaks sees them: D − 1 ~ Bin(B − 1, 1 − P(silent)), an exact sum.
@@ -22,6 +24,7 @@ def whitening_factors(group_size: int, success_prob: float, groups: int, scale: 
     groups = B ≥ 1. "std" and "std-unbiased" alone: without a scale Σ Â² is not the same for all groups.
     """
     check(groups >= 1, "groups", "at least 1", groups)
+    check(groups <= LARGEST_GROUPS, "groups", f"at most {LARGEST_GROUPS}", groups)
     check(scale != "none", "scale", "one of std, std-unbiased", scale)
     speaks = 1.0 - advantage_moments(group_size, success_prob, scale).degenerate_prob
     others = np.arange(groups)
