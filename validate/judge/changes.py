@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.validate.store.run_record import ArmRecord, RunRecord
 
 from .statistics import Interval, holm, interval, mean_pvalue
@@ -52,7 +52,7 @@ class Skill:
 
 
 def skill(data: ArmRecord, reference: ArmRecord | None) -> Skill:
-    def late(arm: ArmRecord) -> NDArray[np.float64]:
+    def late(arm: ArmRecord) -> Array:
         return np.asarray(np.nanmean(arm.curves["accuracy"][:, -5:], axis=1))
 
     first, last = interval(data.curves["accuracy"][:, 1], 0.0, 1.0), interval(late(data), 0.0, 1.0)

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.validate.predict.prediction import ClipFractions
 from clipbias.validate.store.run_record import ClipCounts
 
@@ -27,7 +27,7 @@ class ClipEvents:
 
 
 def clip_events(counts: ClipCounts, predicted: ClipFractions) -> ClipEvents:
-    def summary(part: NDArray[np.float64]) -> tuple[list[float], list[float]]:
+    def summary(part: Array) -> tuple[list[float], list[float]]:
         fraction = part / np.maximum(counts.tokens, 1)
         return fraction.mean(axis=0).tolist(), (fraction.std(axis=0, ddof=1) / math.sqrt(len(fraction))).tolist()
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.validate.store.run_record import RunRecord
 
 from . import margins
@@ -26,7 +26,7 @@ def differences(run: RunRecord, reference: str) -> list[ArmDifference]:
     """Of all other arms."""
     names = [arm.name for arm in run.recipe.arm if arm.name != reference]
 
-    def end(name: str, column: str = "log_odds") -> NDArray[np.float64]:
+    def end(name: str, column: str = "log_odds") -> Array:
         return run.arms[name].curves[column][:, -1]
 
     def claimed(name: str) -> float:
@@ -75,11 +75,11 @@ def probability_findings(run: RunRecord, arm: str, reference: str | None) -> lis
     """The paper's observation, put to the sampled tokens of the rollouts: under random rewards their probability rises
     with the clip, and by more than without (reference). Last phase less first; seeds paired."""
 
-    def rise(name: str) -> NDArray[np.float64]:
+    def rise(name: str) -> Array:
         found = run.arms[name].curves["token_prob"]
         return np.asarray(found[:, -1] - found[:, 1])
 
-    rows: list[tuple[str | None, NDArray[np.float64]]] = [(None, rise(arm))]
+    rows: list[tuple[str | None, Array]] = [(None, rise(arm))]
     if reference is not None:
         rows.append((reference, rise(arm) - rise(reference)))
     return [

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError
 from clipbias.validate.predict.prediction import Parts
 from clipbias.validate.store.frozen import UNTRAINED
@@ -46,7 +46,7 @@ def untrained(run: RunRecord, style: str) -> Rates:
     return rates(run, "untrained", UNTRAINED, style)
 
 
-def accuracies(run: RunRecord, arm: str, style: str) -> NDArray[np.float64]:
+def accuracies(run: RunRecord, arm: str, style: str) -> Array:
     """Of the trained models, by seed."""
     return np.array([rates(run, arm, seed, style).accuracy for seed in run.seeds])
 

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
+from clipbias.common.arrays import Array
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.recipe import Recipe
 from clipbias.validate.store.run_record import RunRecord
@@ -72,7 +70,7 @@ def paired_differences(run: RunRecord) -> list[PairedDifference]:
     bands = {name: claim.band for name, claim in run.prediction.arms.items()}
     base_share = float(bands[base.name].share_mean[-1])
 
-    def end(name: str, column: str) -> NDArray[np.float64]:
+    def end(name: str, column: str) -> Array:
         return run.arms[name].curves[column][:, -1]
 
     names = [arm.name for arm in clip_rivals(run.recipe)]

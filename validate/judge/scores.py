@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.validate.predict.prediction import Band
 
 from .statistics import LEVEL, Interval, count_pvalue, interval, spread_pvalue
@@ -59,7 +59,7 @@ class ArmScore:
 
 
 def score_arm(
-    arm: str, log_odds: NDArray[np.float64], predicted: Band, levels: tuple[float, ...], relative_stderr: float
+    arm: str, log_odds: Array, predicted: Band, levels: tuple[float, ...], relative_stderr: float
 ) -> ArmScore:
     """log_odds [seeds, phases + 1]; relative_stderr: of the pilot's spread, an error that all seeds share."""
     quantiles = predicted.log_odds_quantiles
@@ -91,7 +91,7 @@ def score_arm(
     )
 
 
-def _score_of_stillness(arm: str, log_odds: NDArray[np.float64], means: list[float]) -> ArmScore:
+def _score_of_stillness(arm: str, log_odds: Array, means: list[float]) -> ArmScore:
     """Nothing is predicted to move at all (no sample can be paid): that holds for a seed or it does not."""
     still = np.abs(log_odds - log_odds[:, :1]) == 0.0
     end, std, moved = interval(log_odds[:, -1]), float(log_odds[:, -1].std(ddof=1)), not bool(still.all())

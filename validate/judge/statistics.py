@@ -9,9 +9,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import bdtr, chdtr, ndtr, stdtr, stdtrit
 
+from clipbias.common.arrays import Array
 from clipbias.validate.predict.prediction import Band
 
 LEVEL = 0.95
@@ -32,7 +32,7 @@ class Interval:
     n: int
 
 
-def interval(values: NDArray[np.float64], lowest: float = -math.inf, highest: float = math.inf) -> Interval:
+def interval(values: Array, lowest: float = -math.inf, highest: float = math.inf) -> Interval:
     """x̄ ± t·s/√n, cut at the values that are possible at all."""
     n = len(values)
     mean, stderr = float(np.mean(values)), float(np.std(values, ddof=1) / math.sqrt(n))
@@ -40,7 +40,7 @@ def interval(values: NDArray[np.float64], lowest: float = -math.inf, highest: fl
     return Interval(mean=mean, stderr=stderr, low=max(mean - half, lowest), high=min(mean + half, highest), n=n)
 
 
-def _spreads(relative_stderr: float) -> NDArray[np.float64]:
+def _spreads(relative_stderr: float) -> Array:
     """σ_z/σ = exp(δz − δ²) at the nodes."""
     return np.asarray(np.exp(relative_stderr * _Z - relative_stderr**2))
 
@@ -112,9 +112,7 @@ def holm(pvalues: list[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def quantile_score(
-    log_odds: NDArray[np.float64], quantiles: NDArray[np.float64], levels: tuple[float, ...]
-) -> NDArray[np.float64]:
+def quantile_score(log_odds: Array, quantiles: Array, levels: tuple[float, ...]) -> Array:
     """Pinball loss of each seed, (1/(T·L)) Σ_t Σ_τ (y_t − q_τt)(τ − 1{y_t < q_τt}) over phases 1…T and L levels τ.
 
     Lower is better, and a true prediction scores best on average: a band pays for being too wide as for being too
@@ -140,9 +138,7 @@ class QuantileScores:
     against_nothing: Interval
 
 
-def quantile_scores(
-    log_odds: NDArray[np.float64], predicted: Band, walk: Band, levels: tuple[float, ...]
-) -> QuantileScores:
+def quantile_scores(log_odds: Array, predicted: Band, walk: Band, levels: tuple[float, ...]) -> QuantileScores:
     """walk: the prediction without momentum."""
     quantiles = predicted.log_odds_quantiles
     claim = quantile_score(log_odds, quantiles, levels)
@@ -157,7 +153,7 @@ def quantile_scores(
     )
 
 
-def correlations(ends: list[NDArray[np.float64]]) -> list[float] | None:
+def correlations(ends: list[Array]) -> list[float] | None:
     """Smallest and largest correlation over seeds between any two arms; None with one arm, under three seeds (of two
     points the correlation is always ±1), or where all seeds of an arm end alike."""
     if len(ends) < 2 or len(ends[0]) < 3 or any(np.ptp(end) == 0.0 for end in ends):

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.store.run_record import RunRecord
 
@@ -25,11 +25,11 @@ class Switches:
     accuracies within strategies stay and the two answers are independent draws."""
 
     strategy: str
-    pairs: NDArray[np.float64]
-    before: NDArray[np.float64]
-    after: NDArray[np.float64]
-    gain: NDArray[np.float64]
-    predicted: NDArray[np.float64]
+    pairs: Array
+    before: Array
+    after: Array
+    gain: Array
+    predicted: Array
 
 
 def switches(run: RunRecord, arm: str) -> Switches:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.validate.predict.token_law import TENTHS
 from clipbias.validate.store.run_record import RunRecord
 
@@ -22,9 +23,9 @@ class Fractions:
     """Share of tokens clipped on one side in mini-batches 3…M: [M − 2] means over seeds, their standard errors, and
     what mini-batch 2 predicts; whole: of the mean over those mini-batches."""
 
-    measured: NDArray[np.float64]
-    stderr: NDArray[np.float64]
-    expected: NDArray[np.float64]
+    measured: Array
+    stderr: Array
+    expected: Array
     whole: Interval
 
 
@@ -38,9 +39,9 @@ class TokenTest:
     low: Fractions
     high: Fractions
     tokens: NDArray[np.int64]
-    push: NDArray[np.float64]
-    push_stderr: NDArray[np.float64]
-    push_expected: NDArray[np.float64]
+    push: Array
+    push_stderr: Array
+    push_expected: Array
 
 
 def token_test(run: RunRecord, arm: str) -> TokenTest:
@@ -50,17 +51,17 @@ def token_test(run: RunRecord, arm: str) -> TokenTest:
     of = {name: rows[name].to_numpy().reshape(shape).astype(np.float64) for name in rows.column_names if name != "arm"}
     later = slice(FIRST - 1, None)
 
-    def by_seed(name: str, axis: int) -> NDArray[np.float64]:
+    def by_seed(name: str, axis: int) -> Array:
         found = of[name][:, :, later].sum(axis=axis) / np.maximum(of["tokens"][:, :, later].sum(axis=axis), 1)
         return np.asarray(found)
 
-    def stderr(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    def stderr(values: Array) -> Array:
         return np.asarray(values.std(axis=0, ddof=1) / np.sqrt(len(values)))
 
     # expected per reference token, weighted as the tokens of the later mini-batches are spread over the tenths
     tokens = of["tokens"].sum(axis=0)
 
-    def expected(name: str, axis: int) -> NDArray[np.float64]:
+    def expected(name: str, axis: int) -> Array:
         per_token = of[f"{name}_expected"].sum(axis=0) / np.maximum(of["reference"].sum(axis=0), 1)
         weighted = (per_token * tokens)[:, later].sum(axis=axis)
         return np.asarray(weighted / np.maximum(tokens[:, later].sum(axis=axis), 1))

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import check
 from clipbias.theory.formulas.momentum import (
     effective_share,
@@ -37,7 +37,7 @@ class PilotNoise:
 
 
 def pilot_noise(
-    log_odds: NDArray[np.float64],
+    log_odds: Array,
     momentum: float,
     minibatches: int,
     burn_in: int,

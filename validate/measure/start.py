@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
+
+from clipbias.common.arrays import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Start:
     samples: int | None
 
 
-def counting_variance(log_odds: NDArray[np.float64] | float, samples: int | None) -> NDArray[np.float64]:
+def counting_variance(log_odds: Array | float, samples: int | None) -> Array:
     """Variance 1/(n p(1−p)) of log-odds counted in n answers; 0 where the share was read exactly."""
     p = np.asarray(expit(np.asarray(log_odds, dtype=np.float64)))
     return np.zeros_like(p) if samples is None else np.asarray(1.0 / (samples * p * (1.0 - p)))

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import entr, expit, ndtri
 
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.momentum import lasting_persistence, persistence_from_rest
 from clipbias.validate.measure.start import counting_variance
 
@@ -16,7 +16,7 @@ LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 _GRID = np.linspace(-16.0, 16.0, 3201)  # log-odds on which mixtures are formed
 
 
-def _mixture(results: list[ToyLaw], weights: NDArray[np.float64], phase: int) -> NDArray[np.float64]:
+def _mixture(results: list[ToyLaw], weights: Array, phase: int) -> Array:
     """Distribution function on _GRID of the mixture of the laws after `phase` phases."""
     mixed = np.zeros_like(_GRID)
     for result, weight in zip(results, weights, strict=True):

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
-from numpy.typing import NDArray
 from scipy.special import entr, expit
 
+from clipbias.common.arrays import Array
 from clipbias.common.style import BAND, HIGH, LOW, MEASURED, PREDICTED, SEED
 from clipbias.validate.judge.compare import RunComparison
 from clipbias.validate.judge.pairs import clip_rivals
@@ -48,7 +48,7 @@ def _legend_below(figure: Figure, panels: list[Any]) -> None:
 
 def mean_curve(
     axes: Any,
-    values: NDArray[np.float64],
+    values: Array,
     color: str,
     label: str,
     lowest: float = -math.inf,
