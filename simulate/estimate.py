@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from clipbias.common.arrays import Array
 from clipbias.theory.estimate import Estimate
 
+_ROUNDING = 1e-12  # what probabilities that are equal may differ by
+
 
 def mean_estimate(power_sums: Array, count: int) -> Estimate:
     """The mean of each quantity from Σx and Σx² (power_sums[..., 0] and [..., 1]) over `count` replicates.
@@ -34,9 +36,13 @@ def std_estimate(power_sums: Array, count: int) -> Estimate:
 
 
 def share_estimate(hits: NDArray[np.int64], count: int) -> Estimate:
-    """A probability from `hits` out of `count` replicates; stderr = √(p(1−p)/n)."""
+    """A probability from `hits` out of `count` replicates; stderr = √(p(1−p)/n).
+
+    Where none or all hit, p in it is (hits + 1)/(n + 2): 0 would say that there is no sampling error.
+    """
     share = hits / count
-    return Estimate(share, np.sqrt(share * (1 - share) / count))
+    likely = np.where((hits == 0) | (hits == count), (hits + 1) / (count + 2), share)
+    return Estimate(share, np.sqrt(likely * (1 - likely) / count))
 
 
 def quantile_estimate(histogram: NDArray[np.int64], edges: Array, level: float) -> Estimate:
@@ -120,4 +126,5 @@ class WeightedEnds:
         return Estimate.exact(found)
 
     def prob_above(self, prob: float) -> Estimate:
-        return Estimate.exact(self.weight @ (self.probs > prob))
+        """Exact; a policy within rounding of the threshold is at it, not above."""
+        return Estimate.exact(self.weight @ (self.probs > prob + _ROUNDING))

@@ -79,7 +79,11 @@ class Law:
         return self._kept().quantile(level)
 
     def prob_above(self, prob: float) -> Estimate:
-        """P(p > prob) of each outcome, prob in (0, 1); [K]."""
+        """P(p > prob) of each outcome, prob in (0, 1); [K].
+
+        On a lattice (many phases, or many samples in one) the probability of having stayed at the start is spread over
+        a lattice spacing: at a threshold that is the start itself, half of it counts as above.
+        """
         check(0.0 < prob < 1.0, "prob", "in (0, 1)", prob)
         return self._kept().prob_above(prob)
 
@@ -212,7 +216,7 @@ class _Pair:
         return Estimate.exact([first, 1 - other])
 
     def prob_above(self, prob: float) -> Estimate:
-        return Estimate.exact([self.law.prob_above(prob), self.law.prob_below(1 - prob)])
+        return Estimate.exact([self.law.prob_above(prob), self.law.prob_below(round(1 - prob, _DIGITS))])
 
 
 def _two_outcomes(

@@ -180,3 +180,17 @@ def test_a_field_of_another_type_is_named(field: str, given: Any, words: str) ->
 def test_the_whole_law_is_not_printed() -> None:
     """A grid of thousands of points is nobody's to read."""
     assert len(repr(law(PROBS, STANDARD, 3, method=Gaussian()))) < 3000
+
+
+def test_equal_probabilities_are_not_above_each_other() -> None:
+    """1 − 0.01 as a threshold: nearly all of the law stays where it began, whatever the last digit."""
+    config = replace(TINY, learning_rate=0.1, group_size=4, minibatches=2, success_prob=0.02)
+    for method in (Exact(), Enumeration()):
+        assert float(law((0.01, 0.99), config, method=method).prob_above(0.99).value[1]) < 0.01
+        assert float(law((0.9, 0.1), config, method=method).prob_above(0.1).value[1]) < 0.05
+
+
+def test_no_hits_are_not_certainty() -> None:
+    found = law(PROBS, STANDARD, method=MonteCarlo(replicates=1000)).prob_above(0.99)
+    assert found.value[0] == 0.0
+    assert 5e-4 < found.stderr[0] < 2e-3

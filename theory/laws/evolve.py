@@ -17,7 +17,7 @@ from clipbias.theory.setup import PhaseConfig
 
 from .lattice import WIDEST_SPACING, Lattice, StepLaw, propagate
 from .phase import check_two_outcomes, first_step_std, phase
-from .two_outcome_step import clip_thresholds, largest_jump
+from .two_outcome_step import PhaseLaw, clip_thresholds, largest_jump
 
 MAX_LOG_ODDS = 14.0  # p = 1 − 8e-7; what would go beyond stays at the edge
 LEAST_PROB = 1e-4  # |x| = 9.2: farther out the edge would be felt
@@ -25,6 +25,9 @@ START_SPACING = 0.25
 STANDS_STILL = 1e-9  # log-odds per step: lost in the rounding of x
 SIGMAS = 6.0
 _LARGE_STEP = 0.3
+_APART = 0.2  # neighbouring starts whose mean increments differ by more standard deviations than this are too far apart
+_VISITED = 1e-4  # a start with less probability around it is not looked at
+_MOST_WORK = 2e8  # entries of the kernels of all finer starts: some ten seconds
 _LARGEST_TABLE = 100_000_000  # numbers: 0.8 GB
 
 
@@ -112,7 +115,12 @@ def evolve(
     standard errors (z-scores: root mean square 1.07, largest 2.6). The result's `warnings` say where that is not so:
     there by 2 % at a step of 0.6, and for p = 0.9, G = 8, N = 2, η = 2, T = 30 (see `atoms`; 0.4 % at resolution 24);
     by 4 % with few samples and rare failures (G = 5, N = 6, γ = 0.98). The standard deviation itself is 3 % low for
-    p = 0.9, G = 4, N = 1, η = 3, T = 25.
+    p = 0.9, G = 4, N = 1, η = 3, T = 25. All this is for one γ. Rewards that select make increments narrow and their
+    means change fast with the start: where neighbouring means differ by more than 0.2 of a standard deviation starts
+    are laid closer, within bounds, beyond which there is a warning. In 16 drawn set-ups with |γ₁ − γ₂| > 0.4 (T = 2,
+    10⁵ replicates) means without a warning then erred by up to 0.8 %, and in one by 2.3 % of the spread (p = 0.169, G =
+    4, N = 3, M = 4, η = 0.893, γ = (0.831, 0.373): no matter of starts); with starts 0.25 apart by up to 7 %, and by
+    23 % in the worst case known.
     """
     check_two_outcomes(prob, method)
     check(phases >= 1, "phases", "at least 1", phases)
@@ -139,8 +147,50 @@ def evolve(
         raise InputError("phases", f"at most {_LARGEST_TABLE // len(grid) - 1} here", phases)
     starts = np.linspace(grid[0], grid[-1], max(4, math.ceil((grid[-1] - grid[0]) / START_SPACING) + 1))
     lattice = Lattice(spacing, half)
-    laws = [propagate(float(expit(x)), config, lattice, method) for x in starts]
-    first, weights = _cubic((grid - starts[0]) / (starts[1] - starts[0]), len(starts))
+
+    def propagated(starts: Array) -> list[PhaseLaw]:
+        return [propagate(float(expit(x)), config, lattice, method) for x in starts]
+
+    laws, selects = propagated(starts), isinstance(config.success_prob, tuple)
+    found = _composed(grid, below, starts, laws, phases)
+    apart, reached = _apart(grid, starts, laws, found.masses)
+    if selects and apart > _APART:
+        low, high = starts[max(int(reached.min()) - 1, 0)], starts[min(int(reached.max()) + 2, len(starts) - 1)]
+        wanted = (
+            (high - low) / (starts[1] - starts[0]) * 2 * apart / _APART
+        )  # twice as fine: spreads in between may be narrower
+        most = min(_MOST_WORK / (2 * half + 1) ** 2, (high - low) / spacing)
+        finer = np.linspace(low, high, max(4, math.ceil(min(wanted, most)) + 1))
+        if finer[1] - finer[0] < starts[1] - starts[0]:
+            starts, laws = finer, propagated(finer)
+            found = _composed(grid, below, starts, laws, phases)
+            apart, _ = _apart(grid, starts, laws, found.masses)
+    return EvolveResult(
+        tuple(LogOddsLaw(grid, mass) for mass in found.masses),
+        np.stack(found.clip_low),
+        np.stack(found.clip_high),
+        _doubts(prob, config, widest, apart if selects else 0.0),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Composed:
+    """Masses on the grid [X] after 0…T phases, and clip fractions [M] of phases 1…T."""
+
+    masses: list[Array]
+    clip_low: list[Array]
+    clip_high: list[Array]
+
+
+def _composed(grid: Array, at: int, starts: Array, laws: list[PhaseLaw], phases: int) -> _Composed:
+    """T phases from grid[at], their increments interpolated between equally spaced starts.
+
+    Where starts do not span the grid, hardly any mass is beyond them: there the outermost law serves.
+    """
+    position = (grid - starts[0]) / (starts[1] - starts[0])
+    if grid[0] < starts[0] or grid[-1] > starts[-1]:
+        position = np.clip(position, 0.0, len(starts) - 1.0)
+    first, weights = _cubic(position, len(starts))
 
     def interpolated(values: list[Array]) -> Array:
         table = np.stack(values)
@@ -149,29 +199,39 @@ def evolve(
     columns = np.ascontiguousarray(interpolated([law.mass for law in laws]).T)
     low, high = interpolated([law.clip_low for law in laws]), interpolated([law.clip_high for law in laws])
     mass = np.zeros(len(grid))
-    mass[below] = 1.0
-    masses, low_fraction, high_fraction = [mass], [], []
+    mass[at] = 1.0
+    found = _Composed([mass], [], [])
     for _ in range(phases):
-        low_fraction.append(mass @ low)
-        high_fraction.append(mass @ high)
-        mass = _applied(mass, columns, half)
-        masses.append(mass)
-    return EvolveResult(
-        tuple(LogOddsLaw(grid, mass) for mass in masses),
-        np.stack(low_fraction),
-        np.stack(high_fraction),
-        _doubts(prob, config, widest),
-    )
+        found.clip_low.append(mass @ low)
+        found.clip_high.append(mass @ high)
+        mass = _applied(mass, columns, len(columns) // 2)
+        found.masses.append(mass)
+    return found
 
 
-def _doubts(prob: float, config: PhaseConfig, widest: float) -> tuple[str, ...]:
-    """Where one sample alone can cross a bound, or steps are large."""
+def _apart(grid: Array, starts: Array, laws: list[PhaseLaw], masses: list[Array]) -> tuple[float, NDArray[np.int64]]:
+    """By how many of their standard deviations the mean increments of neighbouring starts differ at most, and the
+    intervals between starts in which a phase begins with some probability, for which that is asked."""
+    interval = np.clip(((grid - starts[0]) / (starts[1] - starts[0])).astype(np.int64), 0, len(starts) - 2)
+    weight = np.max([np.bincount(interval, np.abs(mass), len(starts) - 1) for mass in masses[:-1]], axis=0)
+    reached = np.flatnonzero(weight > _VISITED)
+    mean = np.array([law.mass @ law.offset for law in laws])
+    std = np.sqrt(np.maximum([law.mass @ law.offset**2 for law in laws] - mean**2, 1e-300))
+    return float((np.abs(np.diff(mean)) / np.minimum(std[1:], std[:-1]))[reached].max()), reached
+
+
+def _doubts(prob: float, config: PhaseConfig, widest: float, apart: float) -> tuple[str, ...]:
+    """Where one sample alone can cross a bound, steps are large, or starts are too far apart for narrow increments."""
+    found = []
     distances = (abs(x - float(logit(prob))) for x in clip_thresholds(prob, config))
     nearest, jump = min(distances, default=math.inf), largest_jump(prob, config)
     if widest > _LARGE_STEP or jump > nearest:
         moves = f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}"
-        return (f"{moves}: means may err by up to 4 % of the spread",)
-    return ()
+        found.append(f"{moves}: means may err by up to 4 % of the spread")
+    if apart > _APART:
+        narrow = f"rewards select so strongly that a phase's mean changes by {apart:.2g} of its spread between starts"
+        found.append(f"{narrow}: means and spreads may err by a quarter of the spread")
+    return tuple(found)
 
 
 def _cubic(position: Array, size: int) -> tuple[NDArray[np.int64], Array]:

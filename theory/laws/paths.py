@@ -32,7 +32,8 @@ SCRAMBLINGS = 16
 LARGEST_OUTCOMES = 10_600  # 2K + 1 of the 21,201 dimensions of SciPy's Sobol sequence
 _LEAST = 2.0**-54  # a point of the sequence may be 0
 _FEWEST_SAMPLES = 5.0
-_SHORT_JUMP = 0.5
+_SHORT_JUMP = 0.5  # of the way to a bound
+_LONG_JUMP = 0.5  # log-odds, whatever the bounds
 _MOMENTS = (
     *("logit_shift", "logit_std", "prob_shift", "prob_mean", "prob_std", "log_odds_shift", "log_odds_std"),
     *("entropy_shift", "entropy_mean", "clip_low_fraction", "clip_high_fraction"),
@@ -86,13 +87,16 @@ def paths(
     """T phases from probs [K]; 16 × `points` paths (a power of 2). progress is called with the scramblings done.
 
     Domain: V is drawn with the right mean and covariance, and noise of the right third cumulants around b·T; its own
-    skewness is not right (`minibatch`). Where an outcome is expected fewer than 5 times in a mini-batch and one of its
-    samples moves its logit by more than half of the log-ratio to the nearest bound, its jumps matter one by one: the
-    result's `warnings` say so (`simulate` has no such limit). Elsewhere means err beyond the sampling error by less
-    than 1 % of the spread where rewards are blind (250 drawn set-ups of 2 to 10 outcomes against 10⁶ simulated phases
-    each, and 1,568 of two outcomes against T4; with a warning by up to 10 %), and besides by up to 5 % of the shift
-    where they select in mini-batches of few samples (20,000 enumerated set-ups of at most 8; p = 0.516, G = 4, N = 1, M
-    = 2, γ = (1/16, ¾), η = 0.75: −0.400 for −0.407, 3.8 % of the spread).
+    skewness is not right (`minibatch`). Where an outcome is expected fewer than 5 times in a mini-batch and one of
+    its samples moves its logit by more than half of the log-ratio to the nearest bound or by more than 0.5, its jumps
+    matter one by one: the result's `warnings` say so (`simulate` has no such limit). Elsewhere means err beyond the
+    sampling error by less than 1 % of the spread where rewards are blind (250 drawn set-ups of 2 to 10 outcomes
+    against 10⁶ simulated phases each, and 1,568 of two outcomes against T4; with a warning by up to 10 %), and
+    besides by up to 5 % of the shift where they select in mini-batches of few samples (20,000 enumerated set-ups of
+    at most 8; p = 0.516, G = 4, N = 1, M = 2, γ = (1/16, ¾), η = 0.75: −0.400 for −0.407, 3.8 % of the spread). With
+    a warning and rewards that select they may be wrong by far more: p = 0.608, G = 2, N = 1, M = 2, γ = (0.086,
+    0.868), η = 2.63 and DPPO's 0.1/0.1 give −1.149 for −1.566; p = 0.693, G = 2, N = 1, M = 3, γ = (0.99, 0.631), η =
+    1.911 and SAPO(1, 2) give 0.687 for 0.766.
     The share of points beyond the level of a rare count is right to one point in `points`, which the standard error
     does not show where all 16 sets round alike: means may be off by that share of a single sample's jump.
     Where a kind of sample is expected less than 0.05 times in a mini-batch, spreads come out low with few points (p =
@@ -131,7 +135,7 @@ def _doubts(old: Array, config: PhaseConfig) -> tuple[str, ...]:
     jump = single_jump(old, config)
     for b, move in zip(old, jump, strict=True):
         bounds = [abs(math.log(r)) for r in config.surrogate.jumps(float(b)) if 0 < r < math.inf]
-        if samples * b < _FEWEST_SAMPLES and bounds and move > _SHORT_JUMP * min(bounds):
+        if samples * b < _FEWEST_SAMPLES and move > min([_LONG_JUMP, *(_SHORT_JUMP * bound for bound in bounds)]):
             expected = f"an outcome of probability {b:.3g} is expected {samples * b:.2g} times in a mini-batch"
             moves = f"one sample moves its logit by up to {move:.2g}"
             return (f"{expected} and {moves}: means may err by some per cent of the spread",)

@@ -14,6 +14,7 @@ from clipbias.theory.estimate import Estimate
 from clipbias.theory.laws.evolve import evolve
 from clipbias.theory.laws.paths import _log_rest, paths
 from clipbias.theory.laws.phase import phase
+from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Cispo, Dppo, Gspo, PpoClip, Probability, Sapo, Surrogate
 from setups import ONE_STEP, STANDARD, TINY
 
@@ -122,3 +123,17 @@ def test_log_odds_lose_no_digits() -> None:
 def test_errors_name_the_field(points: int, phases: int, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         paths((0.5, 0.5), replace(TINY, group_size=4), phases, points)
+
+
+def test_long_jumps_of_few_samples_are_doubted_without_bounds() -> None:
+    """Enumeration gives a log-odds shift of 0.766, paths 0.687."""
+    config = PhaseConfig(
+        learning_rate=1.911,
+        group_size=2,
+        groups_per_minibatch=1,
+        minibatches=3,
+        success_prob=(0.99, 0.631),
+        surrogate=Sapo(1.0, 2.0),
+    )
+    (doubt,) = paths((0.6933, 0.3067), config, points=64).warnings
+    assert "one sample moves its logit" in doubt
