@@ -12,13 +12,13 @@ from clipbias.validate.tasks.problems import WORD_PROBLEMS, WORD_STYLES
 ORGANISMS = Path("runs") / "organisms"  # of the working folder: one folder for each spec that was pretrained
 
 
-def spec_file(organism: str) -> Path:
+def spec_file(organism: str, field: str = "model.organism") -> Path:
     """The spec of an organism that is named by its file or by the name of one that comes with the package."""
     if organism == "default":
         return SHIPPED / "spec.toml"
     file = Path(organism) if organism.endswith(".toml") else SPECS / f"{organism}.toml"
     names = ["default", *sorted(path.stem for path in SPECS.glob("*.toml"))]
-    check(file.is_file(), "model.organism", f"one of {', '.join(names)} or the file of a spec (.toml)", organism)
+    check(file.is_file(), field, f"one of {', '.join(names)} or the file of a spec (.toml)", organism)
     return file
 
 

@@ -88,10 +88,12 @@ def read_plan(
             continue
         recipe = load_recipe(file.parent / line.recipe)
         for organism in specs or line.organisms:
-            spec = load_spec(spec_file(organism))  # names what is not there, or wrong, before anything runs
+            spec = load_spec(
+                spec_file(organism, "specs" if specs else "organisms")
+            )  # names what is not there, or wrong, before anything runs
             shown = Path(organism).stem
             changed = replace(recipe, name=f"{name}-{shown}", model=replace(recipe.model, organism=organism, path=None))
             if (fit := fitted(changed, spec)) is not None:
                 found.append(Experiment(f"{name}-{shown}", shown, quick(fit) if shortened else fit))
-    check(len(found) > 0, "spec", "one with the styles that the recipes ask for", ", ".join(specs))
+    check(len(found) > 0, "specs", "one with the styles that the recipes ask for", ", ".join(specs))
     return found

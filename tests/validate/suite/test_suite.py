@@ -183,7 +183,7 @@ def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
     assert "has no style or hard problems for incorrect, incorrect-not-python" in caplog.text
     everything = read_plan(whole_plan, (str(tmp_path / "mine.toml"),))
     assert "prompts-mine" not in [experiment.name for experiment in everything]  # all its arms ask in lorem ipsum
-    with pytest.raises(InputError, match="spec must be one with the styles that the recipes ask for, got"):
+    with pytest.raises(InputError, match="specs must be one with the styles that the recipes ask for, got"):
         read_plan(whole_plan, (str(tmp_path / "mine.toml"),), ("prompts",))
 
 
@@ -191,7 +191,7 @@ def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
     ("arguments", "message"),
     [
         (["--only", "nothing"], "only must be some of clip, bounds, again, matched, rewards, gamma, prompts"),
-        (["--spec", "nothing"], "model.organism must be one of default, bad-code"),
+        (["--spec", "nothing"], "--spec must be one of default, bad-code"),
         (["--spec", "nothing.toml"], "or the file of a spec"),
     ],
 )
