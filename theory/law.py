@@ -5,6 +5,7 @@ method is a small object that says how to solve it; what it cannot do, it says. 
 the simulator (`simulate.methods`: MonteCarlo, Autograd, Enumeration) are of the same kind.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr, expit, logit
 
 from clipbias.common.arrays import Array
-from clipbias.common.errors import InputError, check
+from clipbias.common.errors import InputError, check, check_whole
 
 from .estimate import Estimate
 from .formulas.drift import check_probs
@@ -118,6 +119,7 @@ def law(
     samples, the default `update`. Raises InputError where the method cannot solve the problem.
     """
     start = check_probs("probs", probs)
+    check_whole(phases, "phases", 1)
     check(isinstance(config, PhaseConfig), "config", "a PhaseConfig", config)
     solves = method is None or (hasattr(method, "solve") and not isinstance(method, type))
     check(
@@ -226,6 +228,8 @@ def _two_outcomes(
     start = np.asarray(probs, dtype=np.float64)
     if len(start) != 2:
         raise InputError("method", "paths for more than two outcomes", name)
+    fine = resolution is None or 0.0 < resolution < math.inf
+    check(fine, "resolution", "positive and finite", resolution)
     check(phases >= 1, "phases", "at least 1", phases)
     prob = float(start[0])
     if phases == 1:

@@ -1,5 +1,6 @@
 """The package's one form of complaint about what a user gave: the field, what it allows, and what it got."""
 
+from numbers import Integral
 from typing import Final
 
 _NOT_SHOWN: Final = object()
@@ -46,3 +47,10 @@ def check(holds: bool, field: str, allowed: str, given: object) -> None:
     """Raise `InputError` unless `holds`."""
     if not holds:
         raise InputError(field, allowed, given)
+
+
+def check_whole(value: object, field: str, least: int | None = None) -> None:
+    """Raise `InputError` unless `value` is a whole number (True is none), of at least `least` where that is given."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise InputError(field, "a whole number", value)
+    check(least is None or int(value) >= least, field, f"at least {least}", value)

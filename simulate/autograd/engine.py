@@ -15,11 +15,12 @@ from torch import Tensor
 from torch.optim import SGD, AdamW, Optimizer
 
 from clipbias.common.arrays import Array
-from clipbias.common.errors import InputError, check
+from clipbias.common.errors import InputError, check, check_whole
 from clipbias.common.seeds import seed_of
 from clipbias.simulate.estimate import Ends, mean_estimate, std_estimate
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
+from clipbias.theory.formulas.reward import check_rewards
 from clipbias.theory.law import Law
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import Surrogate
@@ -92,12 +93,16 @@ def simulate_torch(
     """
     start = check_probs("probs", probs)
     for name, value, least in (("phases", phases, 1), ("replicates", replicates, 2), ("seed", seed, 0)):
-        check(value >= least, name, f"at least {least}", value)
-    place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        check_whole(value, name, least)
+    check_rewards(config.success_prob, len(start))
+    place = _place(device)
     prior = torch.as_tensor(start, device=place)
     policy: Policy = Tabular(prior)
     if features is not None:
-        policy = SharedFeatures(prior, torch.as_tensor(np.asarray(features, dtype=np.float64), device=place))
+        table = np.asarray(features, dtype=np.float64)
+        rows = f"a table of {len(start)} rows, one for each outcome"
+        check(table.ndim == 2 and len(table) == len(start), "features", rows, table.shape)
+        policy = SharedFeatures(prior, torch.as_tensor(table, device=place))
     samples = config.group_size * config.groups_per_minibatch * config.minibatches
     chunk = max(1, CHUNK_NUMBERS // max(len(start), samples))
     moved = np.zeros((2 * len(start) + 2, 4))
@@ -155,6 +160,16 @@ def draw_phase(log_probs: Tensor, config: PhaseConfig, update: UpdateRule, gener
         outcomes, advantages = outcomes.gather(1, order), advantages.gather(1, order)
     shape = (replicates, config.minibatches, -1)
     return Samples(outcomes.view(shape), advantages.view(shape))
+
+
+def _place(device: str | None) -> torch.device:
+    """Where to calculate; what torch does not know or this machine has not is refused."""
+    try:
+        place = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.zeros(1, device=place)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise InputError("device", "one that torch finds here (cpu is one)", device) from error
+    return place
 
 
 def _parameters(policy: Policy, replicates: int) -> Tensor:

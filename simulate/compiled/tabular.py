@@ -10,10 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from clipbias.common.arrays import Array
-from clipbias.common.errors import InputError, check
+from clipbias.common.errors import InputError, check, check_whole
 from clipbias.common.processes import cores
 from clipbias.simulate.estimate import Histogram, mean_estimate, std_estimate
 from clipbias.theory.formulas.drift import check_probs
+from clipbias.theory.formulas.reward import check_rewards
 from clipbias.theory.law import Law
 from clipbias.theory.setup import PROB_THRESHOLDS, PhaseConfig
 from clipbias.theory.update_rule import PLAIN, UpdateRule
@@ -75,10 +76,10 @@ def check_run(start: Array, config: PhaseConfig, phases: int, replicates: int, s
         ("phases", phases, 1, MOST_PHASES),
         ("replicates", replicates, 2, MOST_REPLICATES),
     ):
+        check_whole(value, name)
         check(least <= value <= most, name, f"in [{least}, {most}]", value)
     check(0 <= seed < 2**63, "seed", f"in [0, {2**63 - 1}]", seed)
-    known = np.size(config.success_prob) in (1, len(start))
-    check(known, "success_prob", f"one number or {len(start)}", config.success_prob)
+    check_rewards(config.success_prob, len(start))
 
 
 def _simulate(

@@ -194,3 +194,44 @@ def test_no_hits_are_not_certainty() -> None:
     found = law(PROBS, STANDARD, method=MonteCarlo(replicates=1000)).prob_above(0.99)
     assert found.value[0] == 0.0
     assert 5e-4 < found.stderr[0] < 2e-3
+
+
+@pytest.mark.parametrize("method", [Exact(), Gaussian(), Paths(points=64), MonteCarlo(replicates=100), Enumeration()])
+@pytest.mark.parametrize("rewards", [(0.5,), (0.5, 0.4, 0.3)])
+def test_rewards_are_one_or_one_for_each_outcome(method: Method, rewards: tuple[float, ...]) -> None:
+    with pytest.raises(InputError, match=r"success_prob must be one number or as many as outcomes \(2\), got"):
+        law(PROBS, replace(TINY, success_prob=rewards), method=method)
+    with pytest.raises(InputError, match=r"success_prob must be one number or as many as outcomes \(2\), got"):
+        law(PROBS, replace(TINY, success_prob=rewards), method=Autograd(replicates=10))
+
+
+@pytest.mark.parametrize(
+    ("method", "phases", "field"),
+    [
+        (Exact(0.0), 1, "resolution"),
+        (Gaussian(math.inf), 2, "resolution"),
+        (Paths(seed=-1), 1, "seed"),
+        (Paths(points=cast(Any, 64.0)), 1, "points"),
+        (Exact(), 1.5, "phases"),
+        (Exact(), True, "phases"),
+        (MonteCarlo(replicates=cast(Any, 100.5)), 1, "replicates"),
+        (Autograd(device="nowhere"), 1, "device"),
+        (Autograd(features=[[1.0]]), 1, "features"),
+        (Autograd(features=[1.0, 2.0]), 1, "features"),
+    ],
+)
+def test_what_makes_no_sense_is_named(method: Method, phases: Any, field: str) -> None:
+    with pytest.raises(InputError) as caught:
+        law(PROBS, TINY, phases, method=method)
+    assert caught.value.field == field
+
+
+def test_clip_fractions_are_means_over_phases() -> None:
+    """The share differs tenfold between the first phase and the last."""
+    config = replace(STANDARD, success_prob=(0.9, 0.1), learning_rate=0.5)
+    by_phase = evolve(0.65, config, 4).clip_high_fraction
+    assert by_phase[0, -1] > 3 * by_phase[-1, -1] or by_phase[-1, -1] > 3 * by_phase[0, -1]
+    found = law(PROBS, config, 4)
+    np.testing.assert_allclose(found.clip_high_fraction.value, by_phase.mean(axis=0), rtol=1e-12)
+    counted = law(PROBS, config, 4, method=MonteCarlo(replicates=20_000))
+    agree(counted.clip_high_fraction, found.clip_high_fraction, 2e-3, "clip_high_fraction")

@@ -29,12 +29,18 @@ class RewardLaw:
     rest: Array
 
 
+def check_rewards(success_prob: float | tuple[float, ...], outcomes: int) -> None:
+    """Raise InputError unless success_prob is one number or one for each of the outcomes."""
+    if isinstance(success_prob, tuple):
+        known = f"one number or as many as outcomes ({outcomes})"
+        check(len(success_prob) == outcomes, "success_prob", known, len(success_prob))
+
+
 def reward_law(old_probs: Array, success_prob: float | tuple[float, ...]) -> RewardLaw:
     """Bayes' rule for behaviour probabilities b [K]; b⁺ is b itself where nobody is rewarded, b⁻ where all are."""
     if not isinstance(success_prob, tuple):
         return RewardLaw(success_prob, old_probs, old_probs)
-    known = f"one number or as many as outcomes ({len(old_probs)})"
-    check(len(success_prob) == len(old_probs), "success_prob", known, len(success_prob))
+    check_rewards(success_prob, len(old_probs))
     gamma = np.asarray(success_prob, dtype=np.float64)
     joint, other = old_probs * gamma, old_probs * (1.0 - gamma)
     mean = float(joint.sum())

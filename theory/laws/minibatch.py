@@ -21,8 +21,8 @@ from numpy.polynomial.chebyshev import chebvander
 from scipy.special import ndtri
 
 from clipbias.common.arrays import Array
-from clipbias.common.errors import check
 from clipbias.theory.formulas.advantage import advantage_moments, pair_moments, third_moments
+from clipbias.theory.formulas.reward import check_rewards
 from clipbias.theory.setup import PhaseConfig
 
 _DEGREE = 48
@@ -36,8 +36,7 @@ def rewarded_laws(old: Array, config: PhaseConfig) -> tuple[Array, Array, Array]
     if not isinstance(config.success_prob, tuple):
         return old, old, np.full(1, config.success_prob)
     gamma = np.array(config.success_prob)
-    known = f"one number or one for each of {old.shape[1]} outcomes"
-    check(len(gamma) == old.shape[1], "success_prob", known, len(gamma))
+    check_rewards(config.success_prob, old.shape[1])
     rate, tiny = np.clip(old @ gamma, gamma.min(), gamma.max()), np.finfo(np.float64).tiny
     rewarded = old * gamma / np.maximum(rate, tiny)[:, None]
     return rewarded, old * (1 - gamma) / np.maximum(1 - rate, tiny)[:, None], rate

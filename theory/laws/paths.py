@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike
 from scipy.special import entr, log_softmax, softmax
 
 from clipbias.common.arrays import Array
-from clipbias.common.errors import InputError, check
+from clipbias.common.errors import InputError, check, check_whole
 from clipbias.theory.estimate import Estimate
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
@@ -107,7 +107,9 @@ def paths(
     start = check_probs("probs", probs)
     if len(start) > LARGEST_OUTCOMES:
         raise InputError("probs", f"at most {LARGEST_OUTCOMES} entries (Sobol's sequence)", len(start), verb="have")
-    check(phases >= 1, "phases", "at least 1", phases)
+    check_whole(phases, "phases", 1)
+    check_whole(points, "points", 1)
+    check_whole(seed, "seed", 0)
     check(points >= 2 and not points & (points - 1), "points", "a power of 2 and at least 2", points)
     found = []
     for child in np.random.SeedSequence(seed).spawn(SCRAMBLINGS):

@@ -275,7 +275,7 @@ def test_wrong_input_is_refused_with_the_field_and_its_range(design: str, messag
         ("group_size = 1", "base.group_size must be at least 2, got 1"),
         ("success_prob = 2", "base.success_prob must be in [0, 1], got 2.0"),
         ("success_prob = [0.5, 2]", "base.success_prob must be in [0, 1], got (0.5, 2.0)"),
-        ("success_prob = [0.5, 0.4, 0.3]", "base.success_prob must be one number or 2, got (0.5, 0.4, 0.3)"),
+        ("success_prob = [0.5, 0.4, 0.3]", "base.success_prob must be one number or as many as outcomes (2), got 3"),
         ("success_prob = ['a']", "base.success_prob must be a number, or a list of numbers, got ['a']"),
     ],
 )
