@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-STOREYS = ("common", "theory", "simulate", "validate", "figures", "cli")  # from the ground up, the face on top
+STOREYS = ("common", "theory", "simulate", "validate", "check", "figures", "cli")  # from the ground up, the face on top
 ROOMS = (
     "tasks", "recipe", "organism", "model", "measure", "predict", "store", "train", "judge", "report", "protocol",
 )  # fmt: skip
@@ -156,7 +156,9 @@ def test_a_wheel_has_the_files_that_are_no_code() -> None:
         for file in (Path(found).name for found in build.find_data_files(package, str(folder_of(package))))
     }
     organism, report = "clipbias.validate.organism", "clipbias.validate.report"
-    expected = {(report, file.name) for file in folder_of(report).glob("templates/*")}
+    readers = "clipbias.check.frameworks"
+    expected = {(readers, file.name) for file in folder_of(readers).glob("known/*")}
+    expected |= {(report, file.name) for file in folder_of(report).glob("templates/*")}
     for part in ("default", "specs"):
         expected |= {(organism, file.name) for file in folder_of(organism).glob(f"{part}/*")}
     assert len(expected) > 10

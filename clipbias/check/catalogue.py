@@ -1,0 +1,6 @@
+"""All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
+
+from .framework import Framework
+from .frameworks import trl
+
+FRAMEWORKS: tuple[Framework, ...] = (trl.FRAMEWORK,)

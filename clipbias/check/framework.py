@@ -1,0 +1,53 @@
+"""What a framework is to `check`: how its files look, and its rules, as data and as one function."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from typing import Literal
+
+from .settings import Settings
+from .setup import Training
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """One row of the table of frameworks in docs/frameworks.md, which is written from here."""
+
+    steps: str
+    denominator: str
+    bounds: str
+    dual: str
+    normalisation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Framework:
+    """name: as --framework has it. version, date: whose source was read, and when that appeared. commands: patterns
+    (searched) of a launch command that is its own. style: of that command's arguments. calls: names of configuration
+    classes; modules: what a Python file that uses it imports. marks: beginnings of keys that are its own, by which a
+    file of keys is known. read: the rules. reward: a coin as reward in the framework's own form, Python source with
+    {success_prob} and {seed} to be filled in.
+    """
+
+    name: str
+    title: str
+    version: str
+    date: str
+    rules: Rules
+    read: Callable[[Settings], Training]
+    reward: str
+    commands: tuple[str, ...] = ()
+    style: Literal["flags", "hydra"] = "flags"
+    calls: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
+
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """Keys that decide nothing about the clip, from known/NAME.txt; those that end in * are beginnings of keys."""
+        text = (files(__package__) / "frameworks" / "known" / f"{self.name}.txt").read_text(encoding="utf-8")
+        return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
+
+    def knows(self, key: str) -> bool:
+        return key in self.known or any(key.startswith(name[:-1]) for name in self.known if name.endswith("*"))

@@ -1,0 +1,109 @@
+"""Calls with keyword arguments in Python source, by its syntax tree: nothing is imported or run."""
+
+import ast
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+UNKNOWN: Final = object()  # an argument that only running the file would tell
+
+_OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """name: as written, without what stands before its last dot. arguments: UNKNOWN where not a constant."""
+
+    name: str
+    arguments: dict[str, Any]
+    line: int
+
+
+def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+    """Names that the file gives one value, and no other."""
+    found: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                found.setdefault(name, []).append(value)
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value):
+                found.setdefault(name, []).append(value)
+            case ast.AugAssign(target=ast.Name(id=name)) | ast.For(target=ast.Name(id=name)):
+                found.setdefault(name, []).extend([ast.Constant(None)] * 2)  # more than one value
+    return {name: values[0] for name, values in found.items() if len(values) == 1}
+
+
+def _value(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
+    """A constant, simple arithmetic, a name with one value, or tables and lists of such."""
+    if depth > 20:
+        return UNKNOWN
+    match node:
+        case ast.Constant(value=value):
+            return value
+        case ast.Name(id=name):
+            return _value(names[name], names, depth + 1) if name in names else UNKNOWN
+        case ast.UnaryOp(op=ast.USub(), operand=inner):
+            found = _value(inner, names, depth + 1)
+            return -found if isinstance(found, int | float) else UNKNOWN
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
+            a, b = _value(left, names, depth + 1), _value(right, names, depth + 1)
+            if isinstance(a, int | float) and isinstance(b, int | float):
+                try:
+                    return _OPERATIONS[type(op)](a, b)
+                except (ArithmeticError, ValueError):
+                    return UNKNOWN
+            return UNKNOWN
+        case ast.List(elts=parts) | ast.Tuple(elts=parts):
+            return [_value(part, names, depth + 1) for part in parts]
+        case ast.Dict(keys=keys, values=values):
+            pairs = [
+                (key.value, value) for key, value in zip(keys, values, strict=True) if isinstance(key, ast.Constant)
+            ]
+            return {key: _value(value, names, depth + 1) for key, value in pairs}
+        case ast.Call(func=ast.Name(id="float"), args=[inner]):
+            found = _value(inner, names, depth + 1)
+            try:
+                return float(found) if isinstance(found, str | int | float) else UNKNOWN
+            except ValueError:
+                return UNKNOWN
+    return UNKNOWN
+
+
+def modules_of(text: str) -> frozenset[str]:
+    """The first names of all that the source imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name.split(".")[0] for alias in names}
+            case ast.ImportFrom(module=str(module)):
+                found.add(module.split(".")[0])
+    return frozenset(found)
+
+
+def calls_of(text: str) -> tuple[Call, ...]:
+    """Every call that has keyword arguments, in the order of the file."""
+    tree = ast.parse(text)
+    names = _constants(tree)
+    found = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), keywords=keywords):
+                if not keywords:
+                    continue
+                arguments: dict[str, Any] = {}
+                for keyword in keywords:
+                    if keyword.arg is not None:
+                        arguments[keyword.arg] = _value(keyword.value, names)
+                        continue
+                    opened = _value(keyword.value, names)  # **table
+                    arguments |= opened if isinstance(opened, dict) else {"**": UNKNOWN}
+                found.append(Call(name=name, arguments=arguments, line=node.lineno))
+    return tuple(sorted(found, key=lambda call: call.line))

@@ -1,0 +1,273 @@
+"""Which framework a file is for, and its keys in that framework's words."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clipbias.common.errors import InputError
+
+from .document import Document, Entry, flat, read_document
+from .framework import Framework
+from .python_source import UNKNOWN, Call
+from .settings import Settings
+from .setup import Remark
+from .shell import Command, Variable
+
+CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
+MARK = 3  # a mark counts as this many keys that several frameworks share
+MOST_FILES = 30  # that a configuration may inherit from
+_OVERRIDE = re.compile(r"(?P<force>\+{0,2}|~)(?P<key>[\w@./-]+)=(?P<value>.*)", re.DOTALL)
+_NUMBER = re.compile(r"-\.?\d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Keys that one part of the input gives, and remarks about what it names and is not there."""
+
+    entries: dict[str, Entry]
+    remarks: tuple[Remark, ...] = ()
+    program: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def plain(value: str) -> Any:
+    """A word of a command line as YAML reads it (so that null, true, 1e-6 and [1, 2] are what they are in a file)."""
+    if len(value) > 10_000:
+        return value
+    try:
+        found = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return value
+    return value if found is None and value.strip().lower() not in ("null", "none", "~", "") else found
+
+
+def _unclear(value: str) -> Any:
+    """A variable or substitution that only a running shell knows."""
+    return UNKNOWN if re.search(r"\$[\w({@]|`", value) else plain(value)
+
+
+def hydra_words(words: Iterable[str], line: int) -> dict[str, Entry]:
+    """`key=value`, with Hydra's + and ++; ~key takes a key away; tables in values become keys of their own."""
+    found: dict[str, Entry] = {}
+    for word in words:
+        match = _OVERRIDE.fullmatch(word)
+        if match is None or word.startswith("--"):
+            continue
+        if match["force"] == "~":
+            found[match["key"]] = Entry(None, line)
+            continue
+        for key, value in flat(_unclear(match["value"]), match["key"]):
+            found[key] = Entry(value, line)
+    return found
+
+
+def flag_words(words: Sequence[str], line: int) -> dict[str, Entry]:
+    """`--key value`, `--key=value`, `--key` (true), `--key a b` (a list); dashes within a key as underscores."""
+    found: dict[str, Entry] = {}
+    key, values = "", [""]
+
+    def close() -> None:
+        if key:
+            parts = [_unclear(value) for value in values]
+            value = True if not parts else parts[0] if len(parts) == 1 else parts
+            found[key] = Entry(value, line)
+
+    for word in words:
+        if word.startswith("--") and len(word) > 2:
+            close()
+            name, equals, value = word[2:].partition("=")
+            key, values = name.replace("-", "_"), [value] if equals else []
+        elif word.startswith("-") and not _NUMBER.match(word):
+            close()
+            key = ""
+        elif key:
+            values.append(word)
+    close()
+    return found
+
+
+def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
+    """Files of keys that a command line names."""
+    named = [str(entries[key].value) for key in ("config", "config_file", "config_name") if key in entries]
+    bare = [word.removeprefix("@") for word in words if word.lower().endswith(CONFIG_SUFFIXES) and "=" not in word]
+    folder = str(entries["config_path"].value) if "config_path" in entries else None
+    named = [name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml" for name in named]
+    both = [f"{folder}/{name}" for name in named] if folder else named
+    return list(dict.fromkeys([*both, *(word for word in bare if word not in named)]))
+
+
+def _near(name: str, here: Path) -> Path | None:
+    """A file that another names: beside it, or from one of the folders above, as from a checkout's root."""
+    if "\0" in name or Path(name).is_absolute():
+        return None
+    for folder in [here.parent, *here.absolute().parents][:8]:
+        candidate = folder / name
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _missing(name: str, where: str) -> Remark:
+    return Remark(
+        code="not-followed",
+        level="note",
+        message=f"{where} takes keys from {name}, which is not here: the framework's own defaults stand in for them",
+        fix=f"put {name} beside the file, or give it as a further FILE",
+    )
+
+
+def _inherited(document: Document, seen: set[Path]) -> Found:
+    """A file's keys over those of the files that it names in `defaults` or `_base_`."""
+    if document.path in seen or len(seen) >= MOST_FILES:
+        return Found(entries={})
+    seen.add(document.path)
+    entries: dict[str, Entry] = {}
+    remarks: list[Remark] = []
+    own = dict(document.entries)
+    named: list[str] = []
+    for key in ("defaults", "_base_"):
+        value = own.pop(key, Entry(None)).value
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, str) and part != "_self_":
+                named.append(part)
+            elif isinstance(part, dict):  # Hydra's group: choice
+                named += [f"{group}/{choice}" for group, choice in part.items() if isinstance(choice, str)]
+    for name in named:
+        file = name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml"
+        place = _near(file, document.path)
+        if place is None:
+            remarks.append(_missing(file, document.path.name))
+            continue
+        below = _inherited(read_document(place), seen)
+        entries |= below.entries
+        remarks += below.remarks
+    return Found(entries=entries | own, remarks=tuple(remarks))
+
+
+def _of_command(command: Command, framework: Framework, path: Path) -> Found:
+    read = flag_words if framework.style == "flags" else hydra_words
+    entries = dict(read(command.words, command.line))
+    flags = flag_words(command.words, command.line)
+    below: dict[str, Entry] = {}
+    remarks: list[Remark] = []
+    for name in _config_word(flags | entries, command.words):
+        place = _near(name, path)
+        if place is None:
+            remarks.append(_missing(name, path.name))
+            continue
+        found = _inherited(read_document(place), set())
+        below |= found.entries
+        remarks += found.remarks
+    for key in ("config", "config_file", "config_name", "config_path"):
+        entries.pop(key, None)
+    return Found(
+        entries=below | entries,
+        remarks=tuple(remarks),
+        program=" ".join(command.words),
+        environment=command.environment,
+    )
+
+
+def _of_call(call: Call) -> Found:
+    entries = {}
+    for key, value in call.arguments.items():
+        for name, leaf in flat(value, key):
+            entries[name] = Entry(leaf, call.line)
+    return Found(entries=entries, program=call.name)
+
+
+def _parts_for(document: Document, framework: Framework) -> list[Found]:
+    """What of a file is this framework's: its command, its call, or all keys of a file of keys."""
+    if document.script is not None:
+        return [
+            _of_command(command, framework, document.path)
+            for command in document.script.commands
+            if any(re.search(pattern, " ".join(command.words)) for pattern in framework.commands)
+        ]
+    if document.source is not None:
+        return [_of_call(call) for call in document.calls if call.name in framework.calls]
+    return [_inherited(document, set())] if document.entries else []
+
+
+def _score(document: Document, framework: Framework) -> int:
+    """How much in a file is this framework's: 1,000 for its command or call, else its keys."""
+    if document.script is not None or document.source is not None:
+        named = len(document.modules.intersection(framework.modules))
+        return 1000 + named if _parts_for(document, framework) else 0
+    marks = sum(MARK for key in document.entries if key.startswith(framework.marks)) if framework.marks else 0
+    return marks + sum(map(framework.knows, document.entries))
+
+
+def recognised(documents: Sequence[Document], frameworks: Sequence[Framework]) -> Framework:
+    """The framework whose command, class or keys the files have."""
+    scores = {f.name: sum(_score(document, f) for document in documents) for f in frameworks}
+    best = max(scores.values())
+    first = [f for f in frameworks if scores[f.name] == best]
+    names = ", ".join(sorted(f.name for f in (first if best else frameworks)))
+    if not best:
+        raise InputError("framework", f"given, since no command, class or key of the files tells it: one of {names}")
+    if len(first) > 1:
+        raise InputError("framework", f"given, since the files could be of any of {names}")
+    return first[0]
+
+
+def settings_of(
+    documents: Sequence[Document],
+    framework: Framework,
+    overrides: Sequence[str],
+    *,
+    devices: int | None,
+    version: str | None,
+) -> tuple[Settings, list[Remark]]:
+    """All keys that the files give to a framework, later ones over earlier ones, `overrides` over all."""
+    entries: dict[str, Entry] = {}
+    remarks: list[Remark] = []
+    program = ""
+    environment: dict[str, str] = {}
+    variables: dict[str, Variable] = {}
+    for document in documents:
+        parts = list(_parts_for(document, framework))
+        if not parts and not document.entries:
+            has = "command" if document.script is not None else "configuration call"
+            raise InputError(str(document.path), f"a {has} of {framework.title}", verb="have")
+        if len(parts) > 1:
+            remarks.append(_several(len(parts), document))
+        for part in parts[:1]:
+            entries |= part.entries
+            remarks += part.remarks
+            program, environment = program or part.program, dict(part.environment) or environment
+        if document.script is not None:
+            variables |= document.script.variables
+    for word in overrides:
+        found = hydra_words([word], 0)
+        if not found:
+            raise InputError("KEY=VALUE", "a key, = and its value", word)
+        entries |= {key: replace(entry, line=None) for key, entry in found.items()}
+    path = documents[0].path
+    settings = Settings(
+        path=path,
+        entries=entries,
+        program=program,
+        variables=variables,
+        environment=environment,
+        devices=devices,
+        version=version,
+    )
+    return settings, remarks
+
+
+def _several(count: int, document: Document) -> Remark:
+    return Remark(
+        code="several",
+        level="note",
+        message=f"{document.path.name} starts {count} trainings: this is the first",
+    )
+
+
+def documents_of(paths: Sequence[Path]) -> Iterator[Document]:
+    for path in paths:
+        yield read_document(path)

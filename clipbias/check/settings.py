@@ -1,0 +1,160 @@
+"""A configuration's keys as one framework asks for them: typed, with what was asked written down.
+
+Numbers may stand as text: YAML 1.1 reads 3e-4 as one, and so does every command line.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from clipbias.common.errors import InputError, check
+
+from .document import Entry
+from .python_source import UNKNOWN
+from .shell import Variable
+
+NOTHING = ("none", "null", "~", "")
+
+
+@dataclass(slots=True, kw_only=True)
+class Settings:
+    """entries: by dotted key, later files and overrides over earlier ones. variables: of a launch script. environment:
+    of its command. program: the command, or the name of the call, with the keys. devices, version: as the user said.
+
+    asked: every key that a reader asked for, present or not. defaults: those that were not there, with what was taken.
+    devices_asked: whether the answer depends on the number of devices.
+    """
+
+    path: Path
+    entries: dict[str, Entry]
+    program: str = ""
+    variables: Mapping[str, Variable] = field(default_factory=dict)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    devices: int | None = None
+    version: str | None = None
+    asked: set[str] = field(default_factory=set)
+    defaults: dict[str, Any] = field(default_factory=dict)
+    devices_asked: bool = False
+
+    def given(self, *names: str) -> bool:
+        """Whether any of the keys is written (with whatever value)."""
+        self.asked.update(names)
+        return any(name in self.entries for name in names)
+
+    def raw(self, *names: str, default: Any = None) -> Any:
+        """The value of the first of several names for one key that is written. Nothing else is taken for it: a name
+        that stands for a table is not."""
+        self.asked.update(names)
+        for name in names:
+            if name in self.entries:
+                return self.entries[name].value
+        if default is not None:
+            self.defaults[names[0]] = default
+        return default
+
+    def _place(self, name: str) -> str:
+        line = self.entries[name].line if name in self.entries else None
+        return f"{name} (line {line})" if line is not None else name
+
+    def _written(self, names: tuple[str, ...]) -> str:
+        return next((name for name in names if name in self.entries), names[0])
+
+    def optional(self, *names: str, least: float = -math.inf, most: float = math.inf) -> float | None:
+        """A number, or None where it is not written or written as null."""
+        value = self.raw(*names)
+        if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
+            return None
+        place = self._place(self._written(names))
+        if value is UNKNOWN or (isinstance(value, str) and "$" in value):
+            raise InputError(place, f"a value that the file itself gives: say {self._written(names)}=VALUE")
+        try:
+            if isinstance(value, bool):
+                raise TypeError
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise InputError(place, "a number", shown(value)) from error
+        check(not math.isnan(number) and least <= number <= most, place, f"in [{least:g}, {most:g}]", shown(value))
+        return number
+
+    def number(self, *names: str, default: float, least: float = -math.inf, most: float = math.inf) -> float:
+        found = self.optional(*names, least=least, most=most)
+        if found is None:
+            self.defaults[names[0]] = default
+        return default if found is None else found
+
+    def maybe_whole(self, *names: str, least: int = 0) -> int | None:
+        found = self.optional(*names)
+        if found is None:
+            return None
+        place = self._place(self._written(names))
+        check(found == int(found) and found >= least, place, f"a whole number of at least {least}", f"{found:g}")
+        return int(found)
+
+    def whole(self, *names: str, default: int, least: int = 0) -> int:
+        found = self.maybe_whole(*names, least=least)
+        if found is None:
+            self.defaults[names[0]] = default
+        return default if found is None else found
+
+    def flag(self, *names: str, default: bool) -> bool:
+        value = self.raw(*names, default=default)
+        if isinstance(value, bool):
+            return value
+        text = str(value).strip().lower()
+        known = {
+            "true": True,
+            "1": True,
+            "yes": True,
+            "on": True,
+            "false": False,
+            "0": False,
+            "no": False,
+            "off": False,
+        }
+        place = self._place(self._written(names))
+        check(text in known or text in NOTHING, place, "true or false", shown(value))
+        return known.get(text, default)
+
+    def word(self, *names: str, default: str, allowed: Iterable[str] = ()) -> str:
+        value = self.raw(*names, default=default)
+        text = default if value is None else str(value)
+        choices = tuple(allowed)
+        place = self._place(self._written(names))
+        check(not choices or text in choices, place, f"one of {', '.join(choices)}", shown(value))
+        return text
+
+    def device_count(self) -> int:
+        """As the user said, or 1: then the answer says that it depends on it."""
+        self.devices_asked = True
+        return self.devices or 1
+
+    def older_than(self, version: str, date: str) -> bool:
+        """Whether the user's --version, a number or a date, is before this one. Not said: not older."""
+        if self.version is None:
+            return False
+        return self.version < date if "-" in self.version else _parts(self.version) < _parts(version)
+
+    def unread(self, knows: Callable[[str], bool]) -> list[tuple[str, str | None]]:
+        """Keys that nobody asked for and that are not known to be harmless, each with the asked one most like it."""
+        left = [key for key in self.entries if key not in self.asked and not knows(key)]
+        return [(key, next(iter(get_close_matches(key, self.asked, 1, 0.85)), None)) for key in left]
+
+    def unused_variables(self) -> list[tuple[str, Variable]]:
+        """Variables that the script sets and never names again."""
+        return [(name, variable) for name, variable in self.variables.items() if not variable.used]
+
+
+def shown(value: Any) -> str:
+    """A value from a file in a few characters, whatever it is."""
+    import reprlib
+
+    return value if isinstance(value, str) and len(value) < 60 else reprlib.repr(value)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    digits = version.lstrip("v").split(".")
+    check(all(part.isdigit() for part in digits), "version", "a number as 0.9.1 or a date as 2026-04-20", version)
+    return tuple(map(int, digits))

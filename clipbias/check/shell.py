@@ -1,0 +1,169 @@
+"""Launch scripts, word by word: variables resolved, nothing run.
+
+Understood: assignments (also before a command, with export, declare or local), `$NAME`, `${NAME}`, `${NAME:-default}`,
+`$((whole numbers))`, arrays and `"${NAME[@]}"`, quotes, comments and continued lines. What only a running shell knows
+(`$1`, `$(command)`, a variable of the environment) stays as it is written and is named as unknown. Of a variable
+assigned twice, the last value before its use counts, as in a script without branches.
+"""
+
+import re
+import shlex
+from dataclasses import dataclass
+
+MOST_WORDS = 50_000
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
+_VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
+_SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
+_SUM = re.compile(r"\$\(\(([^()]*)\)\)")
+_DIGITS = re.compile(r"[\d\s+*/()-]+")
+_KEYWORDS = ("export", "declare", "local", "readonly", "set", "unset", "then", "do", "else", "fi", "done", "if", "for")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """words: the program and its arguments, variables resolved. environment: assigned just before it."""
+
+    words: tuple[str, ...]
+    environment: dict[str, str]
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """used: whether any later line of the script names it."""
+
+    value: str
+    line: int
+    used: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    commands: tuple[Command, ...]
+    variables: dict[str, Variable]
+
+
+def _lines(text: str) -> list[tuple[int, str]]:
+    """Logical lines with the number of their first: continued ones joined, brackets of arrays closed."""
+    found: list[tuple[int, str]] = []
+    held, start, depth = "", 0, 0
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.rstrip()
+        if not held:
+            start = number
+        stripped = line.lstrip()
+        if stripped.startswith("#"):  # a comment inside a continued command does not end it
+            if not held:
+                continue
+            line = ""
+        continued = line.endswith("\\") and not line.endswith("\\\\")
+        body = line[:-1] if continued else line
+        if depth:
+            body = re.sub(r"(^|\s)#.*$", "", body)
+        held += (" " if held else "") + body
+        depth = 1 if re.search(r"(^|\s)[A-Za-z_]\w*\+?=\($|=\([^)]*$", held) and not held.rstrip().endswith(")") else 0
+        if continued or depth or (stripped.startswith("#") and held):
+            continue
+        found.append((start, held))
+        held = ""
+    if held:
+        found.append((start, held))
+    return found
+
+
+def _whole(text: str) -> str:
+    """The value of `$((…))` where it is whole numbers, + − * / and brackets; else as it was."""
+    if not _DIGITS.fullmatch(text) or len(text) > 200:
+        return f"$(({text}))"
+    from .python_source import calls_of
+
+    try:
+        value = calls_of(f"f(x={text.strip().replace('/', '//')})")[0].arguments["x"]
+    except (SyntaxError, IndexError):
+        return f"$(({text}))"
+    return str(value) if isinstance(value, int) else f"$(({text}))"
+
+
+def _resolved(text: str, values: dict[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1] or match[2]
+        if name in values and (values[name] or match[3] is None):
+            return values[name]
+        return match[0] if match[3] is None else match[4].strip("\"'")
+
+    text = _SPREAD.sub(r"\1", text)
+    for _ in range(8):  # a default may name another variable
+        before, text = text, _VARIABLE.sub(value, text)
+        if text == before or len(text) > 1_000_000:
+            break
+
+    def inner(match: re.Match[str]) -> str:
+        return _whole(re.sub(r"[A-Za-z_]\w*", lambda name: values.get(name[0], name[0]), match[1]))
+
+    return _SUM.sub(inner, text)
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line, comments=True)
+    except ValueError:  # an open quote: what a shell would carry on over lines
+        return line.split()
+
+
+def read_script(text: str) -> Script:
+    """Every command with its words, and every variable that the script sets."""
+    values: dict[str, str] = {}
+    lines_of: dict[str, int] = {}
+    commands: list[Command] = []
+    count = 0
+    for number, line in _lines(text):
+        array = re.fullmatch(r"\s*(?:export\s+|declare\s+-a\s+)?([A-Za-z_]\w*)(\+?)=\((.*)\)\s*", line, re.DOTALL)
+        if array:
+            old = values.get(array[1], "") + " " if array[2] else ""
+            values[array[1]] = (old + _resolved(array[3], values)).strip()
+            lines_of[array[1]] = number
+            continue
+        environment: dict[str, str] = {}
+        words: list[str] = []
+        for part in _parts(line):
+            words, environment = [], {}
+            for word in _words(_resolved(part, values)):
+                assigned = _ASSIGNMENT.fullmatch(word) if not words else None
+                if assigned:
+                    environment[assigned[1]] = (values.get(assigned[1], "") if assigned[2] else "") + assigned[3]
+                elif words or word not in _KEYWORDS:
+                    words.append(word)
+            if words:
+                commands.append(Command(words=tuple(words), environment=environment, line=number))
+                count += len(words)
+                if count > MOST_WORDS:
+                    raise ValueError(f"at most {MOST_WORDS} words")
+            else:
+                values |= environment
+                lines_of |= dict.fromkeys(environment, number)
+    used = {name: _is_used(name, text) for name in values}
+    known = {name: Variable(value=value, line=lines_of[name], used=used[name]) for name, value in values.items()}
+    return Script(tuple(commands), known)
+
+
+def _parts(line: str) -> list[str]:
+    """A line at its unquoted ;, && and ||."""
+    parts, start, quote, i = [], 0, "", 0
+    while i < len(line):
+        char = line[i]
+        if char == "\\":
+            i += 1
+        elif quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char == ";" or line.startswith(("&&", "||"), i):
+            parts.append(line[start:i])
+            i += 0 if char == ";" else 1
+            start = i + 1
+        i += 1
+    return [*parts, line[start:]]
+
+
+def _is_used(name: str, text: str) -> bool:
+    return re.search(rf"\$\{{?(?:#|!)?{name}\b|\$\(\([^)]*\b{name}\b", text) is not None
