@@ -9,7 +9,7 @@ import numpy as np
 
 from clipbias.common.arrays import Array
 from clipbias.theory.formulas.advantage import rewarded_law
-from clipbias.theory.formulas.neutral import expected_push, neutral_clip_high
+from clipbias.theory.formulas.neutral import expected_push, neutral_clip_high, shares_beyond
 from clipbias.theory.surrogate import PpoClip
 
 from .setup import UNREACHABLE, Loss, Moves, Normalisation, Remark, Severity, Training
@@ -30,7 +30,8 @@ class Assumed:
 class Answer:
     """neutral_upper: the absolute upper bound at which a rare outcome is neither raised nor lowered in expectation, at
     the assumed spread; neutral_upper_quiet: where all others stand still. push: E[R·s] of a rare outcome, in units of
-    μ·b (`neutral.expected_push`): negative takes from the rare, and lowers entropy."""
+    μ·b (`neutral.expected_push`): negative takes from the rare, and lowers entropy. cut_low, cut_high: of blamed
+    and of praised samples, the share beyond the bound at that spread."""
 
     verdict: Verdict
     clip_can_act: bool | None
@@ -39,6 +40,8 @@ class Answer:
     neutral_upper: float | None
     neutral_upper_quiet: float | None
     push: float | None
+    cut_low: float | None
+    cut_high: float | None
     remarks: tuple[Remark, ...] = field(default=())
 
 
@@ -137,6 +140,8 @@ def answer(training: Training, assumed: Assumed) -> Answer:
         neutral_upper=None if low is None else _neutral(low, assumed.ratio_std, None),
         neutral_upper_quiet=None if low is None else _neutral(low, assumed.ratio_std, 0.0),
         push=None if acting is None else expected_push(acting, assumed.ratio_std),
+        cut_low=None if acting is None else shares_beyond(acting, assumed.ratio_std)[0],
+        cut_high=None if acting is None else shares_beyond(acting, assumed.ratio_std)[1],
         remarks=tuple(_remarks(training, verdict, assumed)),
     )
 

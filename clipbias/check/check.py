@@ -67,6 +67,8 @@ class Checked:
             "neutral_upper_bound": found.neutral_upper,
             "neutral_upper_bound_quiet_rest": found.neutral_upper_quiet,
             "entropy_push": found.push,
+            "clipped_share_low": found.cut_low,
+            "clipped_share_high": found.cut_high,
             "confounders": [{"key": key, "value": shown(value)} for key, value in training.confounders],
             "defaults": {key: shown(value) for key, value in self.settings.defaults.items()},
             "possibilities": [
@@ -119,7 +121,7 @@ def check_documents(
 
     settings, training, found = at(devices)
     possibilities: tuple[Possibility, ...] = ()
-    if settings.devices_asked and devices is None:
+    if settings.devices_asked:
         tried = [Possibility(devices=count, training=t, answer=a) for count in DEVICES for _, t, a in (at(count),)]
         if len({(p.answer.verdict, p.training.geometry.steps_per_rollout) for p in tried}) > 1:
             possibilities = tuple(tried)

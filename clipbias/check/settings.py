@@ -25,7 +25,7 @@ class Settings:
     of its command. program: the command, or the name of the call, with the keys. devices, version: as the user said.
 
     asked: every key that a reader asked for, present or not. defaults: those that were not there, with what was taken.
-    devices_asked: whether the answer depends on the number of devices.
+    devices_asked: whether the number of devices was asked for and nothing told it.
     """
 
     path: Path
@@ -127,9 +127,12 @@ class Settings:
         return text
 
     def device_count(self) -> int:
-        """As the user said, or 1: then the answer says that it depends on it."""
-        self.devices_asked = True
-        return self.devices or 1
+        """Processes that train: as the user, the launcher or its environment says; else 1, and the answer says so."""
+        launched = self.maybe_whole("num_processes", "nproc_per_node", least=1)
+        inherited = self.environment.get("NPROC_PER_NODE", "")
+        told = self.devices or launched or (int(inherited) if inherited.isdigit() else None)
+        self.devices_asked = self.devices_asked or told is None
+        return told or 1
 
     def older_than(self, version: str, date: str) -> bool:
         """Whether the user's --version, a number or a date, is before this one. Not said: not older."""

@@ -16,7 +16,12 @@ from clipbias.common.progress import shown_by
 from .cost import watched
 from .progress import bar
 
-COMMANDS = {"theory": "theory", "simulate": "simulate", "validate": "validate"}  # name: module and attribute
+COMMANDS = {
+    "theory": "theory",
+    "simulate": "simulate",
+    "check": "check",
+    "validate": "validate",
+}  # name: module and attribute
 
 
 class LazyGroup(click.Group):

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -84,8 +85,44 @@ def stacked(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+def _take_config(context: click.Context, param: click.Parameter, words: tuple[str, ...]) -> None:
+    """What a training's configuration fixes becomes the default of every option that nobody gives."""
+    if not words:
+        return
+    from clipbias.check.check import check_files
+    from clipbias.check.toy import flags_of
+
+    from .check import readable_files
+
+    found = check_files(*readable_files(words))
+    flags = flags_of(found)
+    names = {option.name: option.opts[0] for option in context.command.params}
+    if "epochs" not in names and flags.pop("epochs", "1") != "1":
+        raise click.BadParameter(
+            "goes through its samples more than once, which only `simulate run` does", context, param
+        )
+    if "surrogate" in names:
+        flags.pop("clip_low", None)  # it is in the surrogate
+    context.default_map = {name: value for name, value in flags.items() if name in names}
+    taken = " ".join(f"{names[name]} {value}" for name, value in context.default_map.items())
+    one = ", for one training process (or num_processes=N)" if found.settings.devices_asked else ""
+    left = f"; not known to this command: {flags['optimizer']}" if "optimizer" not in names else ""
+    click.echo(f"from {' '.join(words)}{one}: {taken}{left}", err=True)
+
+
+config = click.option(
+    "--config",
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_take_config,
+    metavar="FILE | KEY=VALUE",
+    help="A training's configuration, as `clipbias check` reads it, in the place of group size, mini-batches, bounds,"
+    " scale and optimizer; may be repeated. Options given beside it win.",
+)
 as_json = stacked(insist, json_flag)
 shape_options = stacked(
+    config,
     probs,
     number("--learning-rate", float, "at least 0 and finite", "Step size on the logits"),
     group_size,
@@ -100,7 +137,7 @@ phase_options = stacked(shape_options, success_prob, scale, as_json)
 
 def is_given(name: str) -> bool:
     """Whether the command line has the parameter, be it at its default."""
-    return click.get_current_context().get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def gate(clip_low: float | None, clip_high: float | None, surrogate: "Surrogate | None") -> "Surrogate":
@@ -111,6 +148,9 @@ def gate(clip_low: float | None, clip_high: float | None, surrogate: "Surrogate 
     clips = [param for param in context.command.params if param.name in ("clip_low", "clip_high")]
     given = [clip for clip in clips if is_given(clip.name or "")]
     if surrogate is not None:
+        if given and not is_given("surrogate") and isinstance(surrogate, PpoClip):  # it came with --config
+            own = {clip.name or "": clip_low if clip.name == "clip_low" else clip_high for clip in given}
+            return replace(surrogate, **{name.removeprefix("clip_"): bound for name, bound in own.items()})
         if given:
             raise click.BadParameter("must not be given beside --surrogate", context, given[0])
         return surrogate

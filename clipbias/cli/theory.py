@@ -32,6 +32,7 @@ theory.add_command(evolve)
 
 
 @theory.command()
+@options.config
 @options.group_size
 @click.option(
     "--reward",
@@ -91,7 +92,9 @@ def _coin_moments(group_size: int, success_prob: float | None, groups: int | Non
 
 @theory.command()
 @click.option("--old-probs", type=kinds.Probs(), required=True, help=f"The policy sampled from: {kinds.Probs.rule}.")
-@options.stacked(options.probs, options.clip_low, options.clip_high, options.surrogate, options.group_size)
+@options.stacked(
+    options.config, options.probs, options.clip_low, options.clip_high, options.surrogate, options.group_size
+)
 @options.stacked(options.success_prob, options.scale, options.plot, options.as_json)
 def drift(
     old_probs: tuple[float, ...],
@@ -223,7 +226,7 @@ SET_UP = ("probs", "learning_rate", "group_size", "groups_per_minibatch", "minib
     show_default=True,
     help="What a whole phase leaves alone: the expected log-odds (drift), or the entropy of the phase without a clip.",
 )
-@options.stacked(options.scale, options.two_outcome_method, options.plot, options.as_json)
+@options.stacked(options.config, options.scale, options.two_outcome_method, options.plot, options.as_json)
 def neutral(
     clip_low: float,
     ratio_std: float | None,
@@ -250,7 +253,7 @@ def neutral(
         for name in ("of", "scale", "method"):  # of a whole phase
             if options.is_given(name):
                 raise InputError(name, "be given beside --ratio-std", verb="not")
-        given = [name for name in SET_UP if set_up[name] is not None]
+        given = [name for name in SET_UP if options.is_given(name)]
         if given:
             beside = f"be given beside a set-up (--{given[0].replace('_', '-')})"
             raise InputError("ratio_std", beside, verb="not")

@@ -33,6 +33,19 @@ def expected_push(clip: PpoClip, ratio_std: float, rest_std: float | None = None
     return math.exp((ratio_std**2 - rest**2) / 2) * (low - high)
 
 
+def shares_beyond(clip: PpoClip, ratio_std: float) -> tuple[float, float]:
+    """(P(R < 1−ε_l), P(R > 1+ε_h)) for log R ~ N(−σ²/2, σ²), σ = ratio_std > 0: how much each side could cut off.
+
+    = Φ((ln(1−ε_l) + σ²/2)/σ), Φ(−(ln(1+ε_h) + σ²/2)/σ); 0 for a side that is off. Of penalties the first share is cut
+    off, of praise the second.
+    """
+    check(0.0 < ratio_std < math.inf, "ratio_std", "positive and finite", ratio_std)
+    low, high = clip.lower_bound, clip.upper_bound
+    below = float(ndtr((math.log(low) + ratio_std**2 / 2) / ratio_std)) if low > 0 else 0.0
+    above = float(ndtr(-(math.log(high) + ratio_std**2 / 2) / ratio_std)) if high < math.inf else 0.0
+    return below, above
+
+
 def neutral_clip_high(clip_low: float, ratio_std: float, rest_std: float | None = None) -> float:
     """The ε_h at which E[R·s] = 0: (1+ε_h)(1−ε_l) = exp(2σ²−σ̄²), by default exp(σ²) (T6; σ̄ as in `expected_push`).
 

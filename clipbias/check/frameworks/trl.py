@@ -42,7 +42,7 @@ def geometry(given: Settings) -> tuple[Geometry, str | None]:
     refused = None
     if per_rollout is not None and generation is not None:
         refused = "generation_batch_size and steps_per_generation cannot both be set"
-    devices = given.device_count() if generation is not None or (per_rollout or accumulation) * batch % group else 1
+    devices = given.device_count()
     if generation is not None:
         if generation % (batch * devices):
             refused = f"generation_batch_size {generation} is no multiple of {batch} × {devices} devices"

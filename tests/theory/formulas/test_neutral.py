@@ -14,6 +14,7 @@ from clipbias.theory.formulas.neutral import (
     neutral_clip_high,
     neutral_clip_high_for_law,
     neutral_ratio_std,
+    shares_beyond,
 )
 from clipbias.theory.laws.neutral_phase import neutral_clip_high_of_phase
 from clipbias.theory.laws.phase import phase
@@ -88,6 +89,16 @@ def test_push_is_that_of_sampled_ratios() -> None:
     assert abs(z) < 4
     wrong = expected_push(PpoClip(0.28, 0.2), sigma)  # sides swapped
     assert abs(values.mean() - wrong) / (values.std() / math.sqrt(len(values))) > 10
+
+
+@given(low=st.none() | st.floats(0.05, 0.9), high=st.none() | st.floats(0.05, 3.0), sigma=st.floats(0.05, 1.0))
+def test_shares_beyond_are_integrals_of_the_density(low: float | None, high: float | None, sigma: float) -> None:
+    z = np.linspace(-12, 12, 400_001)
+    weight = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * (z[1] - z[0])
+    ratio = np.exp(-(sigma**2) / 2 + sigma * z)
+    below = 0.0 if low is None else weight[ratio < 1 - low].sum()
+    above = 0.0 if high is None else weight[ratio > 1 + high].sum()
+    assert shares_beyond(PpoClip(low, high), sigma) == pytest.approx((below, above), abs=5e-5)
 
 
 def test_published_values() -> None:

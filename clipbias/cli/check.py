@@ -1,0 +1,89 @@
+"""`clipbias check`: whether a training's clip can act, from its configuration."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import as_json, number
+
+if TYPE_CHECKING:
+    from clipbias.check.check import Checked
+
+LEVELS = {"error": "error", "warning": "mend", "note": "note"}
+
+
+def split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """Files, and KEY=VALUE: a word with = that is no file."""
+    files = [word for word in words if "=" not in word or Path(word).exists()]
+    return [Path(word) for word in files], [word for word in words if word not in files]
+
+
+def readable_files(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
+    """The same, with at least one file."""
+    files, overrides = split(words)
+    if not files:
+        raise click.BadParameter("must name a file: a configuration or a launch script", param_hint="FILE")
+    return files, overrides
+
+
+@click.command()
+@click.argument("words", nargs=-1, required=True, metavar="FILE… [KEY=VALUE…]")
+@click.option("--framework", help="Whose configuration it is (told from the file where that is possible).")
+@click.option("--devices", type=click.IntRange(min=1), help="Processes that train (at least 1).")
+@click.option("--version", help="Of the framework, as 0.9.1, or a date as 2026-04-20 (by default the newest read).")
+@number("--success-prob", float, "in [0, 1]", "Probability that a sample is rewarded", 0.5)
+@number("--ratio-std", float, "in (0, 10]", "Spread of log R that the clip's push is given for", 0.1)
+@as_json
+def check(
+    words: tuple[str, ...],
+    framework: str | None,
+    devices: int | None,
+    version: str | None,
+    success_prob: float,
+    ratio_std: float,
+    as_json: bool,
+) -> int:
+    """Can the clip of a training act, and which way? Read from its configuration or launch script; nothing is run.
+
+    Exit status 0: nothing to mend; 1: findings; 2: unreadable.
+
+    Example: clipbias check grpo.yaml gradient_accumulation_steps=8 --devices 4
+    """
+    import json
+
+    from clipbias.check.answer import Assumed
+    from clipbias.check.check import check_files
+    from clipbias.common.errors import check as require
+
+    require(0.0 <= success_prob <= 1.0, "success_prob", "in [0, 1]", success_prob)
+    require(0.0 < ratio_std <= 10.0, "ratio_std", "in (0, 10]", ratio_std)
+    files, overrides = readable_files(words)
+    assumed = Assumed(success_prob=success_prob, ratio_std=ratio_std)
+    found = check_files(files, overrides, framework=framework, devices=devices, version=version, assumed=assumed)
+    if as_json:
+        click.echo(json.dumps(found.to_json(), allow_nan=False))
+    else:
+        _print(found, assumed.ratio_std, assumed.success_prob)
+    return int(found.finds)
+
+
+def _print(found: "Checked", ratio_std: float, success_prob: float) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from clipbias.check import words
+
+    console = Console(soft_wrap=False, highlight=False)
+    console.print(Text(words.verdict(found), style="bold"))
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in [*words.rows(found, ratio_std, success_prob), *words.possibilities(found)]:
+        table.add_row(Text(name), Text(text))  # Text: what stands in a file is never markup
+    for remark in found.answer.remarks:
+        table.add_row(Text(LEVELS[remark.level]), Text(remark.message))
+        if remark.fix is not None:
+            table.add_row(Text("  fix"), Text(remark.fix))
+    console.print(table)
