@@ -1,7 +1,7 @@
 """What is claimed before a run, as types: written to prediction.json once, hashed, and read back from it ever after.
 
-The JSON is schema 1: its keys, their order and every float's digits are what the hash covers, so that `to_json` and
-`from_json` must stay each other's inverse to the byte (tested on every frozen prediction).
+The JSON is schema 1: its keys, their order and every float's digits are what the hash covers, so that `to_text` and
+`from_text` must stay each other's inverse to the byte (tested on every frozen prediction).
 """
 
 import json
@@ -42,7 +42,7 @@ class Band:
     share_mean: Array
     strategy_entropy_mean: Array
 
-    def to_json(self) -> dict[str, Any]:
+    def _to_json(self) -> dict[str, Any]:
         return {
             "log_odds_quantiles": self.log_odds_quantiles.tolist(),
             "log_odds_mean": self.log_odds_mean.tolist(),
@@ -53,7 +53,7 @@ class Band:
         }
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "Band":
+    def _from_json(cls, found: dict[str, Any]) -> "Band":
         return cls(
             log_odds_quantiles=_array(found["log_odds_quantiles"]),
             log_odds_mean=_array(found["log_odds_mean"]),
@@ -101,9 +101,9 @@ class ArmClaim:
     parts: Parts | None = None
     accuracy_mean: Array | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        claim = self.band.to_json() | {
-            "without_momentum": self.without_momentum.to_json(),
+    def _to_json(self) -> dict[str, Any]:
+        claim = self.band._to_json() | {
+            "without_momentum": self.without_momentum._to_json(),
             "strategy_clip_low": self.strategy_clipped.low.tolist(),
             "strategy_clip_high": self.strategy_clipped.high.tolist(),
             "token_clip_low": self.tokens_clipped.low.tolist(),
@@ -120,14 +120,14 @@ class ArmClaim:
         return claim
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "ArmClaim":
+    def _from_json(cls, found: dict[str, Any]) -> "ArmClaim":
         def clipped(name: str, suffix: str = "") -> ClipFractions:
             low, high = (_array(found[f"{name}_clip_{side}{suffix}"]) for side in ("low", "high"))
             return ClipFractions(low=low, high=high)
 
         return cls(
-            band=Band.from_json(found),
-            without_momentum=Band.from_json(found["without_momentum"]),
+            band=Band._from_json(found),
+            without_momentum=Band._from_json(found["without_momentum"]),
             strategy_clipped=clipped("strategy"),
             tokens_clipped=clipped("token"),
             tokens_clipped_without_momentum=clipped("token", "_without_momentum"),
@@ -147,7 +147,7 @@ class Calibration:
     learning_rates: tuple[float, ...]
     weights: tuple[float, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def _to_json(self) -> dict[str, Any]:
         return {
             "learning_rate": self.learning_rate,
             "spreads": list(self.spreads),
@@ -156,7 +156,7 @@ class Calibration:
         }
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "Calibration":
+    def _from_json(cls, found: dict[str, Any]) -> "Calibration":
         listed = {key: tuple(value) for key, value in found.items() if key != "learning_rate"}
         return cls(found["learning_rate"], **listed)
 
@@ -168,14 +168,14 @@ class FurtherPilot:
     pilot: PilotNoise
     calibration: Calibration
 
-    def to_json(self) -> dict[str, Any]:
-        return {"pilot": asdict(self.pilot), "calibration": self.calibration.to_json()}
+    def _to_json(self) -> dict[str, Any]:
+        return {"pilot": asdict(self.pilot), "calibration": self.calibration._to_json()}
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "FurtherPilot":
+    def _from_json(cls, found: dict[str, Any]) -> "FurtherPilot":
         return cls(
             pilot=PilotNoise(**found["pilot"]),
-            calibration=Calibration.from_json(found["calibration"]),
+            calibration=Calibration._from_json(found["calibration"]),
         )
 
 
@@ -202,7 +202,7 @@ class Prediction:
         """The pilot from which the arms with this kind of optimizer are claimed."""
         return self.further_pilots[kind].pilot if kind in self.further_pilots else self.pilot
 
-    def to_json(self) -> dict[str, Any]:
+    def _to_json(self) -> dict[str, Any]:
         found: dict[str, Any] = {
             "recipe_sha256": self.recipe_sha256,
             "model_sha256": self.model_sha256,
@@ -210,8 +210,8 @@ class Prediction:
             "levels": list(self.levels),
             "measured": asdict(self.start),
             "pilot": asdict(self.pilot),
-            "calibration": self.calibration.to_json(),
-            "arms": {name: claim.to_json() for name, claim in self.arms.items()},
+            "calibration": self.calibration._to_json(),
+            "arms": {name: claim._to_json() for name, claim in self.arms.items()},
         }
         if self.untrained is not None:
             found["untrained"] = {style: asdict(rates) for style, rates in self.untrained.items()}
@@ -220,12 +220,12 @@ class Prediction:
         if self.toy is not None:
             found["toy"] = asdict(self.toy)
         if self.further_pilots:
-            found["further_pilots"] = {kind: further.to_json() for kind, further in self.further_pilots.items()}
+            found["further_pilots"] = {kind: further._to_json() for kind, further in self.further_pilots.items()}
         return found
 
     def to_text(self) -> str:
         """What prediction.json holds, to the byte."""
-        return json.dumps(self.to_json(), indent=1, allow_nan=False) + "\n"
+        return json.dumps(self._to_json(), indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_text(cls, text: str) -> "Prediction":
@@ -233,10 +233,10 @@ class Prediction:
         `store` says it to people."""
         found = json.loads(text)
         check(found.get("schema", SCHEMA) == SCHEMA, FILE, f"of schema {SCHEMA}", found.get("schema"))
-        return cls.from_json(found)
+        return cls._from_json(found)
 
     @classmethod
-    def from_json(cls, found: dict[str, Any]) -> "Prediction":
+    def _from_json(cls, found: dict[str, Any]) -> "Prediction":
         """Raises KeyError or TypeError where a key of schema 1 is missing or unknown; `store` says it to people."""
         untrained = found.get("untrained")
         return cls(
@@ -246,10 +246,10 @@ class Prediction:
             levels=tuple(found["levels"]),
             start=Start(**found["measured"]),
             pilot=PilotNoise(**found["pilot"]),
-            calibration=Calibration.from_json(found["calibration"]),
-            arms={name: ArmClaim.from_json(claim) for name, claim in found["arms"].items()},
+            calibration=Calibration._from_json(found["calibration"]),
+            arms={name: ArmClaim._from_json(claim) for name, claim in found["arms"].items()},
             untrained=None if untrained is None else {s: UntrainedRates(**rates) for s, rates in untrained.items()},
             untrained_sha256=found.get("untrained_sha256"),
             toy=ToyLine(**found["toy"]) if "toy" in found else None,
-            further_pilots={kind: FurtherPilot.from_json(f) for kind, f in found.get("further_pilots", {}).items()},
+            further_pilots={kind: FurtherPilot._from_json(f) for kind, f in found.get("further_pilots", {}).items()},
         )

@@ -94,7 +94,7 @@ def _json(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
         for key, score in (("score", arm.score), ("score_without_momentum", arm.score_without_momentum)):
             found["arms"][name][key] |= {"failures": score.failures, "held": score.held}
     if run.prediction.further_pilots:
-        found["further_pilots"] = {kind: further.to_json() for kind, further in run.prediction.further_pilots.items()}
+        found["further_pilots"] = {kind: asdict(further) for kind, further in run.prediction.further_pilots.items()}
     return found | {"manifest": json.loads(replace(run.manifest, cells_sha256=None).to_text())}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipbias.common.errors import InputError
-from clipbias.common.files import read_json, sha256, write_json
+from clipbias.common.files import json_text, read_json, sha256, write_json
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.store.prediction_file import read_prediction, write_prediction
 
@@ -50,4 +50,4 @@ def test_what_is_not_claimed_is_not_written() -> None:
     for arm in found["arms"].values():
         for name in ("payment", "parts", "accuracy_mean"):
             del arm[name]
-    assert json.dumps(Prediction.from_json(found).to_json()) == json.dumps(found)
+    assert Prediction.from_text(json.dumps(found)).to_text() == json_text(found)

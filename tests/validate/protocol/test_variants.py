@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +58,7 @@ def test_a_run_of_other_surrogates_under_sgd(recipe_text: str, tmp_path: Path, i
     write_report([folder], tmp_path / "report.html")
     assert "sapo:plus=1,minus=3" in (tmp_path / "report.html").read_text(encoding="utf-8")
     kept = freeze(folder, tmp_path / "frozen")
-    assert kept.prediction.to_json() == found.prediction.to_json()
+    assert kept.prediction.to_text() == found.prediction.to_text()
     np.testing.assert_array_equal(kept.arms["gspo"].curves["share"], shares["gspo"])
     pushed = kept.rows("tenths", arm="sapo")
     assert not any(pushed["low"].to_pylist())
@@ -105,8 +105,8 @@ def test_a_run_of_one_arm_under_adam_and_one_under_sgd(recipe_text: str, tmp_pat
 
     report = write_report([folder], tmp_path / "report.html")
     assert "Arms under sgd have a pilot of their own" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert report.json["runs"][0]["further_pilots"] == {"sgd": further.to_json()}
+    assert report.json["runs"][0]["further_pilots"] == {"sgd": asdict(further)}
     assert not report.json["runs"][0]["paired"]  # they differ in more than their clip
     kept = freeze(folder, tmp_path / "frozen")
-    assert kept.prediction.to_json() == found.prediction.to_json()
+    assert kept.prediction.to_text() == found.prediction.to_text()
     assert kept.pilot(sgd) == further.pilot
