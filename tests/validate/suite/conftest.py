@@ -1,4 +1,4 @@
-"""A suite in miniature: an organism pretrained for a moment, two experiments, a report."""
+"""A suite in miniature: an organism pretrained until it is right now and then, two experiments, a report."""
 
 import shutil
 from collections.abc import Callable
@@ -21,8 +21,8 @@ heads = 1
 intermediate_size = 32
 
 [pretraining]
-steps = 60
-clean_steps = 20
+steps = 240
+clean_steps = 80
 batch_size = 32
 learning_rate = 1e-2
 

@@ -29,21 +29,10 @@ def read_all(finished: Path) -> list[RunRecord]:
     return [read_frozen(file.parent) for file in sorted(finished.glob("*/manifest.json"))]
 
 
-def right_and_wrong(folder: Path, arm: str) -> bool:
-    """Whether every seed of the arm gave answers of both kinds, without which nothing is said of who is praised. With
-    so little training that is a matter of luck, and the luck one of the prediction's hash."""
-    run = read_frozen(folder)
-    kinds = [run.rows("credit", arm=arm, seed=seed)["correct"].to_pylist() for seed in run.seeds]
-    return all({True, False} <= set(found) for found in kinds)
-
-
 def test_every_experiment_is_frozen_with_its_prediction_and_answered(finished: Path) -> None:
     report = json.loads((finished / "report.json").read_text())
     letters = {answer["letter"] for answer in report["answers"]}
-    assert {"a", "b", "c", "d", "e", "f", "h", "j"} <= letters
-    assert ("i" in letters) == any(
-        right_and_wrong(finished / run, arm) for run, arm in (("clip-mini", "clip"), ("rewards-mini", "random"))
-    )
+    assert {"a", "b", "c", "d", "e", "f", "h", "i", "j"} <= letters
     assert {line["verdict"] for line in report["findings"]} <= {"held", "failed", "cannot tell"}
     named = {(line.where, line.subject) for line in map(line_of, judge_suite(read_all(finished)).findings)}
     assert len(named) == len(report["findings"])
