@@ -1,11 +1,10 @@
-"""Findings as a table, and questions that are asked by what a finding is, not by how it reads."""
+"""Questions that are asked by what a finding is, not by how it reads."""
 
 import pytest
 
 from clipbias.validate.judge.finding import Finding, Kind, Untrained
 from clipbias.validate.judge.questions import QUESTIONS, Shown, style_letter
 from clipbias.validate.judge.statistics import Interval
-from clipbias.validate.judge.table import SCHEMA, findings_table
 
 
 def finding(kind: Kind, arm: str | None, details: Untrained | None = None) -> Finding:
@@ -23,17 +22,6 @@ def finding(kind: Kind, arm: str | None, details: Untrained | None = None) -> Fi
         margin=0.01,
         details=details,
     )
-
-
-def test_a_table_has_a_row_for_each_finding_and_nulls_where_there_is_no_number() -> None:
-    table = findings_table([finding("share", "clip"), Finding(
-        experiment="l", kind="across", unit="signs", organism="all", run=None, arm="clip", verdict="failed", seeds=5,
-    )])  # fmt: skip
-    assert table.schema == SCHEMA
-    first, second = table.to_pylist()
-    assert (first["claim"], first["mean"], first["high"], first["verdict"]) == (0.25, 0.3, 0.33, "held")
-    assert (second["run"], second["mean"], second["pvalue"], second["kind"]) == (None, None, None, "across")
-    assert findings_table([]).schema == SCHEMA
 
 
 @pytest.mark.parametrize(
