@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from clipbias.theory.laws import lattice_kernel as kernel
-from clipbias.theory.laws.atoms import _distinct
+from clipbias.theory.laws.atoms import _MANY_PAIRS, AdvantageSums, _distinct, _step
 from clipbias.theory.laws.phase import phase
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import PpoClip
@@ -29,6 +29,22 @@ def test_equal_rows_are_numpys() -> None:
     found = _distinct(value, mass)
     assert np.array_equal(np.rint(found.value * 1e9), rows)
     assert found.mass.tobytes() == np.bincount(row.ravel(), mass).tobytes()
+
+
+def test_what_is_left_out_is_below_rounding() -> None:
+    """Ten thousand atoms far away, a billionth of the mass together, step as their closed moments say."""
+    rng = np.random.default_rng(0)
+    sums = AdvantageSums(rng.normal(size=(2_100, 4)), rng.dirichlet(np.ones(2_100)))
+    y, law = np.append(0.0, rng.uniform(40, 60, 10_000)), np.append(1 - 1e-9, np.full(10_000, 1e-13))
+    unit = rng.uniform(0, 0.1, (len(y), 4))
+    assert len(y) * len(sums.mass) > _MANY_PAIRS
+    place, mass = _step(y, law, unit, sums, np.empty(0), 0.01)
+    mean = sums.mass @ sums.value
+    covariance = (sums.value - mean).T @ np.diag(sums.mass) @ (sums.value - mean)
+    moved, spread = y + unit @ mean, ((unit @ covariance) * unit).sum(axis=1)
+    for far, rare in ((place > 20, y > 20), (place < 20, y < 20)):
+        for power, moment in enumerate((np.ones_like(y), moved, moved**2 + spread)):
+            assert mass[far] @ place[far] ** power == pytest.approx(law[rare] @ moment[rare], rel=1e-9)
 
 
 @pytest.mark.parametrize(
