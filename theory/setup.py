@@ -15,6 +15,7 @@ QUANTILE_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)  # at which laws of p are report
 PROB_THRESHOLDS = (0.5, 0.9, 0.99)  # x of the P(p > x) that are
 LARGEST_RATE = 1e100  # its square must not overflow
 LARGEST_COUNT = 10_000
+MOST_PHASES = 1_000_000  # that are simulated
 LARGEST_GROUP = 1_000_000  # sums over a group's rewards are listed
 
 

@@ -62,10 +62,13 @@ class Spec(ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
             return value
+        from clipbias.common.errors import InputError
         from clipbias.theory.notation import from_text
 
         try:
             return from_text(value, self.classes())
+        except InputError as error:  # which says what it got
+            self.fail(f"must be {self.rule} ({error})", param, ctx)
         except ValueError as error:
             self.fail(f"must be {self.rule}, got {value} ({error})", param, ctx)
 

@@ -16,6 +16,7 @@ from clipbias.common.progress import shown_by
 from .cost import watched
 from .progress import bar
 
+LESS_MEMORY = "fewer outcomes and phases, smaller groups and fewer mini-batches need less"
 COMMANDS = {
     "theory": "theory",
     "simulate": "simulate",
@@ -119,6 +120,8 @@ def main() -> None:
         if error.filename is None:
             raise
         _fail(f"{error.filename}: {error.strerror}")
+    except MemoryError:
+        _fail(f"memory must suffice for what was asked; {LESS_MEMORY}")
     except click.Abort:
         sys.exit(130)
     sys.exit(status if isinstance(status, int) else 0)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from clipbias.theory.setup import PhaseConfig
 
 SIMULATED = "simulate run with as few --replicates as will do"
-MOST_SIMULATED = 1_000_000  # phases that it takes
 MAP_PHASES, PORTRAIT_PHASES = 24**2 + 1, 81  # of `figures.theory.entropy_map` and `evolve`
 
 
@@ -24,8 +23,9 @@ def _foretell(
 ) -> None:
     """drawn: whole phases by the gaussian step that a figure adds to a law of two outcomes."""
     from clipbias.theory.laws.cost import NANOSECOND, evolve_work, paths_work, phase_work
+    from clipbias.theory.setup import MOST_PHASES
 
-    simulated: dict[str, float | None] = {SIMULATED: None} if phases <= MOST_SIMULATED else {}
+    simulated: dict[str, float | None] = {SIMULATED: None} if phases <= MOST_PHASES else {}
     fewer: dict[str, float | None] = {"fewer --minibatches": None}
     if method == "paths" or len(probs) > 2:
         followed = paths_work(len(probs), config, phases) * NANOSECOND

@@ -16,7 +16,7 @@ from clipbias.simulate.estimate import Histogram, mean_estimate, std_estimate
 from clipbias.theory.formulas.drift import check_probs
 from clipbias.theory.formulas.reward import check_rewards
 from clipbias.theory.law import Law
-from clipbias.theory.setup import PROB_THRESHOLDS, PhaseConfig
+from clipbias.theory.setup import MOST_PHASES, PROB_THRESHOLDS, PhaseConfig
 from clipbias.theory.update_rule import PLAIN, UpdateRule
 
 from .gate import gate_of
@@ -29,7 +29,7 @@ from .update import update_of
 NAME = "monte-carlo"
 CHUNK = 2048  # replicates; fixed, so that sums are added in one order whatever the number of threads
 CHUNKS_PER_ROUND = 128
-MOST_PHASES, MOST_REPLICATES = 1_000_000, 1_000_000_000
+MOST_REPLICATES = 1_000_000_000
 MOST_NUMBERS = 2**28  # of the paths that are kept, 2 GiB
 
 

@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from clipbias.cli.options import readable
@@ -229,6 +230,15 @@ def test_wrong_input_is_one_line(clipbias, arguments, message):
     done = clipbias(arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.count(", got ") <= 1
+
+
+def test_too_little_memory_is_one_line(clipbias, monkeypatch):
+    monkeypatch.setattr("clipbias.theory.law.law", lambda *_, **__: np.empty(2**55))  # NumPy's own refusal
+    done = clipbias(f"theory phase {PHASE}")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("Error: memory must suffice for what was asked; fewer outcomes and phases, ")
     assert done.stderr.count("\n") == 1
 
 
