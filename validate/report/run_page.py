@@ -76,6 +76,7 @@ def _page(run: RunRecord, comparison: RunComparison) -> dict[str, Any]:
         "model": "a small Qwen2 made for such tests" if model.organism else f"the model in {model.path}",
         "minibatches": run.recipe.training.minibatches,
         "differences": words.arm_differences(run.recipe),
+        "shared_draws": words.shared_draws(run.recipe),
         "clip_rules": {arm.name: clip_rule(arm) for arm in run.recipe.arm},
         "clipped_arms": [arm.name for arm in run.recipe.arm if arm.clipped],
         "blind": all(arm.blind for arm in run.recipe.arm),

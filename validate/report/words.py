@@ -10,6 +10,7 @@ from clipbias.validate.judge.scores import ArmScore
 from clipbias.validate.judge.statistics import LEVEL, Interval
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.recipe import Recipe
+from clipbias.validate.tasks.rewards import parse_reward
 
 
 def _listing(items: Sequence[str]) -> str:
@@ -56,6 +57,30 @@ def arm_differences(recipe: Recipe) -> str:
 
     conditions = [of(arm) for arm in recipe.arm]
     return _listing([words for words in conditions[0] if len({made[words] for made in conditions}) > 1])
+
+
+def shared_draws(recipe: Recipe) -> str:
+    """Which arms see the same problems and the same coin tosses, seed by seed. Problems depend on the seed, the phase,
+    how many a phase takes and from which set; tosses on the seed and the place in a phase. Empty where none are shared.
+    """
+    problems: dict[Hashable, list[str]] = {}
+    tosses: dict[Hashable, list[str]] = {}
+    for arm in recipe.arm:
+        training = arm.training(recipe.training)
+        taken = training.prompts_per_phase
+        problems.setdefault((taken, arm.problems, arm.problems != "all" and arm.style), []).append(arm.name)
+        if parse_reward(arm.reward).is_random:
+            tosses.setdefault((taken, training.success_prob), []).append(arm.name)
+
+    def seen(groups: dict[Hashable, list[str]]) -> list[str]:
+        alike = [names for names in groups.values() if len(names) > 1]
+        return ["all arms" if len(names) == len(recipe.arm) else _listing(names) for names in alike]
+
+    shared = {"problems": seen(problems), "coin tosses": seen(tosses)}
+    if shared["problems"] == shared["coin tosses"]:
+        shared = {"problems and the same coin tosses": shared["problems"]}
+    clauses = [f"{names} see the same {what}" for what, groups in shared.items() for names in groups]
+    return f"Seed by seed, {'; '.join(clauses)}." if clauses else ""
 
 
 def arm_verdict(score: ArmScore) -> str:
