@@ -4,7 +4,7 @@ Training in single precision holds four numbers a parameter (weight, gradient, A
 pass needs of every token, and the scores of every token over a part of the vocabulary, which TRL works through in
 pieces. Sampling holds no gradients, but many answers at once. The larger of the two is the peak.
 
-Accuracy: the figures below are within a tenth of the measured peak of processes with 0.3 to 135 million parameters.
+Accuracy: of the processes whose peak was measured, with 0.3 to 135 million parameters, the largest error was 15 %.
 """
 
 from dataclasses import dataclass
