@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from clipbias.common.arrays import Array
-from clipbias.theory.estimate import Estimate
+from clipbias.theory.estimate import Estimate, share_estimate
 
 _ROUNDING = 1e-12  # what probabilities that are equal may differ by
 
@@ -33,16 +33,6 @@ def std_estimate(power_sums: Array, count: int) -> Estimate:
     std = np.sqrt(m2)
     spread = np.sqrt(np.maximum(m4 - m2**2, 0.0) / count)
     return Estimate(std, np.divide(spread, 2 * std, out=np.zeros_like(std), where=std > 0))
-
-
-def share_estimate(hits: NDArray[np.int64], count: int) -> Estimate:
-    """A probability from `hits` out of `count` replicates; stderr = √(p(1−p)/n).
-
-    Where none or all hit, p in it is (hits + 1)/(n + 2): 0 would say that there is no sampling error.
-    """
-    share = hits / count
-    likely = np.where((hits == 0) | (hits == count), (hits + 1) / (count + 2), share)
-    return Estimate(share, np.sqrt(likely * (1 - likely) / count))
 
 
 def quantile_estimate(histogram: NDArray[np.int64], edges: Array, level: float) -> Estimate:
@@ -82,15 +72,16 @@ class Histogram:
         return quantile_estimate(self.counts, self.edges, level)
 
     def prob_above(self, prob: float) -> Estimate:
-        """Exact counts where there are any; else linear within a bin, whose whole share w is in the error as w/√3."""
+        """Exact counts where there are any; else linear within a bin, whose whole share w is in the error as w/√3, and
+        the error of a share besides."""
         count = int(self.counts[0].sum())
         if prob in self.above:
             return share_estimate(self.above[prob], count)
         bin_ = int(np.clip(np.searchsorted(self.edges, prob, side="right") - 1, 0, len(self.edges) - 2))
         inside = (self.edges[bin_ + 1] - prob) / (self.edges[bin_ + 1] - self.edges[bin_])
-        here = self.counts[:, bin_] / count
-        share = self.counts[:, bin_ + 1 :].sum(axis=1) / count + np.clip(inside, 0.0, 1.0) * here
-        return Estimate(share, np.hypot(np.sqrt(share * (1 - share) / count), here / np.sqrt(3)))
+        here = self.counts[:, bin_]
+        share = share_estimate(self.counts[:, bin_ + 1 :].sum(axis=1) + np.clip(inside, 0.0, 1.0) * here, count)
+        return Estimate(share.value, np.hypot(share.stderr, here / count / np.sqrt(3)))
 
 
 @dataclass(frozen=True, slots=True)

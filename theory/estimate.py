@@ -34,3 +34,13 @@ class Estimate:
         """0.02586 ± 0.0003; several with commas between."""
         pairs = zip(np.ravel(self.value).tolist(), np.ravel(self.stderr).tolist(), strict=True)
         return ", ".join(f"{value:.4g} ± {error:.1g}" if error > 0 else f"{value:.4g}" for value, error in pairs)
+
+
+def share_estimate(hits: ArrayLike, count: int) -> Estimate:
+    """A probability from `hits` out of `count` replicates; stderr = √(p(1−p)/n).
+
+    Where none or all hit, p in it is (hits + 1)/(n + 2): 0 would say that there is no sampling error.
+    """
+    found = np.asarray(hits, dtype=np.float64)
+    likely = np.where((found == 0) | (found == count), (found + 1) / (count + 2), found / count)
+    return Estimate(found / count, np.sqrt(likely * (1 - likely) / count))

@@ -191,9 +191,13 @@ def test_equal_probabilities_are_not_above_each_other() -> None:
 
 
 def test_no_hits_are_not_certainty() -> None:
-    found = law(PROBS, STANDARD, method=MonteCarlo(replicates=1000)).prob_above(0.99)
-    assert found.value[0] == 0.0
-    assert 5e-4 < found.stderr[0] < 2e-3
+    """Nor are only hits; whether a threshold is one whose hits are counted or not."""
+    for method, count in ((MonteCarlo(replicates=1000), 1000), (Paths(points=64), 16 * 64)):
+        found = law(PROBS, STANDARD, method=method)
+        for never in (0.98, 0.99):
+            for prob, share in ((never, 0.0), (round(1 - never, 2), 1.0)):
+                assert found.prob_above(prob).value.tolist() == [share] * 2
+                np.testing.assert_allclose(found.prob_above(prob).stderr, 1 / count, rtol=0.01)
 
 
 @pytest.mark.parametrize("method", [Exact(), Gaussian(), Paths(points=64), MonteCarlo(replicates=100), Enumeration()])

@@ -21,7 +21,7 @@ from scipy.special import entr, log_softmax, softmax
 
 from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError, check, check_whole
-from clipbias.theory.estimate import Estimate
+from clipbias.theory.estimate import Estimate, share_estimate
 from clipbias.theory.formulas.advantage import group_advantages
 from clipbias.theory.formulas.drift import check_probs
 from clipbias.theory.setup import PhaseConfig
@@ -66,8 +66,12 @@ class PathsResult:
         return _over_sets([np.quantile(of, level, axis=0) for of in self.ends])
 
     def prob_above(self, prob: float) -> Estimate:
-        """P(p > prob) of each outcome; [K]."""
-        return _over_sets([(of > prob).mean(axis=0) for of in self.ends])
+        """P(p > prob) of each outcome; [K]. Where none or all of the paths end above it, sets do not differ: the error
+        is then that of as many independent paths."""
+        hits = np.stack([(of > prob).sum(axis=0) for of in self.ends])
+        found = _over_sets(list(hits / len(self.ends[0])))
+        counted = share_estimate(hits.sum(axis=0), SCRAMBLINGS * len(self.ends[0]))
+        return Estimate(found.value, np.where((found.value == 0) | (found.value == 1), counted.stderr, found.stderr))
 
 
 def _over_sets(found: Sequence[Array]) -> Estimate:
