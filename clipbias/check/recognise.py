@@ -254,10 +254,17 @@ def settings_of(
         program=program,
         variables=variables,
         environment=environment,
+        cut_off=tuple(_cut_off(documents)),
         devices=devices,
         version=version,
     )
     return settings, remarks
+
+
+def _cut_off(documents: Sequence[Document]) -> Iterator[int]:
+    for document in documents:
+        if document.script is not None:
+            yield from (c.line for c in document.script.commands if c.words[0].startswith("--"))
 
 
 def _several(count: int, document: Document) -> Remark:

@@ -23,6 +23,7 @@ NOTHING = ("none", "null", "~", "")
 class Settings:
     """entries: by dotted key, later files and overrides over earlier ones. variables: of a launch script. environment:
     of its command. program: the command, or the name of the call, with the keys. devices, version: as the user said.
+    cut_off: lines of a script that begin with an option, which no command has.
 
     asked: every key that a reader asked for, present or not. defaults: those that were not there, with what was taken.
     devices_asked: whether the number of devices was asked for and nothing told it.
@@ -33,6 +34,7 @@ class Settings:
     program: str = ""
     variables: Mapping[str, Variable] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    cut_off: tuple[int, ...] = ()
     devices: int | None = None
     version: str | None = None
     asked: set[str] = field(default_factory=set)

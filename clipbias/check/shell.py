@@ -51,10 +51,7 @@ def _lines(text: str) -> list[tuple[int, str]]:
         line = raw.rstrip()
         if not held:
             start = number
-        stripped = line.lstrip()
-        if stripped.startswith("#"):  # a comment inside a continued command does not end it
-            if not held:
-                continue
+        if line.lstrip().startswith("#"):  # a comment ends a command that the line before carried on
             line = ""
         continued = line.endswith("\\") and not line.endswith("\\\\")
         body = line[:-1] if continued else line
@@ -62,9 +59,10 @@ def _lines(text: str) -> list[tuple[int, str]]:
             body = re.sub(r"(^|\s)#.*$", "", body)
         held += (" " if held else "") + body
         depth = 1 if re.search(r"(^|\s)[A-Za-z_]\w*\+?=\($|=\([^)]*$", held) and not held.rstrip().endswith(")") else 0
-        if continued or depth or (stripped.startswith("#") and held):
+        if continued or depth:
             continue
-        found.append((start, held))
+        if held.strip():
+            found.append((start, held))
         held = ""
     if held:
         found.append((start, held))

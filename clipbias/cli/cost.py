@@ -86,9 +86,9 @@ def watched() -> Iterator[None]:
         while not done.wait(max(due - (time.monotonic() - began), 0.0)):
             taken = time.monotonic() - began
             first = due < SAID_SECONDS
-            if due > ASKED_SECONDS or not (sys.stderr.isatty() or (first and _SAID in meta)):
+            if due >= ASKED_SECONDS or not (sys.stderr.isatty() or (first and _SAID in meta)):
                 since = f" for {in_words(taken)}" if taken > SAID_SECONDS else ""
-                click.echo(f"at work{since}{', Ctrl-C stops it' if due > ASKED_SECONDS else ''}", err=True)
+                click.echo(f"at work{since}{', Ctrl-C stops it' if due >= ASKED_SECONDS else ''}", err=True)
             due = max(2 * due, _NEXT_WORD)
 
     threading.Thread(target=watch, daemon=True).start()

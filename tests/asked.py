@@ -1,0 +1,25 @@
+"""A configuration's text asked of `check`."""
+
+from pathlib import Path
+from typing import Any
+
+from clipbias.check.answer import Assumed
+from clipbias.check.check import check_documents
+from clipbias.check.document import parse
+
+
+def asked(
+    text: str,
+    form: str = "yaml",
+    *overrides: str,
+    framework: str | None = None,
+    devices: int | None = None,
+    version: str | None = None,
+    **assumed: float,
+) -> dict[str, Any]:
+    """The JSON of `clipbias check`."""
+    document = parse(Path(f"file.{form}"), text)
+    found = check_documents(
+        [document], overrides, framework=framework, devices=devices, version=version, assumed=Assumed(**assumed)
+    )
+    return found.to_json()
