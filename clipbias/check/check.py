@@ -142,8 +142,8 @@ def _named(name: str) -> Framework:
 def _of_keys(settings: Settings, framework: Framework) -> list[Remark]:
     """Keys that no reader knows, variables that lead nowhere, and what rests on defaults."""
     found = []
-    for line in settings.cut_off:
-        message = f"line {line} begins with an option and belongs to no command: a comment before it ends the command"
+    for at in settings.cut_off:
+        message = f"line {at} begins with an option and belongs to no command: a comment before it ends the command"
         found.append(Remark(code="cut-off", level="warning", message=message))
     for key, like in settings.unread(framework.knows):
         line = settings.entries[key].line
