@@ -1,6 +1,9 @@
 """All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
 
 from .framework import Framework
-from .frameworks import trl
+from .frameworks import openrlhf, trl
 
-FRAMEWORKS: tuple[Framework, ...] = (trl.FRAMEWORK,)
+FRAMEWORKS: tuple[Framework, ...] = (
+    trl.FRAMEWORK,
+    openrlhf.FRAMEWORK,
+)

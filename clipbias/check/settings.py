@@ -101,6 +101,19 @@ class Settings:
             self.defaults[names[0]] = default
         return default if found is None else found
 
+    def numbers(self, *names: str, least: int, most: int) -> tuple[float, ...] | None:
+        """From least to most numbers, as a list or as words; None where they are not written."""
+        value = self.raw(*names)
+        if value is None:
+            return None
+        parts = value if isinstance(value, list) else str(value).split()
+        place = self._place(self._written(names))
+        check(least <= len(parts) <= most, place, f"{least} to {most} numbers", shown(value))
+        try:
+            return tuple(float(part) for part in parts)
+        except (TypeError, ValueError) as error:
+            raise InputError(place, "numbers", shown(value)) from error
+
     def flag(self, *names: str, default: bool) -> bool:
         value = self.raw(*names, default=default)
         if isinstance(value, bool):
