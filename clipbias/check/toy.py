@@ -28,7 +28,8 @@ def surrogate_text(training: Training) -> str:
 
 def flags_of(found: Checked) -> dict[str, str]:
     """The toy's flags by their names in the library: group_size, groups_per_minibatch, minibatches, surrogate, clip_low
-    (for commands without a surrogate), scale, optimizer, epochs. What the file does not fix is left out, and so stays required.
+    (for commands without a surrogate), scale, optimizer, epochs. What the file does not fix is left out, and so stays
+    required.
 
     A rollout's prompts are split evenly over its mini-batches; rollouts that share a step make one of the toy's phases.
     Not taken: the learning rate, which has other units on the toy's logits.
