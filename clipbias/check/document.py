@@ -157,7 +157,7 @@ def parse(path: Path, text: str) -> Document:
         return Document(path=path, script=read_script(text))
     except SyntaxError as error:
         raise UnreadableError(path, f"Python: {error.msg}", error.lineno) from error
-    except RecursionError as error:
+    except (RecursionError, MemoryError) as error:  # Python's own parser says the latter of what is too deep
         raise UnreadableError(path, "nested less deeply") from error
     except InputError:
         raise

@@ -14,6 +14,7 @@ MOST_WORDS = 50_000
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
 _SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
+_QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
 _SUM = re.compile(r"\$\(\(([^()]*)\)\)")
 _DIGITS = re.compile(r"[\d\s+*/()-]+")
 _KEYWORDS = ("export", "declare", "local", "readonly", "set", "unset", "then", "do", "else", "fi", "done", "if", "for")
@@ -83,6 +84,11 @@ def _whole(text: str) -> str:
 
 
 def _resolved(text: str, values: dict[str, str]) -> str:
+    """With its variables, but for what stands in single quotes."""
+    return "".join(part if part.startswith("'") else _filled(part, values) for part in _QUOTED.findall(text))
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[1] or match[2]
         if name in values and (values[name] or match[3] is None):

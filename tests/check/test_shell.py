@@ -1,0 +1,52 @@
+"""Launch scripts, beside what bash itself makes of them."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from clipbias.check.shell import read_script
+
+SCRIPTS = [
+    "python train.py --a 1 --b two\n",
+    "A=3\npython train.py --a $A --b ${A}x --c \"$A $A\"\n",
+    "A=3; B=$((A * 4 + 2)); python train.py $B\n",
+    "export A=${MISSING:-7}\npython train.py --a ${A}\n",
+    "ARGS=(--a 1\n  --b 'two words'\n)\npython train.py \"${ARGS[@]}\" --c 3\n",
+    "ARGS=(--a 1)\nARGS+=(--b 2)\npython train.py ${ARGS[@]}\n",
+    "python train.py \\\n  --a 1 \\\n  --b 2\n",
+    "python train.py --a 1 # --b 2\n",
+    "set -x\npython train.py --a 1 && python other.py\n",
+    "A=1\nA=2\npython train.py $A\n",
+    "N=2 python train.py --n 1\n",
+    "A='a b'\npython train.py \"$A\" '$A'\n",
+    "A=1\npython train.py --a=$A a.b=[1,2] +c.d=null\n",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is the referee")
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_words_are_those_that_bash_passes(script: str) -> None:
+    """`python` becomes a function that prints its words."""
+    shown = "python() { printf '%s\\n' \"$@\"; printf -- '--end--\\n'; }\n"
+    done = subprocess.run(["bash", "-c", shown + script], capture_output=True, text=True, check=True)
+    theirs = [part.splitlines() for part in done.stdout.split("--end--\n") if part]
+    ours = [list(c.words[1:]) for c in read_script(script).commands if c.words[0] == "python"]
+    assert ours == theirs
+
+
+def test_what_only_a_running_shell_knows_stays_as_written() -> None:
+    (command,) = read_script("python train.py --a $1 --b $(nproc) --c $UNSET\n").commands
+    assert command.words == ("python", "train.py", "--a", "$1", "--b", "$(nproc)", "--c", "$UNSET")
+
+
+def test_variables_that_nothing_names_again() -> None:
+    found = read_script("CLIP=0.28\nUSED=1\nSUM=1\npython train.py $USED $((SUM + 1))\n").variables
+    assert {name: variable.used for name, variable in found.items()} == {"CLIP": False, "USED": True, "SUM": True}
+    assert found["CLIP"].line == 1
+
+
+def test_arithmetic_is_whole_numbers_and_never_run() -> None:
+    words = read_script("python a.py $((2 ** 9)) $((__import__)) $((7 / 2)) $((9**9**9**9))\n").commands[0].words
+    assert "3" in words
+    assert not any(len(word) > 40 for word in words)
