@@ -4,6 +4,7 @@ Numbers may stand as text: YAML 1.1 reads 3e-4 as one, and so does every command
 """
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from .document import Entry
 from .python_source import UNKNOWN
 from .shell import Variable
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 NOTHING = ("none", "null", "~", "")
 
 
@@ -40,6 +42,10 @@ class Settings:
     asked: set[str] = field(default_factory=set)
     defaults: dict[str, Any] = field(default_factory=dict)
     devices_asked: bool = False
+
+    def __post_init__(self) -> None:
+        if self.version is not None and not _DATE.fullmatch(self.version):
+            _parts(self.version)
 
     def given(self, *names: str) -> bool:
         """Whether any of the keys is written (with whatever value)."""
@@ -153,7 +159,7 @@ class Settings:
         """Whether the user's --version, a number or a date, is before this one. Not said: not older."""
         if self.version is None:
             return False
-        return self.version < date if "-" in self.version else _parts(self.version) < _parts(version)
+        return self.version < date if _DATE.fullmatch(self.version) else _parts(self.version) < _parts(version)
 
     def unread(self, knows: Callable[[str], bool]) -> list[tuple[str, str | None]]:
         """Keys that nobody asked for and that are not known to be harmless, each with the asked one most like it."""
