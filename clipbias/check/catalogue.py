@@ -1,9 +1,10 @@
 """All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
 
 from .framework import Framework
-from .frameworks import openrlhf, trl
+from .frameworks import openrlhf, other, trl
 
 FRAMEWORKS: tuple[Framework, ...] = (
     trl.FRAMEWORK,
     openrlhf.FRAMEWORK,
+    other.FRAMEWORK,
 )

@@ -15,7 +15,8 @@ import yaml
 
 from clipbias.common.errors import InputError
 
-from .python_source import Call, calls_of, modules_of
+from .own_loop import own_loop
+from .python_source import Call, calls_of, environment_of, modules_of
 from .shell import Script, read_script
 
 LARGEST = 4_000_000  # bytes; the largest public configuration has a twentieth of that
@@ -34,8 +35,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """One file. entries: by dotted key, of a file of keys. script: of a launch script. source: Python, with its
-    calls and the modules it imports."""
+    """One file. entries: by dotted key, of a file of keys. script: of a launch script. source: Python, with its calls,
+    the modules it imports, the environment it sets for itself, and what it computes of a ratio of its own."""
 
     path: Path
     entries: dict[str, Entry] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Document:
     source: str | None = None
     calls: tuple[Call, ...] = ()
     modules: frozenset[str] = frozenset()
+    environment: dict[str, str] = field(default_factory=dict)
+    loop: Call | None = None
 
 
 class UnreadableError(InputError):
@@ -153,7 +156,14 @@ def parse(path: Path, text: str) -> Document:
             case ".toml":
                 return Document(path=path, entries=_read_toml(path, text))
             case ".py":
-                return Document(path=path, source=text, calls=calls_of(text), modules=modules_of(text))
+                return Document(
+                    path=path,
+                    source=text,
+                    calls=calls_of(text),
+                    modules=modules_of(text),
+                    environment=environment_of(text),
+                    loop=own_loop(text),
+                )
         return Document(path=path, script=read_script(text))
     except SyntaxError as error:
         raise UnreadableError(path, f"Python: {error.msg}", error.lineno) from error

@@ -25,9 +25,9 @@ class Rules:
 class Framework:
     """name: as --framework has it. version, date: whose source was read, and when that appeared. commands: patterns
     (searched) of a launch command that is its own. style: of that command's arguments. calls: names of configuration
-    classes; modules: what a Python file that uses it imports. marks: beginnings of keys that are its own, by which a
-    file of keys is known. read: the rules. reward: a coin as reward in the framework's own form, Python source with
-    {success_prob} and {seed} to be filled in.
+    classes; modules: what a Python file that uses it imports. own_loop: that it is none, but what is read in a training
+    loop written by hand. marks: beginnings of keys that are its own, by which a file of keys is known. read: the rules.
+    reward: a coin as reward in the framework's own form, Python source with {success_prob} and {seed} to be filled in.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Framework:
     style: Literal["flags", "hydra"] = "flags"
     calls: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
+    own_loop: bool = False
     marks: tuple[str, ...] = ()
 
     @cached_property

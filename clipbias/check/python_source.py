@@ -26,7 +26,7 @@ class Call:
     line: int
 
 
-def _constants(tree: ast.Module) -> dict[str, ast.expr]:
+def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
     """Names that the file gives one value, and no other."""
     found: dict[str, list[ast.expr]] = {}
     for node in ast.walk(tree):
@@ -40,7 +40,7 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
     return {name: values[0] for name, values in found.items() if len(values) == 1}
 
 
-def _value(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
+def value_of(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
     """A constant, simple arithmetic, a name with one value, or tables and lists of such."""
     if depth > 20:
         return UNKNOWN
@@ -48,12 +48,12 @@ def _value(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
         case ast.Constant(value=value):
             return value
         case ast.Name(id=name):
-            return _value(names[name], names, depth + 1) if name in names else UNKNOWN
+            return value_of(names[name], names, depth + 1) if name in names else UNKNOWN
         case ast.UnaryOp(op=ast.USub(), operand=inner):
-            found = _value(inner, names, depth + 1)
+            found = value_of(inner, names, depth + 1)
             return -found if isinstance(found, int | float) else UNKNOWN
         case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATIONS:
-            a, b = _value(left, names, depth + 1), _value(right, names, depth + 1)
+            a, b = value_of(left, names, depth + 1), value_of(right, names, depth + 1)
             if isinstance(a, int | float) and isinstance(b, int | float):
                 try:
                     return _OPERATIONS[type(op)](a, b)
@@ -61,19 +61,38 @@ def _value(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
                     return UNKNOWN
             return UNKNOWN
         case ast.List(elts=parts) | ast.Tuple(elts=parts):
-            return [_value(part, names, depth + 1) for part in parts]
+            return [value_of(part, names, depth + 1) for part in parts]
         case ast.Dict(keys=keys, values=values):
             pairs = [
                 (key.value, value) for key, value in zip(keys, values, strict=True) if isinstance(key, ast.Constant)
             ]
-            return {key: _value(value, names, depth + 1) for key, value in pairs}
+            return {key: value_of(value, names, depth + 1) for key, value in pairs}
         case ast.Call(func=ast.Name(id="float"), args=[inner]):
-            found = _value(inner, names, depth + 1)
+            found = value_of(inner, names, depth + 1)
             try:
                 return float(found) if isinstance(found, str | int | float) else UNKNOWN
             except ValueError:
                 return UNKNOWN
     return UNKNOWN
+
+
+def environment_of(text: str) -> dict[str, str]:
+    """Variables that the source sets for itself: os.environ["NAME"] = "text", or by setdefault."""
+    found: dict[str, str] = {}
+    for node in ast.walk(ast.parse(text)):
+        match node:
+            case (
+                ast.Assign(
+                    targets=[ast.Subscript(value=ast.Attribute(attr="environ"), slice=ast.Constant(value=str(name)))],
+                    value=ast.Constant(value=str(value)),
+                )
+                | ast.Call(
+                    func=ast.Attribute(value=ast.Attribute(attr="environ"), attr="setdefault"),
+                    args=[ast.Constant(value=str(name)), ast.Constant(value=str(value))],
+                )
+            ):
+                found[name] = value
+    return found
 
 
 def modules_of(text: str) -> frozenset[str]:
@@ -91,7 +110,7 @@ def modules_of(text: str) -> frozenset[str]:
 def calls_of(text: str) -> tuple[Call, ...]:
     """Every call that has keyword arguments, in the order of the file."""
     tree = ast.parse(text)
-    names = _constants(tree)
+    names = constants_of(tree)
     found = []
     for node in ast.walk(tree):
         match node:
@@ -101,9 +120,9 @@ def calls_of(text: str) -> tuple[Call, ...]:
                 arguments: dict[str, Any] = {}
                 for keyword in keywords:
                     if keyword.arg is not None:
-                        arguments[keyword.arg] = _value(keyword.value, names)
+                        arguments[keyword.arg] = value_of(keyword.value, names)
                         continue
-                    opened = _value(keyword.value, names)  # **table
+                    opened = value_of(keyword.value, names)  # **table
                     arguments |= opened if isinstance(opened, dict) else {"**": UNKNOWN}
                 found.append(Call(name=name, arguments=arguments, line=node.lineno))
     return tuple(sorted(found, key=lambda call: call.line))

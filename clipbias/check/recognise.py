@@ -189,15 +189,23 @@ def _parts_for(document: Document, framework: Framework) -> list[Found]:
             if any(re.search(pattern, " ".join(command.words)) for pattern in framework.commands)
         ]
     if document.source is not None:
-        return [_of_call(call) for call in document.calls if call.name in framework.calls]
+        if framework.own_loop:
+            return [] if document.loop is None else [_of_call(document.loop)]
+        calls = [_of_call(call) for call in document.calls if call.name in framework.calls]
+        return [replace(found, environment=document.environment) for found in calls]
     return [_inherited(document, set())] if document.entries else []
 
 
 def _score(document: Document, framework: Framework) -> int:
-    """How much in a file is this framework's: 1,000 for its command or call, else its keys."""
+    """How much in a file is this framework's: 1,000 for its command or call, 1 more or less as a module of its own is
+    imported; a loop written by hand counts where no framework's call is; else its keys."""
     if document.script is not None or document.source is not None:
-        named = len(document.modules.intersection(framework.modules))
-        return 1000 + named if _parts_for(document, framework) else 0
+        if not _parts_for(document, framework):
+            return 0
+        if framework.own_loop:
+            return 1
+        imported = not document.modules.isdisjoint(framework.modules)
+        return 1000 + (1 if imported else -1 if framework.modules else 0)
     marks = sum(MARK for key in document.entries if key.startswith(framework.marks)) if framework.marks else 0
     return marks + sum(map(framework.knows, document.entries))
 

@@ -6,7 +6,7 @@ Numbers may stand as text: YAML 1.1 reads 3e-4 as one, and so does every command
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ class Settings:
 
     asked: every key that a reader asked for, present or not. defaults: those that were not there, with what was taken.
     devices_asked: whether the number of devices was asked for and nothing told it.
+    spelled: of a reader's keys, as this file's framework writes them.
     """
 
     path: Path
@@ -42,6 +43,19 @@ class Settings:
     asked: set[str] = field(default_factory=set)
     defaults: dict[str, Any] = field(default_factory=dict)
     devices_asked: bool = False
+    spelled: Mapping[str, str] = field(default_factory=dict)
+
+    def read_as(self, spelled: Mapping[str, str], defaults: Mapping[str, Any]) -> "Settings":
+        """The same for the reader of a framework that this one is built on: `spelled` and `defaults`, both by that
+        reader's keys, say how this framework writes them and what it takes where they are not written or null."""
+        written = {spelled.get(key, key): value for key, value in defaults.items()}
+        taken = {key: value for key, value in written.items() if key not in self.entries or self.raw(key) is None}
+        self.defaults.update(taken)
+        filled = {key: Entry(value) for key, value in taken.items()}
+        return replace(self, entries=self.entries | filled, spelled=spelled)
+
+    def _as_written(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(self.spelled.get(name, name) for name in names)
 
     def __post_init__(self) -> None:
         if self.version is not None and not _DATE.fullmatch(self.version):
@@ -49,12 +63,14 @@ class Settings:
 
     def given(self, *names: str) -> bool:
         """Whether any of the keys is written (with whatever value)."""
+        names = self._as_written(names)
         self.asked.update(names)
         return any(name in self.entries for name in names)
 
     def raw(self, *names: str, default: Any = None) -> Any:
         """The value of the first of several names for one key that is written. Nothing else is taken for it: a name
         that stands for a table is not."""
+        names = self._as_written(names)
         self.asked.update(names)
         for name in names:
             if name in self.entries:
@@ -68,6 +84,7 @@ class Settings:
         return f"{name} (line {line})" if line is not None else name
 
     def _written(self, names: tuple[str, ...]) -> str:
+        names = self._as_written(names)
         return next((name for name in names if name in self.entries), names[0])
 
     def optional(self, *names: str, least: float = -math.inf, most: float = math.inf) -> float | None:
@@ -90,7 +107,7 @@ class Settings:
     def number(self, *names: str, default: float, least: float = -math.inf, most: float = math.inf) -> float:
         found = self.optional(*names, least=least, most=most)
         if found is None:
-            self.defaults[names[0]] = default
+            self.defaults[self._written(names)] = default
         return default if found is None else found
 
     def maybe_whole(self, *names: str, least: int = 0) -> int | None:
@@ -104,7 +121,7 @@ class Settings:
     def whole(self, *names: str, default: int, least: int = 0) -> int:
         found = self.maybe_whole(*names, least=least)
         if found is None:
-            self.defaults[names[0]] = default
+            self.defaults[self._written(names)] = default
         return default if found is None else found
 
     def numbers(self, *names: str, least: int, most: int) -> tuple[float, ...] | None:

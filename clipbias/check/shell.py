@@ -22,7 +22,7 @@ _KEYWORDS = ("export", "declare", "local", "readonly", "set", "unset", "then", "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """words: the program and its arguments, variables resolved. environment: assigned just before it."""
+    """words: the program and its arguments, variables resolved. environment: assigned just before it, or exported."""
 
     words: tuple[str, ...]
     environment: dict[str, str]
@@ -31,7 +31,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Variable:
-    """used: whether any later line of the script names it."""
+    """used: whether any later line of the script names it, or it is exported."""
 
     value: str
     line: int
@@ -119,6 +119,7 @@ def read_script(text: str) -> Script:
     values: dict[str, str] = {}
     lines_of: dict[str, int] = {}
     commands: list[Command] = []
+    exported: dict[str, str] = {}
     count = 0
     for number, line in _lines(text):
         array = re.fullmatch(r"\s*(?:export\s+|declare\s+-a\s+)?([A-Za-z_]\w*)(\+?)=\((.*)\)\s*", line, re.DOTALL)
@@ -131,21 +132,24 @@ def read_script(text: str) -> Script:
         words: list[str] = []
         for part in _parts(line):
             words, environment = [], {}
-            for word in _words(_resolved(part, values)):
+            split = _words(_resolved(part, values))
+            for word in split:
                 assigned = _ASSIGNMENT.fullmatch(word) if not words else None
                 if assigned:
                     environment[assigned[1]] = (values.get(assigned[1], "") if assigned[2] else "") + assigned[3]
                 elif words or word not in _KEYWORDS:
                     words.append(word)
             if words:
-                commands.append(Command(words=tuple(words), environment=environment, line=number))
+                commands.append(Command(words=tuple(words), environment=exported | environment, line=number))
                 count += len(words)
                 if count > MOST_WORDS:
                     raise ValueError(f"at most {MOST_WORDS} words")
             else:
+                if split[:1] == ["export"]:
+                    exported |= environment
                 values |= environment
                 lines_of |= dict.fromkeys(environment, number)
-    used = {name: _is_used(name, text) for name in values}
+    used = {name: name in exported or _is_used(name, text) for name in values}
     known = {name: Variable(value=value, line=lines_of[name], used=used[name]) for name, value in values.items()}
     return Script(tuple(commands), known)
 
