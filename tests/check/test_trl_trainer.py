@@ -1,34 +1,26 @@
 """What `check` says of TRL's geometry, beside the real GRPOTrainer: its own attributes, and the ratios of short runs.
 
-The model is a tiny random Qwen2 that answers in a few words; a coin pays. A run takes a few optimizer steps at a large
-learning rate, so that a ratio that can move does.
+Recipes of TRL's documentation whose clip is idle are run as they stand, and mended.
 """
 
 import json
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from datasets import Dataset
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import PreTrainedTokenizerFast, PrinterCallback, Qwen2Config, Qwen2ForCausalLM
-from trl import GRPOConfig, GRPOTrainer
+from trl import GRPOTrainer
 
 from clipbias.check.check import Checked, check_documents
 from clipbias.check.document import parse
+from tiny_trl import trainer
 
 pytestmark = pytest.mark.training
-
-WORDS = ["<pad>", "<eos>", "ask", "a", "b", "c", "d", "e"]
 
 
 @pytest.fixture(autouse=True)
@@ -38,90 +30,6 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
-
-
-def tokenizer() -> PreTrainedTokenizerFast:
-    made = Tokenizer(WordLevel({word: i for i, word in enumerate(WORDS)}, unk_token="<pad>"))
-    made.pre_tokenizer = WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=made, pad_token="<pad>", eos_token="<eos>", padding_side="left")
-
-
-def model() -> Qwen2ForCausalLM:
-    torch.manual_seed(0)
-    shape = Qwen2Config(
-        vocab_size=len(WORDS),
-        hidden_size=8,
-        intermediate_size=16,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-        max_position_embeddings=64,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=None,
-    )
-    return Qwen2ForCausalLM(shape)
-
-
-def coin(completions: list[str], **_: Any) -> list[float]:
-    """Half of every rollout is paid."""
-    return [float(i % 2) for i in range(len(completions))]
-
-
-@dataclass
-class Seen:
-    """largest: |log ratio| of each optimizer step's micro-batches. rollouts: how many were generated."""
-
-    largest: list[float] = field(default_factory=list)
-    rollouts: int = 0
-
-
-class Watched(GRPOTrainer):
-    """The trainer, with its ratios written down."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.remove_callback(PrinterCallback)
-        self.seen = Seen()
-
-    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        self.seen.rollouts += 1
-        return super()._generate_and_score_completions(inputs)
-
-    def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
-        result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
-        if torch.is_grad_enabled():
-            self.current = result[0].detach()
-        return result
-
-    def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
-        loss: torch.Tensor = super()._compute_loss(model, inputs)
-        old = inputs.get("old_per_token_logps")
-        mask = inputs["completion_mask"].bool()
-        moved = 0.0 if old is None else float((self.current - old)[mask].abs().max())
-        self.seen.largest.append(moved)
-        return loss
-
-
-def trainer(tmp_path: Path, kind: type[GRPOTrainer] = Watched, steps: int = 4, **options: Any) -> GRPOTrainer:
-    config = GRPOConfig(
-        output_dir=str(tmp_path),
-        max_steps=steps,
-        max_completion_length=4,
-        learning_rate=0.03,
-        lr_scheduler_type="constant",
-        report_to="none",
-        save_strategy="no",
-        logging_strategy="no",
-        use_cpu=True,
-        bf16=False,
-        disable_tqdm=True,
-        dataloader_pin_memory=False,
-        gradient_checkpointing=False,
-        **options,
-    )
-    rows = Dataset.from_list([{"prompt": "ask"}] * 64)
-    return kind(model=model(), args=config, reward_funcs=coin, train_dataset=rows, processing_class=tokenizer())
 
 
 def checked(**options: Any) -> Checked:
@@ -240,3 +148,27 @@ def test_geometry_is_what_the_trainer_says(
     identical = run.args.gradient_accumulation_steps % micro_steps == 0
     assert (found.training.moves == "identical") is identical
     assert found.training.geometry.prompts_per_rollout == run.args.generation_batch_size // run.num_generations
+
+
+# TRL's documentation, docs/source/paper_index.md of 2026-07-24: (accumulation, steps per generation) as written, then
+# mended, then the updates of a rollout that are meant. Batches are smaller here, and both numbers of the first recipe
+# are divided by 16, of the last by 8.
+RECIPES = {
+    "DeepSeekMath, 16 mini-batches meant": ((8, 1), (8, 128), 16),
+    "DAPO and 80/20, 16 updates in the paper": ((1, None), (1, 16), 16),
+    "Tricks or Traps, 8 mini-batches meant": ((4, 1), (4, 32), 8),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_recipes_of_trl_whose_clip_is_idle(name: str, tmp_path: Path) -> None:
+    written, mended, updates = RECIPES[name]
+    for (accumulation, per_rollout), steps in ((written, None), (mended, updates)):
+        options = {"per_device_train_batch_size": 4, "num_generations": 4, "gradient_accumulation_steps": accumulation}
+        options |= {} if per_rollout is None else {"steps_per_generation": per_rollout}
+        found = checked(**options)
+        run = trainer(tmp_path, steps=updates + 1 if steps else 3, **options)
+        run.train()
+        assert (max(run.seen.largest) > 1e-4) is (steps is not None)
+        assert found.answer.clip_can_act is (steps is not None)
+        assert steps is None or run.seen.rollouts == 2
