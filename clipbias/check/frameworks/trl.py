@@ -17,6 +17,7 @@ from clipbias.check.setup import (
     Normalisation,
     Remark,
     Training,
+    in_steps,
     moved_by,
 )
 
@@ -59,7 +60,7 @@ def geometry(given: Settings) -> tuple[Geometry, str | None]:
     steps = Fraction(per_rollout * epochs, accumulation)
     arithmetic = (
         f"{written} {per_rollout} micro-steps a rollout × num_iterations {epochs} / gradient_accumulation_steps"
-        f" {accumulation} = {float(steps):g} optimizer steps a rollout"
+        f" {accumulation} = {in_steps(steps)}"
     )
     return Geometry(
         steps_per_rollout=None if refused else steps,
