@@ -19,10 +19,10 @@ from .shell import Command, Variable
 
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 MARK = 3  # a mark counts as this many keys that several frameworks share
-TELL = 100  # a key that no other framework has, and that its own needs
 MOST_FILES = 30  # that a configuration may inherit from
 _OVERRIDE = re.compile(r"(?P<force>\+{0,2}|~)(?P<key>[\w@./-]+)=(?P<value>.*)", re.DOTALL)
 _NUMBER = re.compile(r"-\.?\d")
+_MORE_WORDS = re.compile(r"\$[@*]|\$\{\w+\[[@*]\]\}")  # words that only a running shell knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +78,8 @@ def flag_words(words: Sequence[str], line: int) -> dict[str, Entry]:
             found[key] = Entry(value, line)
 
     for word in words:
+        if _MORE_WORDS.fullmatch(word):
+            continue
         if word.startswith("--") and len(word) > 2:
             close()
             name, equals, value = word[2:].partition("=")
@@ -121,6 +123,11 @@ def _missing(name: str, where: str) -> Remark:
     )
 
 
+def _unset(word: str) -> Remark:
+    message = f"the command takes arguments from {word}, which the file does not set: defaults stand in for them"
+    return Remark(code="not-followed", level="note", message=message)
+
+
 def _inherited(document: Document, seen: set[Path]) -> Found:
     """A file's keys over those of the files that it names in `defaults` or `_base_`."""
     if document.path in seen or len(seen) >= MOST_FILES:
@@ -151,11 +158,12 @@ def _inherited(document: Document, seen: set[Path]) -> Found:
 
 def _of_command(command: Command, framework: Framework, path: Path) -> Found:
     read = flag_words if framework.style == "flags" else hydra_words
-    entries = dict(read(command.words, command.line))
-    flags = flag_words(command.words, command.line)
+    words = command.words[command.words.index("--") + 1 :] if "--" in command.words else command.words
+    entries = dict(read(words, command.line))
+    flags = flag_words(words, command.line)
     below: dict[str, Entry] = {}
-    remarks: list[Remark] = []
-    for name in _config_word(flags | entries, command.words):
+    remarks = [_unset(word) for word in dict.fromkeys(words) if _MORE_WORDS.fullmatch(word)]
+    for name in _config_word(flags | entries, words):
         place = _near(name, path)
         if place is None:
             remarks.append(_missing(name, path.name))
@@ -208,7 +216,6 @@ def _score(document: Document, framework: Framework) -> int:
         imported = not document.modules.isdisjoint(framework.modules)
         return 1000 + (1 if imported else -1 if framework.modules else 0)
     marks = sum(MARK for key in document.entries if key.startswith(framework.marks)) if framework.marks else 0
-    marks += 0 if document.entries.keys().isdisjoint(framework.tells) else TELL
     return marks + sum(map(framework.knows, document.entries))
 
 
