@@ -26,8 +26,9 @@ class Framework:
     """name: as --framework has it. version, date: whose source was read, and when that appeared. commands: patterns
     (searched) of a launch command that is its own. style: of that command's arguments. calls: names of configuration
     classes; modules: what a Python file that uses it imports. own_loop: that it is none, but what is read in a training
-    loop written by hand. marks: beginnings of keys that are its own, by which a file of keys is known. read: the rules.
-    reward: a coin as reward in the framework's own form, Python source with {success_prob} and {seed} to be filled in.
+    loop written by hand. marks: beginnings of keys by which a file of keys is known; tells: keys of which one is
+    enough. read: the rules. reward: a coin as reward in the framework's own form, Python source with {success_prob} and
+    {seed} to be filled in.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Framework:
     modules: tuple[str, ...] = ()
     own_loop: bool = False
     marks: tuple[str, ...] = ()
+    tells: tuple[str, ...] = ()
 
     @cached_property
     def known(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ from .shell import Command, Variable
 
 CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 MARK = 3  # a mark counts as this many keys that several frameworks share
+TELL = 100  # a key that no other framework has, and that its own needs
 MOST_FILES = 30  # that a configuration may inherit from
 _OVERRIDE = re.compile(r"(?P<force>\+{0,2}|~)(?P<key>[\w@./-]+)=(?P<value>.*)", re.DOTALL)
 _NUMBER = re.compile(r"-\.?\d")
@@ -216,6 +217,7 @@ def _score(document: Document, framework: Framework) -> int:
         imported = not document.modules.isdisjoint(framework.modules)
         return 1000 + (1 if imported else -1 if framework.modules else 0)
     marks = sum(MARK for key in document.entries if key.startswith(framework.marks)) if framework.marks else 0
+    marks += 0 if document.entries.keys().isdisjoint(framework.tells) else TELL
     return marks + sum(map(framework.knows, document.entries))
 
 

@@ -168,7 +168,10 @@ class Settings:
         """Processes that train: as the user, the launcher or its environment says; else 1, and the answer says so."""
         launched = self.maybe_whole("num_processes", "nproc_per_node", least=1)
         inherited = self.environment.get("NPROC_PER_NODE", "")
-        told = self.devices or launched or (int(inherited) if inherited.isdigit() else None)
+        nodes = self.environment.get("NNODES", "1")
+        told = self.devices or launched
+        if told is None and inherited.isdigit() and nodes.isdigit():
+            told = int(inherited) * int(nodes)
         self.devices_asked = self.devices_asked or told is None
         return told or 1
 

@@ -49,6 +49,11 @@ class Denominator:
     where: str
 
 
+def in_steps(steps: Fraction) -> str:
+    """The end of a geometry's arithmetic."""
+    return f"{float(steps):g} optimizer step{'' if steps == 1 else 's'} a rollout"
+
+
 def moved_by(denominator: Denominator, steps: Fraction | None, *, aligned: bool = True) -> Moves | None:
     """The rule that most frameworks share. aligned: that no optimizer step falls inside a rollout's single step."""
     if denominator.source == "none":

@@ -1,7 +1,10 @@
-"""What `check` found, in sentences: the verdict with its arithmetic first, then what to change, then the rest."""
+"""What `check` found and knows, in sentences: the verdict with its arithmetic first, then what lies below it."""
+
+from collections.abc import Iterable
 
 from clipbias.check.answer import Answer, steps_text
 from clipbias.check.check import Checked
+from clipbias.check.framework import Framework
 from clipbias.check.setup import Loss, Moves, Training
 
 MOVES = {
@@ -113,3 +116,22 @@ def possibilities(found: Checked) -> list[tuple[str, str]]:
         )
         for p in found.possibilities
     ]
+
+
+def rules_table(frameworks: Iterable[Framework]) -> str:
+    """The rules that answers rest on, as a table in Markdown."""
+    head = (
+        "framework",
+        "read",
+        "optimizer steps per rollout",
+        "denominator of the ratio",
+        "bounds",
+        "dual",
+        "advantage",
+    )
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for framework in sorted(frameworks, key=lambda f: f.title.lower()):
+        rules, read = framework.rules, f"{framework.version}, {framework.date}"
+        cells = (framework.title, read, rules.steps, rules.denominator, rules.bounds, rules.dual, rules.normalisation)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines)

@@ -8,7 +8,10 @@ import click
 from .options import as_json, number
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from clipbias.check.check import Checked
+    from clipbias.check.setup import Remark
 
 LEVELS = {"error": "error", "warning": "mend", "note": "note"}
 
@@ -27,11 +30,29 @@ def readable_files(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
     return files, overrides
 
 
+def _print_rules(context: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    from clipbias.check.catalogue import FRAMEWORKS
+    from clipbias.check.words import rules_table
+
+    click.echo(rules_table(FRAMEWORKS))
+    context.exit()
+
+
 @click.command()
 @click.argument("words", nargs=-1, required=True, metavar="FILE… [KEY=VALUE…]")
 @click.option("--framework", help="Whose configuration it is (told from the file where that is possible).")
 @click.option("--devices", type=click.IntRange(min=1), help="Processes that train (at least 1).")
 @click.option("--version", help="Of the framework, as 0.9.1, or a date as 2026-04-20 (by default the newest read).")
+@click.option(
+    "--rules",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_rules,
+    help="Print the rules of every framework as a table in Markdown, and stop.",
+)
 @number("--success-prob", float, "in [0, 1]", "Probability that a sample is rewarded", 0.5)
 @number("--ratio-std", float, "in (0, 10]", "Spread of log R that the clip's push is given for", 0.1)
 @as_json
@@ -75,15 +96,26 @@ def _print(found: "Checked", ratio_std: float, success_prob: float) -> None:
 
     from clipbias.check import words
 
-    console = Console(soft_wrap=False, highlight=False)
+    console = Console(highlight=False)
     console.print(Text(words.verdict(found), style="bold"))
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    said = [(remark, LEVELS[remark.level]) for remark in found.answer.remarks]
+    for remark, level in said:
+        if remark.level != "note":
+            _add(table, remark, level)
     for name, text in [*words.rows(found, ratio_std, success_prob), *words.possibilities(found)]:
         table.add_row(Text(name), Text(text))  # Text: what stands in a file is never markup
-    for remark in found.answer.remarks:
-        table.add_row(Text(LEVELS[remark.level]), Text(remark.message))
-        if remark.fix is not None:
-            table.add_row(Text("  fix"), Text(remark.fix))
+    for remark, level in said:
+        if remark.level == "note":
+            _add(table, remark, level)
     console.print(table)
+
+
+def _add(table: "Table", remark: "Remark", level: str) -> None:
+    from rich.text import Text
+
+    table.add_row(Text(level), Text(remark.message))
+    if remark.fix is not None:
+        table.add_row(Text("  fix"), Text(remark.fix))

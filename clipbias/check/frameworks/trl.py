@@ -17,6 +17,7 @@ from clipbias.check.setup import (
     Normalisation,
     Remark,
     Training,
+    in_steps,
     moved_by,
 )
 
@@ -59,7 +60,7 @@ def geometry(given: Settings) -> tuple[Geometry, str | None]:
     steps = Fraction(per_rollout * epochs, accumulation)
     arithmetic = (
         f"{written} {per_rollout} micro-steps a rollout × num_iterations {epochs} / gradient_accumulation_steps"
-        f" {accumulation} = {float(steps):g} optimizer steps a rollout"
+        f" {accumulation} = {in_steps(steps)}"
     )
     return Geometry(
         steps_per_rollout=None if refused else steps,
@@ -147,24 +148,29 @@ def normalisation_of(given: Settings) -> Normalisation:
     return Normalisation(over="batch" if over == "batch" else "group", epsilon=1e-4)
 
 
-def _keys(given: Settings, found: Geometry, loss: Loss) -> Keys:
+def controls(loss: Loss, *more_updates: tuple[str, int]) -> Keys:
+    """What switches bounds on and off, for all whose keys are TRL's."""
+    off_low, off_high = ("epsilon", 1.0), ("epsilon_high", OFF)
+    if loss.kind != "clip":
+        return Keys(more_updates=more_updates, no_clip=(off_high,) if loss.kind == "weight" else (), kl="beta")
+    dual = (("delta", None),) if loss.dual is not None else ()
+    high = ("epsilon_high", round(loss.upper - 1, 9) if loss.upper else OFF)
+    low = ("epsilon", round(1 - loss.lower, 9) if loss.lower is not None else 1.0)
+    return Keys(
+        more_updates=more_updates,
+        no_clip=(off_low, off_high, *dual),
+        high_only=(off_low, high, *dual),
+        low_only=(low, off_high, *dual),
+        kl="beta",
+    )
+
+
+def _keys(given: Settings, loss: Loss) -> Keys:
     accumulation = given.whole("gradient_accumulation_steps", default=1, least=1)
     name = "generation_batch_size" if given.given("generation_batch_size") else "steps_per_generation"
     batch = given.whole("per_device_train_batch_size", default=8, least=1)
     size = 8 * accumulation * (batch * given.device_count() if name == "generation_batch_size" else 1)
-    off_low, off_high = ("epsilon", 1.0), ("epsilon_high", OFF)
-    if loss.kind == "weight":
-        return Keys(more_updates=((name, size),), no_clip=(off_high,), kl="beta")
-    if loss.kind != "clip":
-        return Keys(more_updates=((name, size),), kl="beta")
-    dual = (("delta", None),) if loss.dual is not None else ()
-    return Keys(
-        more_updates=((name, size),),
-        no_clip=(off_low, off_high, *dual),
-        high_only=(off_low, ("epsilon_high", round(loss.upper - 1, 9) if loss.upper else OFF), *dual),
-        low_only=(("epsilon", round(1 - loss.lower, 9) if loss.lower is not None else 1.0), off_high, *dual),
-        kl="beta",
-    )
+    return controls(loss, (name, size))
 
 
 def remarks_of(given: Settings, found: Geometry, moves: Moves | None) -> list[Remark]:
@@ -185,9 +191,9 @@ def remarks_of(given: Settings, found: Geometry, moves: Moves | None) -> list[Re
             message = "an optimizer step falls inside a rollout, since gradient_accumulation_steps is no multiple of it"
             remarks.append(Remark(code="misaligned", level="warning", message=message))
     for key in ("top_p", "top_k", "min_p"):
-        neutral = {"top_p": 1.0, "top_k": 0.0, "min_p": 0.0}[key]
+        neutral = {"top_p": (1.0,), "top_k": (0.0, -1.0), "min_p": (0.0,)}[key]
         value = given.optional(key)
-        if value is not None and value != neutral:
+        if value is not None and value not in neutral:
             message = f"{key} {value:g} samples from another law than the one whose ratio is taken"
             remarks.append(Remark(code="truncated-sampling", level="warning", message=message))
     temperature = given.optional("temperature")
@@ -213,7 +219,7 @@ def read(given: Settings) -> Training:
         moves=moves,
         loss=loss,
         normalisation=normalisation_of(given),
-        keys=_keys(given, found, loss),
+        keys=_keys(given, loss),
         gates=gates_of(given),
         ignored=tuple(ignored),
         remarks=tuple(remarks_of(given, found, moves)),
