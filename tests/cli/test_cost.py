@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pytest
@@ -13,6 +14,9 @@ import pytest
 from clipbias.cli.cost import announce, in_words, insist, watched
 from clipbias.simulate.cost import monte_carlo_work
 from clipbias.theory.laws.cost import evolve_work, paths_work, phase_work
+from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.laws.lattice import propagate
+from clipbias.theory.laws.two_outcome_step import PhaseLaw
 from setups import STANDARD
 
 SHAPE = "--group-size 16 --groups-per-minibatch 4 --clip-low 0.2 --clip-high 0.2 --success-prob 0.5"
@@ -126,3 +130,22 @@ def test_more_work_costs_more() -> None:
 def test_nothing_costs_nothing() -> None:
     assert phase_work(0.3, replace(STANDARD, learning_rate=0.0)) < 1e7
     assert evolve_work(0.3, replace(STANDARD, learning_rate=1e-12), 1000) < 1e7
+
+
+@pytest.mark.parametrize(("rates", "most"), [((0.33, 0.72), 1.5), (0.5, 1.1)])
+def test_closer_starts_where_rewards_select_are_counted(
+    rates: float | tuple[float, float], most: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The starts that `evolve` takes, counted, against those that are told."""
+    config = replace(STANDARD, learning_rate=0.075, group_size=4, minibatches=4, success_prob=rates)
+    taken = []
+
+    def counted(*given: Any) -> PhaseLaw:
+        taken.append(given)
+        return propagate(*given)
+
+    monkeypatch.setattr("clipbias.theory.laws.evolve.propagate", counted)
+    evolve(0.425, config, 20, "gaussian")
+    monkeypatch.setattr("clipbias.theory.laws.cost.propagate_work", lambda *_: 1e12)
+    told = evolve_work(0.425, config, 20, "gaussian") / 1e12 - 1  # one is the phase from the start itself
+    assert 1 / most < len(taken) / told < most

@@ -6,17 +6,16 @@ done (how many values a sum of advantages has, how often a lattice is widened) t
 """
 
 import math
-from dataclasses import replace
 
 import numpy as np
+from scipy.special import expit, logit
 
 from clipbias.common.arrays import Array
 from clipbias.theory.formulas.reward import reward_law
 from clipbias.theory.setup import PhaseConfig
-from clipbias.theory.surrogate import UNCLIPPED
 
 from .atoms import LARGEST_ATOMIC_GROUP, LARGEST_PRODUCT, LARGEST_SUPPORT, PAIRS_A_STEP
-from .evolve import MAX_LOG_ODDS, SIGMAS, STANDS_STILL, START_SPACING
+from .evolve import APART, MAX_LOG_ODDS, MOST_WORK, SIGMAS, STANDS_STILL, START_SPACING
 from .lattice import WIDEST_SPACING, StepLaw, lattice_of
 from .lattice_kernel import LARGEST_EXACT_GROUP, LARGEST_EXACT_GROUPS, LONG_TRANSFORM
 from .paths import SCRAMBLINGS
@@ -39,6 +38,10 @@ _SOBOL_OUTCOME = 180e3  # and of an outcome in it
 _MANY_OUTCOMES = 5000
 _RARE = 4.0  # groups that speak in a mini-batch: with more of them the sums' values are too many
 _TRIMMED = 4.0  # by so much are values fewer when the least likely are left out
+_STRIDES = 32  # of a phase's mean path
+_MOST_SAMPLES = 1_000_000  # of the groups whose moments are looked at, so that telling stays short
+_VISITED_SIGMAS = 3.7  # a ten-thousandth of the probability lies farther out
+_LONGEST_WALK = 1000  # phases after which a policy is where it goes
 _FOLLOWED = 64  # groups whose sums are counted one by one
 
 
@@ -89,11 +92,40 @@ def evolve_work(
     width += drift
     points = span / spacing
     half = math.ceil(min(width, span) / spacing)
-    starts = max(4, math.ceil(span / START_SPACING) + 1)
+    starts = _starts(prob, config, phases, span, half, spacing)
     one = propagate_work(0.5, config, half, spacing, method)
     if one == 0.0:
         return phase_work(prob, config, method)
     return phase_work(prob, config, method) + starts * one + phases * points * 2 * half * _MOVE
+
+
+def _starts(prob: float, config: PhaseConfig, phases: int, span: float, half: int, spacing: float) -> float:
+    """Of `evolve`: equally spaced ones, and closer ones besides where rewards select.
+
+    How far increments lie apart is told from first steps, and where phases begin from the mean path and the spread
+    around it, linearised.
+    """
+    starts = max(4, math.ceil(span / START_SPACING) + 1)
+    if not isinstance(config.success_prob, tuple):
+        return starts
+    at = float(logit(prob))
+    asked = min(starts, max(4, _MOST_SAMPLES // config.group_size))
+    x = np.linspace(max(at - span / 2, -MAX_LOG_ODDS), min(at + span / 2, MAX_LOG_ODDS), asked)
+    mean, variance = config.minibatches * np.array([_step(float(expit(start)), config) for start in x]).T + 1e-300
+    slope, variance_at, low, high = np.gradient(mean, x), 0.0, at, at
+    for _ in range(min(phases, _LONGEST_WALK)):
+        reach = _VISITED_SIGMAS * math.sqrt(variance_at)
+        low, high = min(low, at - reach), max(high, at + reach)
+        kept = max(1.0 + float(np.interp(at, x, slope)), 0.0)
+        variance_at = min(kept**2 * variance_at + float(np.interp(at, x, variance)), MAX_LOG_ODDS**2)
+        at = float(np.clip(at + np.interp(at, x, mean), x[0], x[-1]))
+    apart = START_SPACING * np.abs(np.diff(mean) / np.diff(x)) / np.sqrt(np.minimum(variance[1:], variance[:-1]))
+    apart = float(apart[(x[1:] >= low) & (x[:-1] <= high)].max())
+    if apart <= APART:
+        return starts
+    between = min(high - low + 3 * START_SPACING, span)  # `evolve` takes an interval more on either side
+    closer = min(between / START_SPACING * 2 * apart / APART, MOST_WORK / (2 * half + 1) ** 2, between / spacing)
+    return starts + (closer if closer > between / START_SPACING else 0.0)
 
 
 def propagate_work(prob: float, config: PhaseConfig, half: int, spacing: float, method: StepLaw) -> float:
@@ -119,14 +151,20 @@ def propagate_work(prob: float, config: PhaseConfig, half: int, spacing: float, 
 
 
 def _drift(prob: float, config: PhaseConfig) -> float:
-    """How far the log-odds go in a phase on average, if they did what rewards that look ask of them in its first step.
-
-    Without a clip they are as likely to go on as to be slowed down; a clip stops them.
-    """
+    """How far the log-odds go in a phase on average where rewards look, along the mean path."""
     if not isinstance(config.success_prob, tuple):
         return 0.0
-    geometry = step_geometry(np.zeros(1), 1.0, prob, replace(config, surrogate=UNCLIPPED))
-    return config.minibatches * abs(float(step_moments(geometry, config)[0][0]))
+    strides, y = min(config.minibatches, _STRIDES, max(1, _MOST_SAMPLES // config.group_size)), 0.0
+    for _ in range(strides):
+        y += config.minibatches / strides * _step(prob, config, y)[0]
+    return abs(y)
+
+
+def _step(prob: float, config: PhaseConfig, y: float = 0.0) -> tuple[float, float]:
+    """Mean and variance of what a step does to the log-odds, y from the phase's start."""
+    geometry = step_geometry(np.array([y]), 1e-9, prob, config)
+    mean, variance = step_moments(geometry, config)
+    return float(mean[0]), float(variance[0])
 
 
 def _sums_work(prob: float, config: PhaseConfig) -> tuple[float, int | None]:

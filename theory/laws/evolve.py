@@ -25,9 +25,9 @@ START_SPACING = 0.25
 STANDS_STILL = 1e-9  # log-odds per step: lost in the rounding of x
 SIGMAS = 6.0
 _LARGE_STEP = 0.3
-_APART = 0.2  # neighbouring starts whose mean increments differ by more standard deviations than this are too far apart
+APART = 0.2  # neighbouring starts whose mean increments differ by more standard deviations than this are too far apart
 _VISITED = 1e-4  # a start with less probability around it is not looked at
-_MOST_WORK = 2e8  # entries of the kernels of all finer starts: some ten seconds
+MOST_WORK = 2e8  # entries of the kernels of all finer starts: some ten seconds
 _LARGEST_TABLE = 100_000_000  # numbers: 0.8 GB
 
 
@@ -154,12 +154,12 @@ def evolve(
     laws, selects = propagated(starts), isinstance(config.success_prob, tuple)
     found = _composed(grid, below, starts, laws, phases)
     apart, reached = _apart(grid, starts, laws, found.masses)
-    if selects and apart > _APART:
+    if selects and apart > APART:
         low, high = starts[max(int(reached.min()) - 1, 0)], starts[min(int(reached.max()) + 2, len(starts) - 1)]
         wanted = (
-            (high - low) / (starts[1] - starts[0]) * 2 * apart / _APART
+            (high - low) / (starts[1] - starts[0]) * 2 * apart / APART
         )  # twice as fine: spreads in between may be narrower
-        most = min(_MOST_WORK / (2 * half + 1) ** 2, (high - low) / spacing)
+        most = min(MOST_WORK / (2 * half + 1) ** 2, (high - low) / spacing)
         finer = np.linspace(low, high, max(4, math.ceil(min(wanted, most)) + 1))
         if finer[1] - finer[0] < starts[1] - starts[0]:
             starts, laws = finer, propagated(finer)
@@ -228,7 +228,7 @@ def _doubts(prob: float, config: PhaseConfig, widest: float, apart: float) -> tu
     if widest > _LARGE_STEP or jump > nearest:
         moves = f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}"
         found.append(f"{moves}: means may err by up to 4 % of the spread")
-    if apart > _APART:
+    if apart > APART:
         narrow = f"rewards select so strongly that a phase's mean changes by {apart:.2g} of its spread between starts"
         found.append(f"{narrow}: means and spreads may err by a quarter of the spread")
     return tuple(found)
