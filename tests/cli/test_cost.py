@@ -1,6 +1,7 @@
 """What commands say of their cost. `benchmarks/cost.py` draws thousands; here are a few, and the rules."""
 
 import importlib.util
+import math
 import random
 import time
 from dataclasses import replace
@@ -149,3 +150,11 @@ def test_closer_starts_where_rewards_select_are_counted(
     monkeypatch.setattr("clipbias.theory.laws.cost.propagate_work", lambda *_: 1e12)
     told = evolve_work(0.425, config, 20, "gaussian") / 1e12 - 1  # one is the phase from the start itself
     assert 1 / most < len(taken) / told < most
+
+
+@pytest.mark.parametrize("prob", [1e-12, 1e-4, 0.5])
+@pytest.mark.parametrize("rate", [1e-8, 1e-3, 0.3])
+def test_the_cost_of_what_selects_is_told_for_any_start(prob: float, rate: float) -> None:
+    """Also where hardly anything moves, on a grid of almost no width, and far out, where `evolve` refuses."""
+    config = replace(STANDARD, learning_rate=rate, success_prob=(0.8, 0.2))
+    assert 0 < evolve_work(prob, config, 1) < math.inf

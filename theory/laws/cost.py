@@ -106,9 +106,9 @@ def _starts(prob: float, config: PhaseConfig, phases: int, span: float, half: in
     around it, linearised.
     """
     starts = max(4, math.ceil(span / START_SPACING) + 1)
-    if not isinstance(config.success_prob, tuple):
-        return starts
     at = float(logit(prob))
+    if not isinstance(config.success_prob, tuple) or abs(at) >= MAX_LOG_ODDS:  # the latter is refused
+        return starts
     asked = min(starts, max(4, _MOST_SAMPLES // config.group_size))
     x = np.linspace(max(at - span / 2, -MAX_LOG_ODDS), min(at + span / 2, MAX_LOG_ODDS), asked)
     mean, variance = config.minibatches * np.array([_step(float(expit(start)), config) for start in x]).T + 1e-300
@@ -119,8 +119,8 @@ def _starts(prob: float, config: PhaseConfig, phases: int, span: float, half: in
         kept = max(1.0 + float(np.interp(at, x, slope)), 0.0)
         variance_at = min(kept**2 * variance_at + float(np.interp(at, x, variance)), MAX_LOG_ODDS**2)
         at = float(np.clip(at + np.interp(at, x, mean), x[0], x[-1]))
-    apart = START_SPACING * np.abs(np.diff(mean) / np.diff(x)) / np.sqrt(np.minimum(variance[1:], variance[:-1]))
-    apart = float(apart[(x[1:] >= low) & (x[:-1] <= high)].max())
+    apart_at = START_SPACING * np.abs(np.diff(mean) / np.diff(x)) / np.sqrt(np.minimum(variance[1:], variance[:-1]))
+    apart = float(apart_at[(x[1:] >= low - START_SPACING) & (x[:-1] <= high + START_SPACING)].max())
     if apart <= APART:
         return starts
     between = min(high - low + 3 * START_SPACING, span)  # `evolve` takes an interval more on either side
