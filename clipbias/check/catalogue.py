@@ -1,11 +1,13 @@
 """All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
 
 from .framework import Framework
-from .frameworks import ms_swift, openrlhf, other, slime, trl
+from .frameworks import axolotl, ms_swift, openrlhf, other, slime, trl, unsloth
 
 FRAMEWORKS: tuple[Framework, ...] = (
     trl.FRAMEWORK,
     ms_swift.FRAMEWORK,
+    unsloth.FRAMEWORK,
+    axolotl.FRAMEWORK,
     openrlhf.FRAMEWORK,
     slime.FRAMEWORK,
     other.FRAMEWORK,

@@ -1,6 +1,6 @@
 """What a framework is to `check`: how its files look, and its rules, as data and as one function."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -48,9 +48,15 @@ class Framework:
 
     @cached_property
     def known(self) -> frozenset[str]:
-        """Keys that decide nothing about the clip, from known/NAME.txt; those that end in * are beginnings of keys."""
-        text = (files(__package__) / "frameworks" / "known" / f"{self.name}.txt").read_text(encoding="utf-8")
-        return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
+        """Keys that decide nothing about the clip, from known/NAME.txt; those that end in * are beginnings of keys, and
+        @NAME stands for all of another framework's."""
+        return frozenset(_known(self.name))
 
     def knows(self, key: str) -> bool:
         return key in self.known or any(key.startswith(name[:-1]) for name in self.known if name.endswith("*"))
+
+
+def _known(name: str) -> Iterator[str]:
+    text = (files(__package__) / "frameworks" / "known" / f"{name}.txt").read_text(encoding="utf-8")
+    for word in (word for line in text.splitlines() if not line.startswith("#") for word in line.split()):
+        yield from _known(word[1:]) if word.startswith("@") else (word,)

@@ -108,14 +108,14 @@ def modules_of(text: str) -> frozenset[str]:
 
 
 def calls_of(text: str) -> tuple[Call, ...]:
-    """Every call that has keyword arguments, in the order of the file."""
+    """Every call that has keyword arguments, or makes a configuration of defaults, in the order of the file."""
     tree = ast.parse(text)
     names = constants_of(tree)
     found = []
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), keywords=keywords):
-                if not keywords:
+                if not keywords and not name.endswith("Config"):
                     continue
                 arguments: dict[str, Any] = {}
                 for keyword in keywords:

@@ -254,9 +254,8 @@ def read(given: Settings) -> Training:
     kind = given.word("rlhf_type", default="grpo")
     if kind != "grpo":
         raise InputError("rlhf_type", "grpo, for there to be a clip that is read here", kind)
-    given.environment = given.environment | {
-        key.removeprefix("ENV."): str(entry.value) for key, entry in given.entries.items() if key.startswith("ENV.")
-    }
+    inherited = {key.removeprefix("ENV."): str(e.value) for key, e in given.entries.items() if key.startswith("ENV.")}
+    given.environment = {**given.environment, **inherited}
     found, refused = geometry(given)
     loss, ignored = loss_of(given)
     refused = refused or refusals(given, loss, given.word("importance_sampling_level", default="token"))
