@@ -1,10 +1,10 @@
 """`clipbias check`: whether a training's clip can act, from its configuration."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from .inputs import files_and_overrides
 from .options import as_json, number
 
 if TYPE_CHECKING:
@@ -14,20 +14,6 @@ if TYPE_CHECKING:
     from clipbias.check.setup import Remark
 
 LEVELS = {"error": "error", "warning": "mend", "note": "note"}
-
-
-def split(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """Files, and KEY=VALUE: a word with = that is no file."""
-    files = [word for word in words if "=" not in word or Path(word).exists()]
-    return [Path(word) for word in files], [word for word in words if word not in files]
-
-
-def readable_files(words: tuple[str, ...]) -> tuple[list[Path], list[str]]:
-    """The same, with at least one file."""
-    files, overrides = split(words)
-    if not files:
-        raise click.BadParameter("must name a file: a configuration or a launch script", param_hint="FILE")
-    return files, overrides
 
 
 def _print_rules(context: click.Context, _: click.Parameter, value: bool) -> None:
@@ -79,7 +65,7 @@ def check(
 
     require(0.0 <= success_prob <= 1.0, "success_prob", "in [0, 1]", success_prob)
     require(0.0 < ratio_std <= 10.0, "ratio_std", "in (0, 10]", ratio_std)
-    files, overrides = readable_files(words)
+    files, overrides = files_and_overrides(words)
     assumed = Assumed(success_prob=success_prob, ratio_std=ratio_std)
     found = check_files(files, overrides, framework=framework, devices=devices, version=version, assumed=assumed)
     if as_json:

@@ -92,9 +92,9 @@ def _take_config(context: click.Context, param: click.Parameter, words: tuple[st
     from clipbias.check.check import check_files
     from clipbias.check.toy import flags_of
 
-    from .check import readable_files
+    from .inputs import files_and_overrides
 
-    found = check_files(*readable_files(words))
+    found = check_files(*files_and_overrides(words))
     flags = flags_of(found)
     names = {option.name: option.opts[0] for option in context.command.params}
     if "epochs" not in names and flags.pop("epochs", "1") != "1":
