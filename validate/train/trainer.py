@@ -17,15 +17,15 @@ from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
 
 from clipbias.common.seeds import seed_of
-from clipbias.theory.surrogate import PpoClip, Surrogate
 from clipbias.validate.model.subject import Subject
 from clipbias.validate.recipe.arm import Arm
-from clipbias.validate.recipe.gate import per_answer, token_gate
+from clipbias.validate.recipe.gate import per_answer
 from clipbias.validate.recipe.training import Training
 from clipbias.validate.tasks.problems import Problem, is_boxed, read_answer
 from clipbias.validate.tasks.rewards import parse_reward
 
-from .options import NO_HIGH, NO_LOW, grpo_config
+from .options import grpo_config
+from .ratios import TrainingPass, removed
 from .reward_function import reward_function
 
 
@@ -61,19 +61,6 @@ def prompts_table(subject: Subject, chosen: TrainingSet, training: Training, see
             known = {"problem": problem.prompt, "answer": problem.answer, "label": chosen.labels[i]}
             rows.append({"prompt": subject.prompt(problem), "phase": phase, "slot": slot} | known)
     return Dataset.from_list(rows)
-
-
-def removed(gate: Surrogate, ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
-    """By token: +1 where it is praised and the surrogate leaves nothing of its gradient, −1 where it is blamed and so,
-    else 0. A gate that only weakens gradients (cispo, sapo) removes none. ratio: as the gate is given it."""
-    match token_gate(gate):
-        case PpoClip(low, high, dual):
-            praised = (ratio > 1 + (NO_HIGH if high is None else high)) & (advantage > 0)
-            blamed = (ratio < 1 - (NO_LOW if low is None else low)) & (advantage < 0)
-            if dual is not None:
-                blamed |= (ratio > dual) & (advantage < 0)
-            return praised.int() - blamed.int()
-    return torch.zeros_like(advantage, dtype=torch.int)
 
 
 class PhaseEnd(TrainerCallback):
@@ -114,6 +101,7 @@ class RecordingTrainer(GRPOTrainer):
         self.subject, self.arm, self.run_seed, self.phases = subject, arm, seed, phases
         self.group_size, self.minibatches = training.group_size, training.minibatches
         self.record = record
+        self._training_pass = TrainingPass()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         torch.manual_seed(seed_of(self.run_seed, inputs[0]["phase"]))
@@ -143,24 +131,19 @@ class RecordingTrainer(GRPOTrainer):
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
         result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
-        if torch.is_grad_enabled():
-            self._training_pass = result[0].detach(), result[1].detach()
+        self._training_pass.keep(result)
         return result
 
     def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
-        log_probs, entropies = self._training_pass
-        mask = inputs["completion_mask"].bool()
-        old = inputs.get("old_per_token_logps", log_probs)  # absent: TRL's ratio is 1 by construction
-        log_ratio = log_probs - old
+        gate = self.arm.gate
+        ratios = self._training_pass.ratios(inputs, per_answer(gate))
+        mask = ratios.mask
         step = self.state.global_step
         phase = self.phases.start + step // self.minibatches
         row, position = mask.nonzero(as_tuple=True)
         advantage = inputs["advantages"][row]
-        gate, seen = self.arm.gate, log_ratio
-        if per_answer(gate):
-            seen = ((log_ratio * mask).sum(-1, keepdim=True) / mask.sum(-1, keepdim=True)).expand_as(log_ratio)
-        clipped = removed(gate, seen[mask].exp(), advantage)
+        clipped = removed(gate, ratios.seen[mask].exp(), advantage)
         count = len(row)
         self.record.tokens.append(
             {
@@ -169,11 +152,11 @@ class RecordingTrainer(GRPOTrainer):
                 "row": row.cpu().numpy().astype(np.int32),
                 "position": position.cpu().numpy().astype(np.int32),
                 "token": inputs["completion_ids"][mask].cpu().numpy().astype(np.int32),
-                "old_log_prob": old[mask].float().cpu().numpy(),
-                "log_ratio": log_ratio[mask].float().cpu().numpy(),
+                "old_log_prob": ratios.old[mask].float().cpu().numpy(),
+                "log_ratio": ratios.log_ratio[mask].float().cpu().numpy(),
                 "advantage": advantage.float().cpu().numpy(),
                 "clipped": clipped.cpu().numpy().astype(np.int8),
             }
         )
-        self.record.entropy.append((phase, float(entropies[mask].sum()), count))
+        self.record.entropy.append((phase, float(ratios.entropies[mask].sum()), count))
         return loss
