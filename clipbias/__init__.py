@@ -12,8 +12,9 @@
     paths        log-odds 0.02614 ± 0.0005, spread 0.197 ± 0.0006
     monte-carlo  log-odds 0.02481 ± 0.0006, spread 0.1978 ± 0.0004
 
-What is named here is the public interface, in five groups: the problem, what solves it, single formulas, sweeps, and
-the experiments with real models, which need the extra `validate`. A name is loaded when it is first used.
+What is named here is the public interface, in six groups: the problem, what solves it, single formulas, sweeps, the
+experiments with real models, and the monitor of a training; the last two need the extra `validate`. A name is loaded
+when it is first used.
 """
 
 from importlib import import_module
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # For type checkers and editors, which do not run `__getattr__`; tests/test_api.py holds it to the groups below.
     from clipbias.common.errors import InputError as InputError
+    from clipbias.monitor.callback import ClippingMonitor as ClippingMonitor
+    from clipbias.monitor.verl import read_verl as read_verl
     from clipbias.simulate.methods import Autograd as Autograd
     from clipbias.simulate.methods import Enumeration as Enumeration
     from clipbias.simulate.methods import MonteCarlo as MonteCarlo
@@ -111,9 +114,13 @@ VALIDATE = {
     "validate.store.frozen": ("read_frozen",),
     "validate.judge.finding": ("Finding",),
 }
+MONITOR = {
+    "monitor.callback": ("ClippingMonitor",),
+    "monitor.verl": ("read_verl",),
+}
 _HOME = {
     name: module
-    for group in (PROBLEM, SOLVE, FORMULAS, SWEEPS, VALIDATE)
+    for group in (PROBLEM, SOLVE, FORMULAS, SWEEPS, VALIDATE, MONITOR)
     for module, names in group.items()
     for name in names
 }

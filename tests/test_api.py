@@ -11,7 +11,7 @@ import pytest
 
 import clipbias
 
-GROUPS = (clipbias.PROBLEM, clipbias.SOLVE, clipbias.FORMULAS, clipbias.SWEEPS, clipbias.VALIDATE)
+GROUPS = (clipbias.PROBLEM, clipbias.SOLVE, clipbias.FORMULAS, clipbias.SWEEPS, clipbias.VALIDATE, clipbias.MONITOR)
 WITHOUT_TORCH = [name for group in GROUPS[:4] for names in group.values() for name in names]
 BLOCKED = """
 import sys

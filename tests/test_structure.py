@@ -10,7 +10,16 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-STOREYS = ("common", "theory", "simulate", "validate", "check", "figures", "cli")  # from the ground up, the face on top
+STOREYS = (
+    "common",
+    "theory",
+    "simulate",
+    "validate",
+    "check",
+    "monitor",
+    "figures",
+    "cli",
+)  # from the ground up, the face on top
 ROOMS = (
     "tasks", "recipe", "organism", "model", "measure", "predict", "store", "train", "judge", "report", "protocol",
 )  # fmt: skip

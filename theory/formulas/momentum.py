@@ -10,6 +10,7 @@ first step is √((1+β)/(1−β)) standard deviations of a later one (4.4 at β
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from clipbias.common.errors import check
 
@@ -30,9 +31,13 @@ def summed_noise(momentum: float, steps: int) -> float:
     return float(steps + 2 * ((steps - distance) @ momentum**distance))
 
 
-def summed_noise_from_rest(momentum: float, steps: int, after: int = 0, *, corrected: bool = True) -> float:
-    """S₀(n; a) = (1+β)/(1−β)·Σ_j W_j², W_j = Σ_{k=max(j, a+1)}^{n} (1−β)β^{k−j}/(1−β^k): variance of the sum of the
+def summed_noise_from_rest(
+    momentum: float, steps: int, after: int = 0, *, corrected: bool = True, rates: ArrayLike = 1.0
+) -> float:
+    """S₀(n; a) = (1+β)/(1−β)·Σ_j W_j², W_j = Σ_{k=max(j, a+1)}^{n} r_k(1−β)β^{k−j}/(1−β^k): variance of the sum of the
     updates a+1…n.
+
+    rates: r_k of those updates, [n − a], where the learning rate changes; 1 by default.
 
     W_j is what the gradient of step j moves in all, with Adam's correction 1/(1−β^k) for its start from zero
     (arXiv:1412.6980, algorithm 1). S₀(n; a) is at least S(n − a); their ratio goes to 1 with a, and with n.
@@ -44,6 +49,7 @@ def summed_noise_from_rest(momentum: float, steps: int, after: int = 0, *, corre
     zero = momentum ** np.arange(steps, 0, -1) if corrected else np.zeros(steps)
     weights = (1 - momentum) / (1 - zero)
     weights[steps - after :] = 0.0
+    weights[: steps - after] *= np.broadcast_to(np.asarray(rates, dtype=np.float64), steps - after)[::-1]
     from scipy.signal import lfilter  # slow to load, and needed here alone
 
     moved = lfilter([1.0], [1.0, -momentum], weights)

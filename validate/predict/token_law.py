@@ -36,20 +36,27 @@ _LARGEST = 50.0  # log-ratio whose ratio is still a number to add
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Moved:
-    """The tokens of mini-batch 2 as they will be in a later one: log R, and the part of their gradient that the
-    surrogate removes if their answer was not paid (low) and if it was (high); [n] each."""
+class Moved:
+    """Tokens as they will be in a later mini-batch: log R, and the part of their gradient that the surrogate removes if
+    their answer was not paid (low) and if it was (high); [n] each."""
 
     log_ratio: Array
     low: Array
     high: Array
 
+    @classmethod
+    def to(cls, log_ratio: Array, gate: Surrogate) -> "Moved":
+        return cls(log_ratio, *_removed(log_ratio, token_gate(gate)))
 
-def _moved(log_ratio: Array, gate: Surrogate, momentum: float, minibatches: int) -> Iterator[_Moved]:
-    """In mini-batches 1…M."""
+    @property
+    def ratio(self) -> Array:
+        return np.asarray(np.exp(np.clip(self.log_ratio, -_LARGEST, _LARGEST)))
+
+
+def _moved(log_ratio: Array, gate: Surrogate, momentum: float, minibatches: int) -> Iterator[Moved]:
+    """The tokens of mini-batch 2 in mini-batches 1…M."""
     for steps in range(minibatches):
-        moved = math.sqrt(summed_noise(momentum, steps)) * log_ratio
-        yield _Moved(moved, *_removed(moved, token_gate(gate)))
+        yield Moved.to(math.sqrt(summed_noise(momentum, steps)) * log_ratio, gate)
 
 
 def _removed(log_ratio: Array, gate: Surrogate) -> tuple[Array, Array]:
@@ -118,9 +125,8 @@ def tenth_counts(tokens: pa.Table, arm: Arm, training: Training) -> pa.Table:
         if step == 0:
             continue
         at = tenth[second] * training.minibatches + step
-        weight = np.exp(np.clip(later.log_ratio, -_LARGEST, _LARGEST))
         expected["low_expected"] += moments.negative_prob * np.bincount(at, later.low == 1.0, size)
         expected["high_expected"] += moments.positive_prob * np.bincount(at, later.high == 1.0, size)
-        expected["push_expected"] += moments.mu * np.bincount(at, weight * (later.low - later.high), size)
+        expected["push_expected"] += moments.mu * np.bincount(at, later.ratio * (later.low - later.high), size)
     reference = np.repeat(np.bincount(tenth[second], minlength=TENTHS), training.minibatches)
     return pa.table(rows | expected | {"reference": reference})

@@ -1,7 +1,7 @@
-"""What one loss of TRL's GRPOTrainer is made of: the ratios of its tokens, read as they go by, at no second forward pass.
+"""What one loss of TRL's GRPOTrainer is made of: the ratios of its tokens, read as they go by, without a second pass.
 
 Two private methods of TRL tell it: `_get_per_token_logps_and_entropies`, whose result a `TrainingPass` keeps, and
-`_compute_loss`, whose inputs hold the old log-probabilities. TRL's version is pinned, and a test checks both signatures.
+`_compute_loss`, whose inputs hold the old log-probabilities. TRL's version is pinned, and a test checks signatures.
 """
 
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ class TrainingPass:
             self._log_probs, self._entropies = result[0].detach(), result[1].detach()
 
     def ratios(self, inputs: Mapping[str, torch.Tensor], per_answer: bool) -> Ratios:
-        """inputs: of `_compute_loss`. per_answer: whether all tokens of an answer share the mean of their log-ratios."""
+        """inputs: of `_compute_loss`. per_answer: whether tokens of an answer share the mean of their log-ratios."""
         mask = inputs["completion_mask"].bool()
         if "tool_mask" in inputs:
             mask = mask & inputs["tool_mask"].bool()

@@ -51,6 +51,22 @@ def test_the_limits(beta: float, minibatches: int) -> None:
         assert effective_share(beta, minibatches) == pytest.approx(1 / (1 + 2 * (far[1:] ** 2).sum()), rel=1e-6)
 
 
+def test_learning_rates_weigh_the_updates() -> None:
+    """Against the double sum over updates: Cov(v_i, v_j) = (1−β)/(1+β)·β^|i−j| long after the start."""
+    rates, beta = np.array([1.0, 0.5, 2.0, 0.0, 3.0]), 0.8
+    distance = np.abs(np.subtract.outer(np.arange(5), np.arange(5)))
+    expected = rates @ beta**distance @ rates
+    assert summed_noise_from_rest(beta, 405, 400, rates=rates) == pytest.approx(expected, rel=1e-12)
+    assert summed_noise_from_rest(beta, 405, 400, rates=rates[::-1]) == pytest.approx(expected, rel=1e-12)
+    mixed = summed_noise_from_rest(beta, 5, 0, rates=rates)
+    assert mixed != pytest.approx(
+        summed_noise_from_rest(beta, 5, 0, rates=rates[::-1]), rel=0.1
+    )  # Adam's start is loud
+    assert summed_noise_from_rest(beta, 5, 0, rates=np.full(5, 3.0)) == pytest.approx(
+        9 * summed_noise_from_rest(beta, 5)
+    )
+
+
 def test_adam_as_published() -> None:
     assert phase_correlation(0.9, 8) == pytest.approx(0.59, abs=5e-3)
     assert summed_noise_from_rest(0.9, 1) == pytest.approx(19.0)

@@ -1,0 +1,1 @@
+"""What the clip does in a training, while it runs."""
