@@ -96,7 +96,8 @@ def flag_words(words: Sequence[str], line: int) -> dict[str, Entry]:
 
 def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
     """Files of keys that a command line names."""
-    named = [str(entries[key].value) for key in ("config", "config_file", "config_name") if key in entries]
+    values = [entries[key].value for key in ("config", "config_file", "config_name") if key in entries]
+    named = [str(value[0] if isinstance(value, list) else value) for value in values if value != []]
     bare = [word.removeprefix("@") for word in words if word.lower().endswith(CONFIG_SUFFIXES) and "=" not in word]
     folder = str(entries["config_path"].value) if "config_path" in entries else None
     named = [name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml" for name in named]
@@ -159,9 +160,11 @@ def _inherited(document: Document, seen: set[Path]) -> Found:
 
 def _of_command(command: Command, framework: Framework, path: Path) -> Found:
     read = flag_words if framework.style == "flags" else hydra_words
+    hydra = framework.style == "hydra"
     words = command.words[command.words.index("--") + 1 :] if "--" in command.words else command.words
     entries = dict(read(words, command.line))
-    flags = flag_words(words, command.line)
+    own = [word for word in words if not hydra or word.startswith("--") or not _OVERRIDE.fullmatch(word)]
+    flags = flag_words(own, command.line)
     below: dict[str, Entry] = {}
     remarks = [_unset(word) for word in dict.fromkeys(words) if _MORE_WORDS.fullmatch(word)]
     for name in _config_word(flags | entries, words):

@@ -15,7 +15,7 @@ _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
 _SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
-_SUM = re.compile(r"\$\(\(([^()]*)\)\)")
+_SUM = re.compile(r"\$\(\(((?:[^()]|\([^()]*\))*)\)\)")
 _DIGITS = re.compile(r"[\d\s+*/()-]+")
 _KEYWORDS = ("export", "declare", "local", "readonly", "set", "unset", "then", "do", "else", "fi", "done", "if", "for")
 

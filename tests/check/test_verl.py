@@ -1,0 +1,317 @@
+"""verl's keys: every rule of its row in the table of frameworks, and its traps."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clipbias.check.answer import binary_advantages
+from clipbias.check.check import Checked, check_documents
+from clipbias.check.document import parse
+from clipbias.check.frameworks.verl import REWARD
+from clipbias.check.setup import Moves
+
+A = "actor_rollout_ref.actor."
+BATCH = f"algorithm.adv_estimator=grpo data.train_batch_size=128 actor_rollout_ref.rollout.n=8 {A}ppo_mini_batch_size="
+SEVERAL = f"{BATCH}32"
+ONE = f"{BATCH}128"
+BYPASS = "algorithm.rollout_correction.bypass_mode=True"
+
+
+def checked(words: str, program: str = "verl.trainer.main_ppo", **more: Any) -> Checked:
+    """Of a launch script that nobody said is verl's."""
+    found = check_documents([parse(Path("run.sh"), f"python3 -m {program} {words}\n")], **more)
+    assert found.framework.name == "verl"
+    return found
+
+
+def of_mode(mode: str, words: str = "") -> Checked:
+    return checked(f"{SEVERAL} {A}policy_loss.loss_mode={mode} {words}")
+
+
+def bounds(found: Checked) -> tuple[float | None, float | None, float | None]:
+    loss = found.training.loss
+    return loss.lower, loss.upper, loss.dual
+
+
+def ignored(found: Checked) -> set[str]:
+    return {i.key for i in found.training.ignored}
+
+
+def codes(found: Checked) -> set[str]:
+    return {remark.code for remark in found.answer.remarks}
+
+
+@pytest.mark.parametrize(
+    ("batch", "mini", "epochs"), [(128, 32, 1), (128, 128, 1), (128, 128, 3), (96, 64, 1), (4, 4, 2)]
+)
+def test_prompts_over_prompts_rounded_up_times_epochs(batch: int, mini: int, epochs: int) -> None:
+    words = f"data.train_batch_size={batch} {A}ppo_mini_batch_size={mini} {A}ppo_epochs={epochs}"
+    for group in (4, 16):  # cancels
+        found = checked(f"{words} actor_rollout_ref.rollout.n={group}").to_json()
+        steps = -(-batch // mini) * epochs
+        assert found["optimizer_steps_per_rollout"] == steps
+        assert found["ratio_moves_by"] == ("updates" if steps > 1 else "noise")
+        assert f"train_batch_size {batch} prompts / ppo_mini_batch_size {mini} prompts" in found["arithmetic"]
+
+
+def test_the_generation_batch_changes_nothing() -> None:
+    found = checked(f"{SEVERAL} data.gen_batch_size=512")
+    assert found.training.geometry.steps_per_rollout == 4
+    assert "generation-batch" in codes(found)
+    assert "generation-batch" not in codes(checked(SEVERAL))
+
+
+def test_a_mini_batch_above_the_batch_is_refused_without_dynamic_batches() -> None:
+    words = f"data.train_batch_size=32 {A}ppo_mini_batch_size=64"
+    refused = checked(words)
+    assert refused.answer.verdict == "refused"
+    assert refused.training.geometry.steps_per_rollout is None
+    assert refused.training.moves is Moves.NONE
+    padded = checked(f"{words} {A}use_dynamic_bsz=True")
+    assert padded.training.geometry.steps_per_rollout == 1
+    assert padded.answer.verdict == "noise-only"
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (f"data.train_batch_size=96 {A}ppo_mini_batch_size=64 trainer.use_v1=False", "no multiple"),
+        (f"data.train_batch_size=0 {A}ppo_mini_batch_size=64", "train_batch_size 0"),
+        (f"{SEVERAL} {A}ppo_micro_batch_size=8 {A}ppo_micro_batch_size_per_gpu=1", "both set"),
+        (f"{SEVERAL} trainer.n_gpus_per_node=3", "3 devices"),
+        (f"{SEVERAL} {A}policy_loss.loss_mode=grpo", "loss_mode grpo"),
+        (f"{SEVERAL} {A}policy_loss.loss_mode=dro", "dro_beta"),
+        (f"{SEVERAL} {A}clip_ratio_c=1.0", "clip_ratio_c"),
+        (
+            f"{SEVERAL} {BYPASS} actor_rollout_ref.rollout.calculate_log_probs=False",
+            "calculate_log_probs",
+        ),
+        (f"{SEVERAL} trainer.v1.trainer_mode=separate_async trainer.v1.separate_async.parameter_sync_step=3", "sync"),
+    ],
+)
+def test_what_verl_stops_at(words: str, why: str) -> None:
+    found = checked(words)
+    assert found.answer.verdict == "refused"
+    assert why in str(found.training.refused)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"data.train_batch_size=128 {A}ppo_mini_batch_size=64 trainer.use_v1=False",
+        f"{SEVERAL} trainer.n_gpus_per_node=4",
+        f"{SEVERAL} trainer.n_gpus_per_node=3 {A}strategy=megatron",
+        f"{SEVERAL} trainer.n_gpus_per_node=3 model_engine=megatron",
+        f"{SEVERAL} trainer.n_gpus_per_node=$GPUS",
+        f"{SEVERAL} {A}policy_loss.loss_mode=dro {A}policy_loss.dro_beta=0.1",
+        f"{SEVERAL} trainer.v1.trainer_mode=separate_async trainer.v1.separate_async.parameter_sync_step=4",
+    ],
+)
+def test_what_verl_takes(words: str) -> None:
+    assert checked(words).training.refused is None
+
+
+def test_clip_ratio_alone_is_inert_and_null_gives_it_back() -> None:
+    alone = checked(f"{SEVERAL} {A}clip_ratio=0.28")
+    assert bounds(alone) == (0.8, 1.2, 3.0)
+    assert ignored(alone) == {f"{A}clip_ratio"}
+    given_back = checked(f"{SEVERAL} {A}clip_ratio=0.3 {A}clip_ratio_high=null")
+    assert bounds(given_back) == (0.8, 1.3, 3.0)
+    assert not ignored(given_back)
+
+
+def test_before_april_2025_clip_ratio_was_the_only_bound() -> None:
+    for version in ("0.3.0", "2025-03-01"):
+        old = checked(f"{SEVERAL} {A}clip_ratio=0.3 {A}clip_ratio_high=0.28", version=version)
+        assert bounds(old) == (0.7, 1.3, None)
+        assert ignored(old) == {f"{A}clip_ratio_high"}
+    assert bounds(checked(f"{SEVERAL} {A}clip_ratio=0.3", version="0.4.0")) == (0.8, 1.2, 3.0)
+
+
+def test_the_dual_clip_is_of_vanilla_alone() -> None:
+    assert bounds(of_mode("vanilla", f"{A}clip_ratio_c=10")) == (0.8, 1.2, 10.0)
+    for mode in ("gspo", "cispo", "clip_cov", "geo_mean"):
+        found = of_mode(mode, f"{A}clip_ratio_c=10")
+        assert found.training.loss.dual is None
+        assert f"{A}clip_ratio_c" in ignored(found)
+
+
+def test_levels_and_kinds() -> None:
+    band = f"{A}clip_ratio_low=0.1 {A}clip_ratio_high=0.3"
+    gspo = of_mode("gspo", band)
+    assert (gspo.training.loss.level, bounds(gspo)[:2]) == ("sequence", (0.9, 1.3))
+    cispo = of_mode("cispo", band)
+    assert (cispo.training.loss.kind, bounds(cispo)[:2]) == ("weight", (0.9, 1.3))
+    logs = of_mode("geo_mean", band)
+    assert bounds(logs)[0] == pytest.approx(math.exp(-0.1))
+    assert bounds(logs)[1] == pytest.approx(math.exp(0.3))
+    assert of_mode("clip_cov", band).training.loss.kind == "clip"
+
+
+@pytest.mark.parametrize("mode", ["dppo_tv", "dppo_kl", "sapo", "gpg", "kl_cov"])
+def test_losses_without_a_clip(mode: str) -> None:
+    found = of_mode(mode, f"{A}clip_ratio_low=0.1")
+    assert found.answer.verdict == "no-ratio-clip"
+    assert bounds(found) == (None, None, None)
+    assert found.training.moves is (Moves.NONE if mode == "gpg" else Moves.UPDATES)
+    masked = mode.startswith("dppo")
+    assert (f"{A}clip_ratio_low" in ignored(found)) is not masked
+    gates = {gate.name: gate.what for gate in found.training.gates}
+    assert ("DPPO mask" in gates) is masked
+    assert ("covariance penalty" in gates) is (mode == "kl_cov")
+    if masked:
+        assert "more than 0.1 down or 0.2 up" in gates["DPPO mask"]
+
+
+def test_keys_of_another_loss() -> None:
+    share = f"{A}policy_loss.clip_cov_ratio"
+    assert share in ignored(of_mode("vanilla", f"{share}=0.01"))
+    found = of_mode("clip_cov", f"{share}=0.01")
+    assert share not in ignored(found)
+    assert "0.01" in found.training.gates[0].what
+    assert f"{A}tau_neg" in ignored(of_mode("vanilla", f"{A}tau_neg=2"))
+    assert f"{A}tau_neg" not in ignored(of_mode("sapo", f"{A}tau_neg=2"))
+
+
+def test_the_exact_ratio_of_0_6_and_0_7() -> None:
+    assert checked(ONE).training.moves is Moves.NOISE
+    assert "version" in codes(checked(ONE))
+    for version in ("0.7.1", "2026-01-01"):
+        assert checked(ONE, version=version).training.moves is Moves.IDENTICAL
+        assert checked(f"{ONE} {A}strategy=megatron", version=version).training.moves is Moves.NOISE
+        assert checked(SEVERAL, version=version).training.moves is Moves.UPDATES
+    for version in ("0.5.0", "0.8.0", "2026-05-01"):
+        assert checked(ONE, version=version).training.moves is Moves.NOISE
+
+
+def test_bypass_takes_the_engines_and_leaves_the_loss() -> None:
+    found = checked(f"{ONE} {BYPASS} algorithm.rollout_correction.rollout_is=token {A}policy_loss.loss_mode=gspo")
+    assert found.training.moves is Moves.MISMATCH
+    assert found.answer.verdict == "can-act"
+    assert found.training.loss.name == "gspo"
+    assert ignored(found) == {"algorithm.rollout_correction.rollout_is"}
+    decoupled = checked(f"{ONE} algorithm.rollout_correction.rollout_is=token")
+    assert decoupled.training.moves is Moves.NOISE
+    assert [gate.key for gate in decoupled.training.gates] == ["rollout_is=token"]
+    assert not ignored(decoupled)
+
+
+def test_loss_type_reaches_the_actor_through_its_own_key_alone() -> None:
+    """The trainers of 0.9 hand algorithm.rollout_correction to no worker."""
+    outer = checked(f"{ONE} {BYPASS} algorithm.rollout_correction.loss_type=reinforce")
+    assert outer.training.loss.kind == "clip"
+    assert ignored(outer) == {"algorithm.rollout_correction.loss_type"}
+    inner = f"+{A}policy_loss.rollout_correction.loss_type=reinforce {A}policy_loss.loss_mode=bypass_mode"
+    found = checked(f"{ONE} {BYPASS} {inner}")
+    assert found.answer.verdict == "no-ratio-clip"
+    assert found.training.moves is Moves.NONE
+
+
+def test_fully_asynchronous() -> None:
+    program = "verl.experimental.fully_async_policy.fully_async_main"
+    words = f"data.train_batch_size=0 {A}ppo_mini_batch_size=32 async_training.require_batches=2"
+    default = checked(f"{words} async_training.trigger_parameter_sync_step=3", program)
+    assert default.training.geometry.steps_per_rollout == 2 * 3
+    assert default.training.moves is Moves.MISMATCH
+    own = "algorithm.rollout_correction.bypass_mode=False"
+    assert (
+        checked(f"{words} async_training.trigger_parameter_sync_step=3 {own}", program).training.moves is Moves.UPDATES
+    )
+    alone = f"{A}ppo_mini_batch_size=32 async_training.require_batches=1 async_training.trigger_parameter_sync_step=1"
+    assert checked(f"{alone} {own}", program).training.moves is Moves.NOISE
+    untold = check_documents([parse(Path("a.yaml"), "async_training: {staleness_threshold: 0.5}\n")])
+    assert untold.training.geometry.steps_per_rollout is None
+    assert untold.training.moves is Moves.MISMATCH
+
+
+def test_one_step_off_takes_the_engines() -> None:
+    program = "verl.experimental.one_step_off_policy.main_ppo"
+    assert checked(ONE, program).training.moves is Moves.MISMATCH
+    assert checked(ONE).training.moves is Moves.NOISE
+
+
+def test_normalisation() -> None:
+    def rule(words: str) -> Any:
+        return checked(words).training.normalisation
+
+    grpo = binary_advantages(8, rule(SEVERAL))[0]
+    mean, std = 1 / 8, math.sqrt(1 / 8)  # one rewarded of eight: m(n − m)/(n(n − 1)) = 1/8
+    assert grpo[1] == pytest.approx((1 - mean) / (std + 1e-6))
+    centred = binary_advantages(8, rule(f"{SEVERAL} algorithm.norm_adv_by_std_in_grpo=False"))[0]
+    assert centred[1] == pytest.approx(1 - mean)
+    rloo = binary_advantages(8, rule(SEVERAL.replace("grpo", "rloo")))
+    assert rloo[0][1] == pytest.approx(1.0)
+    assert rloo[1][1] == pytest.approx(-1 / 7)
+    assert rule(SEVERAL.replace("grpo", "gae")).whitened
+
+
+def test_a_group_of_one_keeps_its_reward() -> None:
+    alone = checked(SEVERAL.replace("rollout.n=8", "rollout.n=1"))
+    assert "ungrouped" in codes(alone)
+    assert "group-of-one" not in codes(alone)
+    assert "ungrouped" not in codes(checked(SEVERAL))
+
+
+def test_confounders_and_switched_off_coefficients() -> None:
+    on = checked(f"{SEVERAL} {A}entropy_coeff=0.01 {A}use_kl_loss=True {A}kl_loss_coef=0.02")
+    assert dict(on.training.confounders) == {f"{A}entropy_coeff": 0.01, f"{A}kl_loss_coef": 0.02}
+    off = checked(f"{SEVERAL} {A}kl_loss_coef=0.02")
+    assert not off.training.confounders
+    assert ignored(off) == {f"{A}kl_loss_coef"}
+    assert not ignored(checked(f"{SEVERAL} {A}kl_loss_coef=0.0"))
+
+
+def test_other_gates() -> None:
+    found = checked(f"{SEVERAL} algorithm.filter_groups.enable=True algorithm.rollout_correction.rollout_rs=token_k1")
+    assert {gate.name for gate in found.training.gates} == {"dynamic sampling", "rollout correction"}
+    assert not checked(SEVERAL).training.gates
+
+
+def test_truncated_sampling() -> None:
+    assert "truncated-sampling" in codes(checked(f"{SEVERAL} actor_rollout_ref.rollout.top_p=0.9"))
+    assert "truncated-sampling" not in codes(checked(f"{SEVERAL} actor_rollout_ref.rollout.top_k=-1"))
+
+
+@pytest.mark.parametrize("mode", ["vanilla", "gspo", "geo_mean"])
+def test_controls_are_read_back(mode: str) -> None:
+    words = f"{BATCH}128 {A}policy_loss.loss_mode={mode} {A}clip_ratio_low=0.1 {A}clip_ratio_high=0.3"
+    keys, own = checked(words).training.keys, bounds(checked(words))
+
+    def changed(pairs: tuple[tuple[str, Any], ...]) -> Checked:
+        return checked(words, overrides=[f"{key}={value}" for key, value in pairs])
+
+    assert changed(keys.more_updates).training.geometry.steps_per_rollout == 8
+    high = changed(keys.high_only)
+    assert bounds(high)[1] == pytest.approx(own[1])
+    assert (high.training.loss.lower_bound or 0.0) < 1e-8
+    low = changed(keys.low_only)
+    assert bounds(low)[0] == pytest.approx(own[0])
+    assert (bounds(low)[1] or 0.0) > 1e5
+    assert changed((*keys.no_clip, *keys.more_updates)).training.moves is Moves.UPDATES
+
+
+def test_a_script_with_arrays_and_a_configuration_by_name(tmp_path: Path) -> None:
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "my.yaml").write_text(
+        "data: {train_batch_size: 64}\nactor_rollout_ref: {actor: {ppo_mini_batch_size: 64}}\n"
+    )
+    script = tmp_path / "run.sh"
+    script.write_text(
+        "mini=$((64 / (2 * 4)))\n"
+        f"ACTOR=(\n    {A}ppo_mini_batch_size=$mini  # a comment\n    {A}clip_ratio_high=0.28\n)\n"
+        "python3 -m verl.trainer.main_ppo --config-path=conf \\\n"
+        '    --config-name my data.seed=1 "${ACTOR[@]}" $@\n'
+    )
+    found = check_documents([parse(script, script.read_text())])
+    assert found.training.geometry.steps_per_rollout == 8
+    assert bounds(found) == (0.8, 1.28, 3.0)
+
+
+def test_the_reward_is_called_as_verl_calls_it() -> None:
+    scope: dict[str, Any] = {}
+    exec(REWARD.format(success_prob=0.25, seed=1), scope)
+    rewards = [scope["compute_score"](data_source="s", solution_str="a", ground_truth="1") for _ in range(4000)]
+    assert set(rewards) == {0.0, 1.0}
+    assert abs(sum(rewards) / 4000 - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 4000)
