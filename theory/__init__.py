@@ -7,7 +7,7 @@
    (`continuous`, `whitening` its variants; `binomial`); `drift` T2 what a surrogate does on average; `covariance` T3
    the noise of a step; `neutral` T6 and `immunity` T7 rare and likely outcomes; `noise`, `momentum`, `second_epoch` and
    `split_groups` T8, what is not clipping; `reward` T9, rewards that look; `entropy` T10 of one step; `mixture` T11,
-   from shares to accuracy; `evaluation_noise` and `power`, what counting answers adds how many seeds show an effect.
+   from shares to accuracy; `evaluation_noise` and `power`, what counting adds, and how many seeds show an effect.
 4. `laws`, whole phases. Two outcomes: `phase` T4 by `two_outcome_step`, on a `lattice` by its `lattice_kernel` or as
    `atoms`; `evolve` T10 many phases; from these `calibrate` the learning rate, `neutral_phase` T6 of a whole phase,
    `decomposition` T8, and `null_band`, how far a `placebo` may move what is measured. Any number: `paths` T5 by

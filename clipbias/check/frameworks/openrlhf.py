@@ -200,11 +200,12 @@ def _keys(given: Settings, found: Geometry, loss: Loss) -> Keys:
     answers = (found.prompts_per_rollout or 1) * (found.group_size or 1)
     band = written(given, "actor.eps_clip_low_high")
     low, high = 1 - (loss.lower or 0.0), (loss.upper or OFF) - 1
+    dual = ((written(given, "actor.dual_clip"), None),) if loss.dual is not None else ()
     return Keys(
         more_updates=((written(given, "train.batch_size"), max(1, answers // 8)),),
-        no_clip=((band, [1.0, OFF]),),
-        high_only=((band, [1.0, round(high, 9)]),),
-        low_only=((band, [round(low, 9), OFF]),),
+        no_clip=((band, [1.0, OFF]), *dual),
+        high_only=((band, [1.0, round(high, 9)]), *dual),
+        low_only=((band, [round(low, 9), OFF]), *dual),
         kl=written(given, "algo.kl.init_coef"),
     )
 

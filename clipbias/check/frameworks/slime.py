@@ -194,11 +194,12 @@ def _keys(given: Settings, found: Geometry, loss: Loss) -> Keys:
     more = (steps, 8) if given.given(steps) else ("global_batch_size", max(1, answers // 8))
     low, high = ("eps_clip", round(1 - (loss.lower or 0.0), 9)), ("eps_clip_high", round((loss.upper or OFF) - 1, 9))
     no_low, no_high = ("eps_clip", 1.0), ("eps_clip_high", OFF)
+    dual = (("eps_clip_c", None),) if loss.dual is not None else ()
     return Keys(
         more_updates=(more,),
-        no_clip=(no_low, no_high),
-        high_only=(no_low, high),
-        low_only=(low, no_high),
+        no_clip=(no_low, no_high, *dual),
+        high_only=(no_low, high, *dual),
+        low_only=(low, no_high, *dual),
         kl="kl_loss_coef",
     )
 

@@ -24,6 +24,8 @@ from clipbias.check.setup import (
 CLIPPED = ("grpo", "bnpo", "dr_grpo", "dapo", "luspo")
 LOSSES = (*CLIPPED, "cispo", "sapo", "vespo")
 OFF = 1_000_000.0
+OFF_LOG = 20.0
+LARGEST_LOG = 700.0  # of what has an exponential
 LEVELS = ("token", "sequence")
 
 
@@ -84,7 +86,8 @@ def loss_of(given: Settings) -> tuple[Loss, list[Ignored]]:
         if delta is not None:
             ignored.append(Ignored(key="delta", value=delta, why="GMPO bounds tokens' log-ratios by epsilon alone"))
         logs = (f"epsilon {low:g} is of log R: exp(−{low:g})", f"upper: exp({top:g})")
-        return Loss(name="gmpo", lower=math.exp(-low), upper=math.exp(top), keys=logs), ignored
+        bottom, above = (math.exp(min(log, LARGEST_LOG)) for log in (-low, top))
+        return Loss(name="gmpo", lower=bottom, upper=above, keys=logs), ignored
     if name in ("sapo", "vespo"):
         for key, value in (("epsilon", low), ("epsilon_high", high), ("delta", delta)):
             if given.given(key):
@@ -153,14 +156,16 @@ def controls(loss: Loss, *more_updates: tuple[str, int]) -> Keys:
     off_low, off_high = ("epsilon", 1.0), ("epsilon_high", OFF)
     if loss.kind != "clip":
         return Keys(more_updates=more_updates, no_clip=(off_high,) if loss.kind == "weight" else (), kl="beta")
+    low, high = 1 - (loss.lower or 0.0), (1 + OFF if loss.upper is None else loss.upper) - 1
+    if loss.name == "gmpo":  # epsilon is of log R, which is finite in a loss
+        off_low, off_high = ("epsilon", OFF_LOG), ("epsilon_high", OFF_LOG)
+        low, high = (abs(math.log(bound)) if bound else OFF_LOG for bound in (loss.lower, loss.upper))
     dual = (("delta", None),) if loss.dual is not None else ()
-    high = ("epsilon_high", round(loss.upper - 1, 9) if loss.upper else OFF)
-    low = ("epsilon", round(1 - loss.lower, 9) if loss.lower is not None else 1.0)
     return Keys(
         more_updates=more_updates,
         no_clip=(off_low, off_high, *dual),
-        high_only=(off_low, high, *dual),
-        low_only=(low, off_high, *dual),
+        high_only=(off_low, ("epsilon_high", round(high, 9)), *dual),
+        low_only=(("epsilon", round(low, 9)), off_high, *dual),
         kl="beta",
     )
 
