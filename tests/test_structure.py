@@ -17,6 +17,7 @@ STOREYS = (
     "validate",
     "check",
     "monitor",
+    "audit",
     "figures",
     "cli",
 )  # from the ground up, the face on top
@@ -167,6 +168,7 @@ def test_a_wheel_has_the_files_that_are_no_code() -> None:
     organism, report = "clipbias.validate.organism", "clipbias.validate.report"
     readers = "clipbias.check.frameworks"
     expected = {(readers, file.name) for file in folder_of(readers).glob("known/*")}
+    expected |= {("clipbias.audit", file.name) for file in folder_of("clipbias.audit").glob("templates/*")}
     expected |= {(report, file.name) for file in folder_of(report).glob("templates/*")}
     for part in ("default", "specs"):
         expected |= {(organism, file.name) for file in folder_of(organism).glob(f"{part}/*")}

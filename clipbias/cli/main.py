@@ -21,6 +21,7 @@ COMMANDS = {
     "theory": "theory",
     "simulate": "simulate",
     "check": "check",
+    "audit": "audit",
     "validate": "validate",
 }  # name: module and attribute
 

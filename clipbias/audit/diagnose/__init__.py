@@ -1,0 +1,1 @@
+"""Logs to findings: pure functions, numbers only. The sentences are in `words`."""

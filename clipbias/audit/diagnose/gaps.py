@@ -1,0 +1,65 @@
+"""What cannot be concluded from a log, and what would tell."""
+
+from ..frameworks import BY_NAME, OTHER, Framework
+from ..log import Log, Role
+from .clip import Clip
+from .finding import Finding, Gap
+from .steps import Steps
+
+NO_CLIP = "an arm without the clip, same seeds (in TRL: epsilon 1.0 and epsilon_high 1e6)"
+PLACEBO = "runs with a coin as reward and the same seeds, given by --placebo"
+EVERY_STEP = "one line for each optimizer step (logging_steps=1)"
+
+
+def gaps_of(log: Log, steps: Steps | None, clip: Clip, signal_absent: bool, findings: list[Finding]) -> list[Gap]:
+    framework = BY_NAME[log.framework]
+    codes = {finding.code for finding in findings}
+    gaps = [*_clip_gaps(log, framework, steps, clip, signal_absent)]
+    if log.of(Role.ENTROPY) is None:
+        gaps.append(Gap(code="entropy-missing", switch_on=_key(framework, Role.ENTROPY)))
+    elif clip.acted and any(code.startswith(("entropy-falls", "entropy-rises")) for code in codes):
+        gaps.append(Gap(code="entropy-cause-clip", switch_on=f"{NO_CLIP}; {PLACEBO}"))
+    elif any(code.startswith(("entropy-falls", "entropy-rises")) for code in codes):
+        gaps.append(Gap(code="entropy-cause", switch_on=PLACEBO))
+    if (entropy := log.of(Role.ENTROPY)) is not None and entropy.values.size < 5:
+        gaps.append(Gap(code="too-few-points", switch_on="the whole log", evidence={"points": entropy.values.size}))
+    if log.of(Role.ZERO_STD) is None and not signal_absent and log.of(Role.ADVANTAGE_MAX) is None:
+        gaps.append(Gap(code="groups-missing", switch_on=_key(framework, Role.ZERO_STD)))
+    if "recomputation-noise" in codes:
+        gaps.append(Gap(code="drift", switch_on="ratios of later mini-batches against the first, on one rollout"))
+    if "engine-drops" in codes:
+        gaps.append(
+            Gap(code="which-dropped", switch_on="completions with their weights (log_completions=True and a subclass)")
+        )
+    if log.decimals is not None:
+        gaps.append(Gap(code="rounded-values", switch_on="unrounded numbers: W&B, TensorBoard or the file logger"))
+    return gaps
+
+
+def _clip_gaps(log: Log, framework: Framework, steps: Steps | None, clip: Clip, signal_absent: bool) -> list[Gap]:
+    """About clipping alone."""
+    gaps = []
+    counted = any(log.of(role) for role in (Role.CLIP, Role.CLIP_LOW, Role.CLIP_HIGH, Role.CAPPED))
+    if signal_absent:
+        gaps.append(Gap(code="clip-without-signal", switch_on="steps whose groups have different rewards"))
+    elif clip.can_act is False and not framework.no_ratio_clip:
+        gaps.append(Gap(code="clip-effect", switch_on=framework.more_updates))
+    if not counted:
+        gaps.append(Gap(code="clip-missing", switch_on=_key(framework, Role.CLIP)))
+        if log.of(Role.RATIO) is not None:
+            gaps.append(Gap(code="share-from-means", switch_on=_key(framework, Role.CLIP)))
+    elif clip.side == "pooled":
+        gaps.append(Gap(code="side-missing", switch_on=_key(framework, Role.CLIP_HIGH)))
+    if clip.acted:
+        gaps.append(Gap(code="clip-cause", switch_on=NO_CLIP))
+    if clip.acted is False and clip.can_act is None:
+        gaps.append(Gap(code="clip-inert", switch_on="the configuration: `clipbias check` reads it"))
+    if steps is None or steps.value is None:
+        more = EVERY_STEP if framework.fresh else "the configuration: `clipbias check` reads it"
+        gaps.append(Gap(code="steps-missing", switch_on=more))
+    return gaps
+
+
+def _key(framework: Framework, role: Role) -> str:
+    known = framework.switch_on.get(role) or OTHER.switch_on.get(role)
+    return known or f"not logged by {framework.title} as far as is known"

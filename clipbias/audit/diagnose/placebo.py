@@ -1,0 +1,136 @@
+"""A gain over a placebo: differences of runs with the same seed, over seeds; of answers, over problems within seeds."""
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from clipbias.common.arrays import Array
+from clipbias.validate.judge.statistics import Interval, interval
+
+from ..log import Log, Role, Series
+from .finding import Evidence, Finding, Gap, Strength
+
+FEWEST_PROBLEMS = 5
+FEWEST_SEEDS = 3  # two differences have an interval, but hardly one that excludes anything
+LATE = 4  # the last quarter of a log is its end
+
+SAME_SEEDS = "further seeds of both, with the seed as a number in the file's or folder's name"
+MEASURE = "the same score in both runs, beside the reward (in TRL: a reward function of weight 0; else an evaluation)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    findings: tuple[Finding, ...]
+    gaps: tuple[Gap, ...]
+
+
+def compare(logs: list[Log], placebos: list[Log]) -> Compared:
+    """Every score that both sides of all pairs have measured, at the end of the training."""
+    pairs = _pairs(logs, placebos)
+    if not pairs:
+        evidence: Evidence = {"logs": len(logs), "placebos": len(placebos)}
+        return Compared(findings=(), gaps=(Gap(code="unpaired", switch_on=SAME_SEEDS, evidence=evidence),))
+    findings, gaps = [], []
+    measures = _shared(pairs)
+    for name in measures:
+        differences = np.asarray([_end(a, name) - _end(b, name) for a, b in pairs])
+        if len(differences) > 1:
+            over = interval(differences)
+            findings.append(
+                _finding(
+                    name, over, "seeds", {"end": _mean_end(pairs, 0, name), "placebo_end": _mean_end(pairs, 1, name)}
+                )
+            )
+    answers = _answers(pairs)
+    findings += answers
+    if len(pairs) == 1:
+        gaps.append(Gap(code="one-seed", switch_on=SAME_SEEDS))
+    if not measures and not answers:
+        gaps.append(Gap(code="measure-missing", switch_on=MEASURE))
+    elif not findings:
+        gaps.append(Gap(code="gain-from-one-pair", switch_on=SAME_SEEDS))
+    return Compared(findings=tuple(findings), gaps=tuple(gaps))
+
+
+def _label(log: Log) -> str:
+    """The last number in a log's name: its seed."""
+    numbers = re.findall(r"\d+", log.name.rpartition(".")[0] or log.name) or re.findall(r"\d+", log.name)
+    return numbers[-1] if numbers else ""
+
+
+def _pairs(logs: list[Log], placebos: list[Log]) -> list[tuple[Log, Log]]:
+    """Logs with the same number at the end of their names, where that names one log on each side."""
+    sides: list[dict[str, Log]] = []
+    for side in (logs, placebos):
+        labels = [_label(log) for log in side]
+        sides.append({label: log for label, log in zip(labels, side, strict=True) if labels.count(label) == 1})
+    return [(log, sides[1][label]) for label, log in sides[0].items() if label in sides[1]]
+
+
+def _shared(pairs: list[tuple[Log, Log]]) -> list[str]:
+    """Scores that mean the same in both: what is measured, not what is paid, unless it is a coin that never differs."""
+    names = [{s.name for s in log.all_of(Role.MEASURE) if s.finite().values.size} for pair in pairs for log in pair]
+    shared = set.intersection(*names)
+    return sorted(name for name in shared if any(_differ(a.series[name], b.series[name]) for a, b in pairs))
+
+
+def _differ(a: Series, b: Series) -> bool:
+    return not np.array_equal(a.values, b.values, equal_nan=True)
+
+
+def _end(log: Log, name: str) -> float:
+    values = log.series[name].finite().values
+    return float(values[-max(1, values.size // LATE) :].mean())
+
+
+def _mean_end(pairs: list[tuple[Log, Log]], side: int, name: str) -> float:
+    return float(np.mean([_end(pair[side], name) for pair in pairs]))
+
+
+def _answers(pairs: list[tuple[Log, Log]]) -> list[Finding]:
+    """d[seed, problem]: over seeds of their means over problems, or over the problems of the one seed."""
+    kept = [(a.answers, b.answers) for a, b in pairs if a.answers and b.answers]
+    if not kept:
+        return []
+    names = set.intersection(*(set(a.scores) & set(b.scores) for a, b in kept))
+    found = []
+    for name in sorted(names):
+        differences = [_by_problem(a.problems, a.scores[name], b.problems, b.scores[name]) for a, b in kept]
+        differences = [d for d in differences if d.size >= FEWEST_PROBLEMS and d.any()]
+        if not differences:
+            continue
+        problems = float(np.mean([d.size for d in differences]))
+        over = interval(np.asarray([d.mean() for d in differences]) if len(differences) > 1 else differences[0])
+        unit = "seeds, each the mean over its problems" if len(differences) > 1 else "problems of one seed"
+        found.append(_finding(f"{name} of the answers", over, unit, {"problems": problems}))
+    return found
+
+
+def _by_problem(first: tuple[str, ...], ours: Array, second: tuple[str, ...], theirs: Array) -> Array:
+    """Mean score of each shared problem, run less placebo."""
+    means: list[dict[str, float]] = []
+    for problems, scores in ((first, ours), (second, theirs)):
+        held: dict[str, list[float]] = defaultdict(list)
+        for problem, score in zip(problems, scores, strict=True):
+            if np.isfinite(score):
+                held[problem].append(float(score))
+        means.append({problem: float(np.mean(values)) for problem, values in held.items()})
+    return np.asarray([means[0][problem] - means[1][problem] for problem in means[0] if problem in means[1]])
+
+
+def _finding(name: str, over: Interval, unit: str, more: Evidence) -> Finding:
+    code = "gain-over-placebo" if over.low > 0 else "loss-under-placebo" if over.high < 0 else "gain-unclear"
+    seeds = unit.startswith("seeds")
+    evidence: Evidence = {
+        "measure": name,
+        "difference": over.mean,
+        "stderr": over.stderr,
+        "low": over.low,
+        "high": over.high,
+        "n": over.n,
+        "over": unit,
+    }
+    strength: Strength = "strong" if seeds and over.n >= FEWEST_SEEDS else "weak"
+    return Finding(code=code, strength=strength, evidence=evidence | more)

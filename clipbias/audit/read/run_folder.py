@@ -1,0 +1,58 @@
+"""Run folders of `clipbias validate`: every arm and seed as a log of its own, whose steps are known from the recipe."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from clipbias.common.arrays import Array
+from clipbias.common.files import read_parquet
+from clipbias.validate.recipe.recipe import load_recipe
+from clipbias.validate.store.layout import Cell
+from clipbias.validate.store.manifest import read_manifest
+from clipbias.validate.store.run_record import COLUMNS, whole_cells
+
+from ..frameworks import OURS
+from ..log import Log, Series
+
+
+def logs_of_run(folder: Path) -> tuple[Log, ...]:
+    """InputError where the folder is no whole run or its prediction cannot be trusted."""
+    cells = whole_cells(folder, load_recipe(folder / "recipe.toml"), read_manifest(folder))
+    return tuple(_log(folder, cell) for cell in cells)
+
+
+def _log(folder: Path, cell: Cell) -> Log:
+    """Phase 0 is before the training; the clipped shares are of the tokens of phases 1, 2, …"""
+    metrics = read_parquet(cell.part("metrics"))[0].sort_by("phase")
+    values = {name: _column(metrics, name) for name in COLUMNS} | _clipped(cell, metrics.num_rows)
+    series = {}
+    for name, column in values.items():
+        held = np.flatnonzero(np.isfinite(column))  # what a phase did not measure is no fault
+        if held.size:
+            series[name] = Series(name=name, rows=held, values=column[held], meaning=OURS.meaning(name))
+    return Log(
+        name=f"{folder.name}: {cell.arm.name}, seed {cell.seed}",
+        framework=OURS.name,
+        steps=_column(metrics, "phase"),
+        series=series,
+        counted=True,
+        settings={"updates": float(cell.arm.training(cell.recipe.training).minibatches)},
+    )
+
+
+def _column(table: pa.Table, name: str) -> Array:
+    return np.asarray(table[name].cast(pa.float64()).fill_null(np.nan).to_numpy(), dtype=np.float64)
+
+
+def _clipped(cell: Cell, rows: int) -> dict[str, Array]:
+    """Shares of all tokens of a phase that the clip took on each side, [rows], NaN before the first phase."""
+    tokens = read_parquet(cell.part("tokens"))[0]
+    phase = tokens["phase"].to_numpy().astype(np.int64)
+    clipped = tokens["clipped"].to_numpy()
+    total = np.bincount(phase, minlength=rows - 1)[: rows - 1].astype(np.float64)
+    shares = {}
+    for name, sign in (("clip_low", -1), ("clip_high", 1)):
+        count = np.bincount(phase[np.sign(clipped) == sign], minlength=rows - 1)[: rows - 1]
+        shares[name] = np.concatenate([[np.nan], count / np.where(total > 0, total, np.nan)])
+    return shares

@@ -1,0 +1,89 @@
+"""A gain over a placebo: against the paired t interval by hand, on logs made by hand, and on trainings by TRL."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from clipbias.audit.audit import audit
+from clipbias.validate.judge.statistics import interval
+
+LOGS = Path(__file__).with_name("logs")
+T_2 = 4.302652729911275  # 97.5 % quantile of Student's t with 2 degrees of freedom
+
+
+def made(folder: Path, name: str, level: float) -> Path:
+    path = folder / f"{name}.jsonl"
+    rows = [{"step": i, "loss": 0.1, "rewards/right/mean": level, "reward": 1.0, "entropy": 1.0} for i in range(8)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def compared(folder: Path, ours: list[float], theirs: list[float]) -> dict[str, object]:
+    paths = [made(folder, f"real-{i}", level) for i, level in enumerate(ours)]
+    placebos = [made(folder, f"coin-{i}", level) for i, level in enumerate(theirs)]
+    found: dict[str, object] = audit(paths, placebos).to_json()["diagnosis"][0]
+    return found
+
+
+def test_paired_interval_by_hand(tmp_path: Path) -> None:
+    found = compared(tmp_path, [0.6, 0.7, 0.8], [0.5, 0.5, 0.5])
+    evidence = found["evidence"]
+    assert isinstance(evidence, dict)
+    half = T_2 * 0.1 / math.sqrt(3)
+    assert evidence["difference"] == pytest.approx(0.2)
+    assert evidence["high"] == pytest.approx(0.2 + half)
+    assert found["code"] == "gain-unclear", "0.2 ± 0.248 holds 0"
+
+
+def test_pairs_are_used(tmp_path: Path) -> None:
+    """Seeds that differ much and gain alike: the paired interval excludes 0, that of unpaired runs would not."""
+    ours, theirs = [0.21, 0.50, 0.83], [0.10, 0.40, 0.72]
+    assert compared(tmp_path, ours, theirs)["code"] == "gain-over-placebo"
+    spread = np.std(ours, ddof=1) / math.sqrt(3)
+    assert T_2 * spread > 0.1
+
+
+def test_a_placebo_that_is_better_is_said(tmp_path: Path) -> None:
+    assert compared(tmp_path, [0.1, 0.2, 0.3], [0.5, 0.61, 0.7])["code"] == "loss-under-placebo"
+
+
+def test_trainings_of_trl() -> None:
+    """Answers that hold an "a" are paid in one arm, a coin in the other: over seeds, and over seeds and problems."""
+    paths = {name: [LOGS / f"{name}-{seed}" for seed in range(3)] for name in ("real", "coin")}
+    found = audit(paths["real"], paths["coin"]).to_json()["diagnosis"]
+    gains = {f["evidence"]["measure"]: f for f in found if f["code"] == "gain-over-placebo"}
+    assert gains.keys() == {"rewards/holds_a/mean", "holds_a of the answers"}
+    assert all(gain["strength"] == "strong" and gain["evidence"]["n"] == 3 for gain in gains.values())
+    assert 5 < gains["holds_a of the answers"]["evidence"]["problems"] <= 10
+
+
+def test_one_seed_has_an_interval_over_its_problems_only() -> None:
+    found = audit([LOGS / "real-0"], [LOGS / "coin-0"]).to_json()
+    gain = found["diagnosis"][0]
+    assert (gain["code"], gain["strength"]) == ("gain-over-placebo", "weak")
+    assert "problems" in gain["evidence"]["over"]
+    assert "what another seed would do" in {gap["what"] for gap in found["cannot_conclude"]}
+
+
+def test_without_pairs_nothing_is_concluded(tmp_path: Path) -> None:
+    found = audit([made(tmp_path, "real-1", 0.9)], [made(tmp_path, "coin-2", 0.1)]).to_json()
+    assert not {f["code"] for f in found["diagnosis"]} & {"gain-over-placebo", "gain-unclear"}
+    assert any("seed" in gap["why"] for gap in found["cannot_conclude"])
+
+
+def test_the_reward_of_one_is_not_the_reward_of_the_other(tmp_path: Path) -> None:
+    paths = []
+    for name in ("real-1", "coin-1"):
+        paths.append(tmp_path / f"{name}.jsonl")
+        paths[-1].write_text(
+            "".join(f'{{"step": {i}, "loss": 0.1, "reward": 0.{i}, "entropy": 1}}\n' for i in range(8))
+        )
+    found = audit(paths[:1], paths[1:]).to_json()
+    assert any("measured in both" in gap["why"] for gap in found["cannot_conclude"])
+
+
+def test_the_interval_is_the_projects_own() -> None:
+    assert interval(np.asarray([0.1, 0.2, 0.3])).high == pytest.approx(0.2 + T_2 * 0.1 / math.sqrt(3))

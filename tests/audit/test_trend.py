@@ -1,0 +1,62 @@
+"""The trend's error: how often noise alone is called a trend, and how often a true one is found."""
+
+import numpy as np
+import pytest
+
+from clipbias.audit.diagnose.trend import trend_of
+from clipbias.audit.log import Log, Series
+
+
+def judged(values: np.ndarray) -> str:
+    series = Series(name="entropy", rows=np.arange(len(values)), values=np.asarray(values, dtype=np.float64))
+    log = Log(name="", framework="other", steps=np.arange(1.0, len(values) + 1), series={"entropy": series})
+    return trend_of(log, series).direction
+
+
+def correlated(rng: np.random.Generator, count: int, correlation: float) -> np.ndarray:
+    noise = rng.normal(size=count)
+    for i in range(1, count):
+        noise[i] += correlation * noise[i - 1]
+    return noise
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(("points", "correlation"), [(8, 0.0), (40, 0.0), (200, 0.0), (200, 0.5), (400, 0.8)])
+def test_noise_is_seldom_a_trend(points: int, correlation: float) -> None:
+    """Nominal 5 %, of which a trend must also reach the margin; neighbours that are alike cost at most twice that."""
+    rng = np.random.default_rng(7)
+    found = [judged(1 + 0.5 * correlated(rng, points, correlation)) for _ in range(1500)]
+    share = np.mean([direction in ("rises", "falls") for direction in found])
+    assert share < (0.05 if correlation == 0 else 0.1) + 3 * np.sqrt(0.05 * 0.95 / 1500)
+
+
+@pytest.mark.statistical
+def test_least_squares_that_ignores_neighbours_would_fail() -> None:
+    """The negative control: on the same noise with correlation 0.8 it finds a trend in more than a third."""
+    rng = np.random.default_rng(7)
+    steps = np.arange(400.0) - 199.5
+    found = 0
+    for _ in range(500):
+        noise = correlated(rng, 400, 0.8)
+        slope = steps @ noise / (steps @ steps)
+        left = noise - noise.mean() - slope * steps
+        found += abs(slope) > 1.966 * np.sqrt(left @ left / 398 / (steps @ steps))
+    assert found / 500 > 0.33
+
+
+def test_a_fall_that_saturates_is_a_fall() -> None:
+    assert judged(1 + 1.7 * np.exp(-np.arange(60) / 12)) == "falls"
+
+
+def test_a_small_change_is_flat() -> None:
+    assert judged(2.7 - 0.1 * np.arange(40) / 40) == "flat"
+
+
+def test_few_points_are_no_trend() -> None:
+    assert judged(np.asarray([1.0, 0.5, 0.2, 0.1])) == "unclear"
+
+
+def test_a_rise_is_a_rise_and_noise_is_unclear() -> None:
+    rng = np.random.default_rng(3)
+    assert judged(np.arange(30) / 30 + 0.1 * rng.normal(size=30)) == "rises"
+    assert judged(np.asarray([1.0, 0.2, 1.5, 0.4, 1.2, 0.3])) == "unclear"

@@ -1,0 +1,40 @@
+"""Following a file that another thread writes: what is new is said once, whatever state the file is in."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+from clipbias.audit.watch import watch
+
+SOUND = {"loss": 0.1, "grad_norm": 1.0, "reward": 0.5, "entropy": 1.0, "completions/mean_length": 5.0}
+CLIP = {"clip_ratio/low_mean": 0.0, "clip_ratio/high_mean": 0.0}
+
+
+def test_new_findings_are_told_once(tmp_path: Path) -> None:
+    path = tmp_path / "growing.jsonl"
+    path.write_text("")
+    parts = [
+        "starting\n",
+        "".join(json.dumps({"step": i} | SOUND | CLIP) + "\n" for i in range(1, 7)),
+        json.dumps({"step": 7} | SOUND | CLIP)[:40],  # half a line
+        "".join("\n" + json.dumps({"step": i} | SOUND | CLIP | {"grad_norm": float("nan")}) for i in range(8, 10))
+        + "\n",
+    ]
+    done = threading.Event()
+
+    def grow() -> None:
+        for part in parts:
+            with path.open("a") as file:
+                file.write(part)
+            time.sleep(0.3)
+        time.sleep(0.5)
+        done.set()
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    told = [finding.code for finding, _ in watch(path, None, lambda: not done.is_set(), poll=0.02)]
+    writer.join()
+    assert told.count("clip-never-by-construction") == 1
+    assert told.index("numerical-fault") > told.index("clip-never-by-construction")
+    assert len(told) == len(set(told))
