@@ -1,15 +1,16 @@
 """All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
 
 from .framework import Framework
-from .frameworks import axolotl, ms_swift, openrlhf, other, slime, trl, unsloth, verl
+from .frameworks import axolotl, ms_swift, openrlhf, other, skyrl, slime, trl, unsloth, verl
 
 FRAMEWORKS: tuple[Framework, ...] = (
     trl.FRAMEWORK,
-    verl.FRAMEWORK,
     ms_swift.FRAMEWORK,
     unsloth.FRAMEWORK,
     axolotl.FRAMEWORK,
+    verl.FRAMEWORK,
     openrlhf.FRAMEWORK,
+    skyrl.FRAMEWORK,
     slime.FRAMEWORK,
     other.FRAMEWORK,
 )
