@@ -1,7 +1,7 @@
 """All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
 
 from .framework import Framework
-from .frameworks import axolotl, ms_swift, openrlhf, other, skyrl, slime, trl, unsloth, verl
+from .frameworks import axolotl, ms_swift, open_instruct, openrlhf, other, skyrl, slime, trl, unsloth, verl
 
 FRAMEWORKS: tuple[Framework, ...] = (
     trl.FRAMEWORK,
@@ -10,6 +10,7 @@ FRAMEWORKS: tuple[Framework, ...] = (
     axolotl.FRAMEWORK,
     verl.FRAMEWORK,
     openrlhf.FRAMEWORK,
+    open_instruct.FRAMEWORK,
     skyrl.FRAMEWORK,
     slime.FRAMEWORK,
     other.FRAMEWORK,
