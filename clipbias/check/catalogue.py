@@ -1,7 +1,21 @@
 """All frameworks that `check` knows, in the order of the table of docs/frameworks.md."""
 
 from .framework import Framework
-from .frameworks import axolotl, ms_swift, open_instruct, openrlhf, other, skyrl, slime, trl, unsloth, verl
+from .frameworks import (
+    axolotl,
+    ms_swift,
+    open_instruct,
+    openrlhf,
+    other,
+    prime_rl,
+    skyrl,
+    slime,
+    tinker,
+    torchtune,
+    trl,
+    unsloth,
+    verl,
+)
 
 FRAMEWORKS: tuple[Framework, ...] = (
     trl.FRAMEWORK,
@@ -13,5 +27,8 @@ FRAMEWORKS: tuple[Framework, ...] = (
     open_instruct.FRAMEWORK,
     skyrl.FRAMEWORK,
     slime.FRAMEWORK,
+    prime_rl.FRAMEWORK,
+    tinker.FRAMEWORK,
+    torchtune.FRAMEWORK,
     other.FRAMEWORK,
 )
