@@ -4,6 +4,7 @@ from .framework import Framework
 from .frameworks import (
     axolotl,
     ms_swift,
+    nemo_rl,
     open_instruct,
     openrlhf,
     other,
@@ -27,6 +28,7 @@ FRAMEWORKS: tuple[Framework, ...] = (
     open_instruct.FRAMEWORK,
     skyrl.FRAMEWORK,
     slime.FRAMEWORK,
+    nemo_rl.FRAMEWORK,
     prime_rl.FRAMEWORK,
     tinker.FRAMEWORK,
     torchtune.FRAMEWORK,

@@ -5,9 +5,10 @@ word (`shell`). Sizes are bounded, since files come from anywhere.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from .shell import Script, read_script
 LARGEST = 4_000_000  # bytes; the largest public configuration has a twentieth of that
 MOST_KEYS = 20_000  # of a file: aliases can make a small YAML file large
 DEEPEST = 60
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
 
@@ -65,6 +67,20 @@ def flat(tree: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any
         return
     for key, value in tree.items():
         yield from flat(value, f"{prefix}.{key}" if prefix else str(key), depth + 1)
+
+
+def resolved(entries: dict[str, Entry]) -> dict[str, Entry]:
+    """Values `${a.b}` replaced by those of the keys that they refer to, where these are there."""
+    found = dict(entries)
+    for key, written in entries.items():
+        entry = written
+        for _ in range(DEEPEST):
+            match = _REFERENCE.fullmatch(entry.value) if isinstance(entry.value, str) else None
+            if match is None or match[1] not in entries:
+                break
+            entry = replace(entry, value=entries[match[1]].value)
+        found[key] = entry
+    return found
 
 
 def _bounded(leaves: Iterator[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import yaml
 
 from clipbias.common.errors import InputError
 
-from .document import Document, Entry, flat, read_document
+from .document import Document, Entry, flat, read_document, resolved
 from .framework import Framework
 from .python_source import UNKNOWN, Call
 from .settings import Settings
@@ -269,6 +269,7 @@ def settings_of(
         if not found:
             raise InputError("KEY=VALUE", "a key, = and its value", word)
         entries |= {key: replace(entry, line=None) for key, entry in found.items()}
+    entries = resolved(entries)
     path = documents[0].path
     settings = Settings(
         path=path,

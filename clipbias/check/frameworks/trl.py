@@ -259,7 +259,11 @@ FRAMEWORK = Framework(
     rules=RULES,
     read=read,
     reward=REWARD,
-    commands=(r"\btrl grpo\b", r"\btrl\.scripts\.grpo\b", r"grpo\w*\.py\b.*--(num_generations|config)\b"),
+    commands=(
+        r"\btrl grpo\b",
+        r"\btrl\.scripts\.grpo\b",
+        r"(?<!examples/run_)(?<!run_vlm_)grpo\w*\.py\b.*--(num_generations|config)\b",
+    ),
     calls=("GRPOConfig", "GMPOConfig"),
     marks=("steps_per_generation", "num_generations", "num_iterations", "epsilon_high", "generation_batch_size"),
 )
