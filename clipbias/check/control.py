@@ -46,9 +46,10 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
-    """arms: one, or for one-sided two. reward_source: a coin as reward, in the framework's own form."""
+    """arms: one, or for one-sided two. reward_source: a coin as reward, in the framework's own form. seeds: in each."""
 
     kind: Kind
+    seeds: int
     form: str
     arms: tuple[Arm, ...]
     reward_source: str
@@ -76,6 +77,7 @@ def control(found: Checked, kind: Kind, known: Known | None = None, *, seed: int
     arms = _arms(found, kind, known)
     return Control(
         kind=kind,
+        seeds=known.seeds,
         form=form_of(found),
         arms=arms,
         reward_source=found.framework.reward.format(success_prob=repr(known.success_prob), seed=seed),
@@ -102,7 +104,11 @@ def _arms(found: Checked, kind: Kind, known: Known) -> tuple[Arm, ...]:
 
 def _matching(key: str | None) -> tuple[str, ...]:
     """How the strength of the KL term is found; no number is known beforehand."""
-    held = "no key of a KL term: the learning rate instead, halving" if key is None else f"{key}: from 0.001, doubling"
+    held = (
+        "no key of a KL term: the learning rate instead, halving"
+        if key is None
+        else f"{key}: doubling from a small one"
+    )
     return (
         "train the random control, and note the KL to the untrained model at its end, seed by seed",
         f"train without bounds at a few strengths of what holds the policy back ({held}), on the same seeds and coins",

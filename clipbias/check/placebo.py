@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from clipbias.common.errors import InputError, check
+from clipbias.common.errors import InputError
 from clipbias.theory.formulas.evaluation_noise import Evaluation
 from clipbias.theory.formulas.power import LEVEL, WANTED, seeds_needed
 from clipbias.theory.laws.null_band import LEVEL as INSIDE
@@ -42,17 +42,17 @@ class Known:
 
     def __post_init__(self) -> None:
         told = self.accuracy is not None or self.share is not None
-        for field, needs in (("problems", "accuracy or share"), ("effect", "accuracy or share")):
-            check(told or getattr(self, field) is None, field, f"given with an {needs}", getattr(self, field))
-        check(not told or self.problems is not None, "problems", "given with an accuracy or a share", self.problems)
-        walks = (self.spread is None) == (self.phases is None)
-        check(walks, "phases" if self.phases is None else "spread", "given: spread and phases go together", None)
-        for field in ("contrast", "spread"):
-            given = getattr(self, field)
-            check(given is None or self.share is not None, "share", f"given with a {field}", self.share)
-        check(self.contrast is None or self.accuracy is not None, "accuracy", "given with a contrast", self.accuracy)
-        has = self.spread_degrees is None or self.spread is not None
-        check(has, "spread", "given with its degrees", self.spread)
+        for field, beside, holds in (
+            ("problems", "an accuracy or a share", told == (self.problems is not None)),
+            ("effect", "an accuracy or a share", told or self.effect is None),
+            ("phases", "a spread", self.phases is not None or self.spread is None),
+            ("spread", "phases", self.spread is not None or self.phases is None),
+            ("spread", "its degrees", self.spread is not None or self.spread_degrees is None),
+            ("share", "a spread or a contrast", self.share is not None or (self.spread or self.contrast) is None),
+            ("accuracy", "a contrast", self.accuracy is not None or self.contrast is None),
+        ):
+            if not holds:
+                raise InputError(field, f"given with {beside}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,9 +120,11 @@ def _walk(found: Checked, clip: PpoClip, known: Known) -> tuple[Walk | None, str
 def _notes(found: Checked, known: Known, walk: Walk | None) -> list[str]:
     training, notes = found.training, []
     if known.agreement is None and known.accuracy is not None:
-        notes.append("problems are taken to be alike, which is the widest: --agreement narrows accuracy's range")
+        notes.append(
+            "problems are taken to be alike, which is the widest: a measured agreement narrows accuracy's range"
+        )
     if known.accuracy is not None and (walk is None or known.contrast is None):
-        notes.append("accuracy's range is by counting alone: its own walk needs --spread, --phases and --contrast")
+        notes.append("accuracy's range is by counting alone: its own walk needs a spread, phases and a contrast")
     if walk is None:
         return notes
     if walk.momentum:

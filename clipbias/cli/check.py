@@ -1,9 +1,10 @@
 """`clipbias check`: whether a training's clip can act, from its configuration."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from . import control
 from .inputs import files_and_overrides
 from .options import as_json, number
 
@@ -41,6 +42,7 @@ def _print_rules(context: click.Context, _: click.Parameter, value: bool) -> Non
 )
 @number("--success-prob", float, "in [0, 1]", "Probability that a sample is rewarded", 0.5)
 @number("--ratio-std", float, "in (0, 10]", "Spread of log R that the clip's push is given for", 0.1)
+@control.options
 @as_json
 def check(
     words: tuple[str, ...],
@@ -49,18 +51,23 @@ def check(
     version: str | None,
     success_prob: float,
     ratio_std: float,
+    kind: str | None,
     as_json: bool,
+    **known: Any,
 ) -> int:
     """Can the clip of a training act, and which way? Read from its configuration or launch script; nothing is run.
 
     Exit status 0: nothing to mend; 1: findings; 2: unreadable.
 
+    \b
     Example: clipbias check grpo.yaml gradient_accumulation_steps=8 --devices 4
+    Example: clipbias check grpo.yaml --control no-clip --accuracy 0.5 --problems 500 --samples 4 --seeds 5
     """
     import json
 
     from clipbias.check.answer import Assumed
     from clipbias.check.check import check_files
+    from clipbias.check.words import verdict
     from clipbias.common.errors import check as require
 
     require(0.0 <= success_prob <= 1.0, "success_prob", "in [0, 1]", success_prob)
@@ -68,8 +75,13 @@ def check(
     files, overrides = files_and_overrides(words)
     assumed = Assumed(success_prob=success_prob, ratio_std=ratio_std)
     found = check_files(files, overrides, framework=framework, devices=devices, version=version, assumed=assumed)
+    placebo = control.asked(found, kind, success_prob, known)
     if as_json:
-        click.echo(json.dumps(found.to_json(), allow_nan=False))
+        beside = {} if placebo is None else {"control": placebo.to_json()}
+        click.echo(json.dumps(found.to_json() | beside, allow_nan=False))
+    elif placebo is not None:
+        click.echo(verdict(found))
+        control.show(placebo)
     else:
         _print(found, assumed.ratio_std, assumed.success_prob)
     return int(found.finds)
