@@ -10,7 +10,8 @@ from clipbias.common.errors import check
 from .diagnose.diagnose import diagnose, together, without_placebo
 from .diagnose.finding import Diagnosis, Finding
 from .diagnose.placebo import compare
-from .frameworks import BY_NAME, Framework
+from .frameworks.catalogue import BY_NAME
+from .frameworks.framework import Framework
 from .log import Log, Series
 from .read.read import read_path
 from .words import gap_words, say

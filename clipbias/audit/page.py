@@ -20,7 +20,10 @@ from .words import gap_words, say
 
 DRAWN = (
     ("Entropy", (Role.ENTROPY,)),
-    ("Clipped share", (Role.CLIP_LOW, Role.CLIP_HIGH, Role.CLIP, Role.CAPPED, Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH)),
+    (
+        "Clipped share",
+        (Role.CLIP_LOW, Role.CLIP_HIGH, Role.CLIP, Role.CAPPED, Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH, Role.OUTSIDE),
+    ),
     ("Reward", (Role.REWARD, Role.MEASURE)),
     ("Groups with one reward, answers cut off", (Role.ZERO_STD, Role.TRUNCATED)),
     ("Distance from the rollout's policy", (Role.KL_OLD, Role.RATIO_DISTANCE)),

@@ -19,7 +19,8 @@ SENTENCES = {
     "clip-acted-both": "The clip acted on both sides alike: {high_percent} of tokens above the upper bound,"
     " {low_percent} below the lower.",
     "clip-acted-pooled": "The clip acted: {share_percent} by {series}, which pools both sides.",
-    "ratios-outside": "{share_percent} of ratios were outside the bounds, whatever their advantage: the clip acted"
+    "ratios-outside": "{share_percent} of ratios were outside the bounds⟨ ({low_percent} below,"
+    " {high_percent} above)⟩, whatever their advantage: the clip acted"
     " on a part of them that was not logged.",
     "clip-at-noise": "A share of {share} is about what rounding of a second forward pass can make: it may hold no"
     " update. Bounds far too wide look the same: an absolute one (1.2) in a key that wants an increment (0.2).",
@@ -36,6 +37,7 @@ SENTENCES = {
     " is not logged.",
     "no-ratio-clip": "{framework} has no ratio clip: it masks tokens by the gap to the sampler⟨, {masked_percent} of"
     " them⟩.",
+    "no-bounds": "This arm has no clip, by its recipe.",
     "weights-capped": "Weights were capped on {share_percent} of tokens: scaled down, never removed.",
     "weights-never-capped": "No weight was capped in {lines} lines.",
     "capped-at-ratio-one": "{first_percent} of tokens are capped in the first line already, where ratios are about"
@@ -110,6 +112,7 @@ WHY = {
     "divergence exactly 0": "the divergence from the rollout's policy is exactly 0 in all {lines} lines, so the"
     " ratio is identically 1",
     "ratios exactly 1": "least and largest ratio are exactly 1 in all {lines} lines",
+    "mean ratio exactly 1": "the mean ratio is exactly 1 in all {lines} lines",
     "steady": "the divergence from the rollout's policy does not grow from line to line",
     "back to 0": "the divergence from the rollout's policy comes back to 0 at that period",
     "averages": "each line averages {apart} steps",

@@ -5,7 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from ..frameworks import BY_NAME
+from ..frameworks.catalogue import BY_NAME
 from ..log import Log, Role, Series
 from .finding import Evidence, Finding, Strength
 from .steps import Steps
@@ -32,8 +32,11 @@ def clip_of(log: Log, steps: Steps | None, signal_absent: bool) -> Clip:
     framework = BY_NAME[log.framework]
     if framework.no_ratio_clip:
         return _no_ratio_clip(log)
+    if log.settings.get("clipped") == 0:
+        return Clip(can_act=False, acted=False, findings=(Finding(code="no-bounds", strength="certain"),))
     counted = {role: s for role in (Role.CLIP_LOW, Role.CLIP_HIGH, Role.CLIP) if (s := log.of(role)) is not None}
-    outside = {role: s for role in (Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH) if (s := log.of(role)) is not None}
+    beyond = (Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH, Role.OUTSIDE)
+    outside = {role: s for role in beyond if (s := log.of(role)) is not None}
     if any((s.values > 0).any() for s in (*counted.values(), *outside.values())):
         return _acted(counted or outside, effective=bool(counted))
     capped = log.of(Role.CAPPED)
@@ -47,7 +50,7 @@ def clip_of(log: Log, steps: Steps | None, signal_absent: bool) -> Clip:
 def _acted(counted: dict[Role, Series], effective: bool) -> Clip:
     low = counted.get(Role.CLIP_LOW) or counted.get(Role.OUTSIDE_LOW)
     high = counted.get(Role.CLIP_HIGH) or counted.get(Role.OUTSIDE_HIGH)
-    pooled = counted.get(Role.CLIP)
+    pooled = counted.get(Role.CLIP) or counted.get(Role.OUTSIDE)
     if low is not None and high is not None:
         total, side = low.mean + high.mean, _side(low.mean, high.mean)
         peak = max(float(low.values.max()), float(high.values.max()))

@@ -22,7 +22,7 @@ TELLING = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Faults:
-    """sound: the log up to where it broke for good."""
+    """sound: the log up to where it broke for good; all of it where nothing stands before."""
 
     sound: Log
     findings: tuple[Finding, ...]
@@ -49,4 +49,4 @@ def faults_of(log: Log) -> Faults:
     last = log.step(row - 1) if row else None
     evidence = {"step": log.step(row), "last_sound": last, "series": names, "first": name}
     finding = Finding(code="numerical-fault", strength="certain", evidence=evidence)
-    return Faults(sound=log.before(row), findings=(finding,))
+    return Faults(sound=log.before(row) if row else log, findings=(finding,))

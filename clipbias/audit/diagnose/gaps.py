@@ -1,6 +1,7 @@
 """What cannot be concluded from a log, and what would tell."""
 
-from ..frameworks import BY_NAME, OTHER, Framework
+from ..frameworks.catalogue import BY_NAME, OTHER
+from ..frameworks.framework import Framework
 from ..log import Log, Role
 from .clip import Clip
 from .finding import Finding, Gap
@@ -23,7 +24,8 @@ def gaps_of(log: Log, steps: Steps | None, clip: Clip, signal_absent: bool, find
         gaps.append(Gap(code="entropy-cause", switch_on=PLACEBO))
     if (entropy := log.of(Role.ENTROPY)) is not None and entropy.values.size < 5:
         gaps.append(Gap(code="too-few-points", switch_on="the whole log", evidence={"points": entropy.values.size}))
-    if log.of(Role.ZERO_STD) is None and not signal_absent and log.of(Role.ADVANTAGE_MAX) is None:
+    grouped = any(log.of(role) for role in (Role.ZERO_STD, Role.MIXED, Role.ADVANTAGE_MAX))
+    if not grouped and not signal_absent:
         gaps.append(Gap(code="groups-missing", switch_on=_key(framework, Role.ZERO_STD)))
     if "recomputation-noise" in codes:
         gaps.append(Gap(code="drift", switch_on="ratios of later mini-batches against the first, on one rollout"))

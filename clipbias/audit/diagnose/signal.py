@@ -1,6 +1,6 @@
 """Whether there was anything to learn from: groups with one reward, gradients of exactly nothing, cut-off answers."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +30,7 @@ def signal_of(log: Log) -> Signal:
         certain: Strength = "certain" if why != "the spread of rewards is 0" else "strong"
         findings.insert(0, Finding(code="no-learning-signal", strength=certain, evidence=evidence))
         return Signal(absent=True, findings=tuple(findings))
-    zero = log.of(Role.ZERO_STD)
+    zero = _alike(log)
     if zero is not None and zero.mean >= MOSTLY:
         evidence = {"share": zero.mean, "largest": float(zero.values.max()), "lines": zero.values.size}
         findings.append(Finding(code="degenerate-groups", strength="strong", evidence=evidence))
@@ -44,7 +44,7 @@ def signal_of(log: Log) -> Signal:
 
 def _idle(log: Log) -> tuple[Series | None, NDArray[np.bool_], str]:
     """Which lines of a series learned nothing, and how that is known. The first series that knows decides."""
-    zero = log.of(Role.ZERO_STD)
+    zero = _alike(log)
     if zero is not None:
         return zero, zero.values == 1.0, "all groups have one reward"
     high, low = log.of(Role.ADVANTAGE_MAX), log.of(Role.ADVANTAGE_MIN)
@@ -56,6 +56,12 @@ def _idle(log: Log) -> tuple[Series | None, NDArray[np.bool_], str]:
     if spread is not None:
         return spread, spread.values == 0.0, "the spread of rewards is 0"
     return None, np.zeros(0, dtype=np.bool_), ""
+
+
+def _alike(log: Log) -> Series | None:
+    """Share of groups with one reward."""
+    mixed = log.of(Role.MIXED)
+    return log.of(Role.ZERO_STD) or (replace(mixed, values=1 - mixed.values) if mixed is not None else None)
 
 
 def _truncation(log: Log) -> list[Finding]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..frameworks import BY_NAME, matches
+from ..frameworks.catalogue import BY_NAME
+from ..frameworks.framework import matches
 from ..log import Log, Role
 from .finding import Evidence, Finding, Strength
 
@@ -76,10 +77,13 @@ def _fresh(log: Log, signal_absent: bool) -> Steps | None:
     if apart > 1:
         return Steps(value=None, why="averages", strength="certain", evidence=evidence | {"apart": apart})
     if lines.size == fresh.size:
-        clipped = any((s.values > 0).any() for r in (Role.CLIP, Role.CLIP_LOW, Role.CLIP_HIGH) if (s := log.of(r)))
+        counted = [s for role in (Role.CLIP, Role.CLIP_LOW, Role.CLIP_HIGH) if (s := log.of(role)) is not None]
+        clipped = any((s.values > 0).any() for s in counted)
         if clipped and log.of(Role.ENGINE_GAP) is None:
             return Steps(value=None, why="clipped although fresh", strength="strong", evidence=evidence)
-        if lines.size == 1 and (signal_absent or "clip_ratio" in log.series or "completion_length" in log.series):
+        if lines.size == 1 and (
+            signal_absent or not counted or "clip_ratio" in log.series or "completion_length" in log.series
+        ):
             return None
         sure = "weak" if lines.size == 1 else "certain" if log.counted else "strong"
         return Steps(value=1.0, why="all fresh", strength=sure, evidence=evidence)
@@ -111,6 +115,10 @@ def _at_one(log: Log) -> Steps | None:
     ):
         evidence = {"lines": most.values.size, "series": most.name}
         return Steps(value=1.0, why="ratios exactly 1", strength="strong", evidence=evidence)
+    mean = log.of(Role.RATIO)
+    if most is None and mean is not None and mean.values.size > 1 and not mean.constant and (mean.values == 1).all():
+        evidence = {"lines": mean.values.size, "series": mean.name}
+        return Steps(value=1.0, why="mean ratio exactly 1", strength="strong", evidence=evidence)
     return None
 
 

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Callable
 
-from ..frameworks import FRAMEWORKS
+from ..frameworks.catalogue import FRAMEWORKS
 from .bounded import LONGEST
 from .rows import MOST_ROWS, Row, Rows, flat_row
 

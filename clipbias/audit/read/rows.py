@@ -11,7 +11,7 @@ import numpy as np
 
 from clipbias.common.errors import InputError
 
-from ..frameworks import BY_NAME, meanings_of, recognised
+from ..frameworks.catalogue import BY_NAME, meanings_of, recognised
 from ..log import Log, Meaning, Series
 
 Row: TypeAlias = dict[str, float | str]
@@ -19,7 +19,7 @@ MOST_ROWS, MOST_NAMES, MOST_LOGS = 200_000, 3_000, 64
 LARGEST = 1e30
 STEP_NAMES = (
     "step", "global_step", "train/step", "train/global_step", "trainer/global_step", "training/global_step",
-    "global_step/max_steps", "_step", "Step", "rollout/step", "iteration", "update",
+    "global_step/max_steps", "_step", "Step", "training_step", "rollout/step", "iteration", "update",
 )  # fmt: skip
 ARM_NAMES = ("arm", "algo", "algorithm", "run", "method", "experiment", "variant")
 SETTING_NAMES = {  # of a table that has a configuration beside its numbers

@@ -12,7 +12,7 @@ from clipbias.validate.store.layout import Cell
 from clipbias.validate.store.manifest import read_manifest
 from clipbias.validate.store.run_record import COLUMNS, whole_cells
 
-from ..frameworks import OURS
+from ..frameworks.others import OURS
 from ..log import Log, Series
 
 
@@ -37,7 +37,10 @@ def _log(folder: Path, cell: Cell) -> Log:
         steps=_column(metrics, "phase"),
         series=series,
         counted=True,
-        settings={"updates": float(cell.arm.training(cell.recipe.training).minibatches)},
+        settings={
+            "updates": float(cell.arm.training(cell.recipe.training).minibatches),
+            "clipped": float(cell.arm.clipped),
+        },
     )
 
 

@@ -1,0 +1,1 @@
+"""What each framework's series mean, as data: `catalogue` has them all."""
