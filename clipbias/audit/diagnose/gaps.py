@@ -1,7 +1,8 @@
 """What cannot be concluded from a log, and what would tell."""
 
-from ..frameworks.catalogue import BY_NAME, OTHER
+from ..frameworks.catalogue import BY_NAME
 from ..frameworks.framework import Framework
+from ..frameworks.others import OTHER
 from ..log import Log, Role
 from .clip import Clip
 from .finding import Finding, Gap
