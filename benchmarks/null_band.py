@@ -1,6 +1,6 @@
 """Is a null band right? Simulated placebos, and the random arms of the frozen runs, against the band of 90 %.
 
-`python benchmarks/null_band.py`: first `--placebos` drawn set-ups of the toy, each simulated once with all its seeds
+`python benchmarks/null_band.py`: first drawn set-ups of the toy, in each some placebos simulated with all their seeds
 and counted as an evaluation counts (every problem with its own chance of a right answer); the band knows the start, the
 agreement of answers, and a spread that a simulated pilot measured. Then every seed of every arm of docs/results that
 was paid by a coin, with the spread of that run's pilot. Shares of what lies inside, with their binomial errors; of the
@@ -26,6 +26,7 @@ from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from clipbias.validate.store.frozen import read_frozen
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
+PILOT = 2000  # seeds of a toy's pilot
 MEASURES = ("share", "entropy", "accuracy")
 
 
@@ -39,46 +40,44 @@ def holds(found: Band | None, change: float, *, mean: bool = True) -> bool:
     return low <= change <= high
 
 
-def toy_placebo(rng: np.random.Generator, seed: int) -> dict[str, bool]:
-    """One drawn placebo: whether each measured mean over seeds is in its band."""
+def toy_placebos(rng: np.random.Generator, seed: int, count: int) -> dict[str, list[bool]]:
+    """Placebos of one drawn set-up: which measured means over seeds are in its band."""
+    gates = (PpoClip(0.2, 0.2), PpoClip(0.2, 0.28), PpoClip(None, 0.2), PpoClip(0.2, None), UNCLIPPED)
     config = PhaseConfig(
         learning_rate=float(np.exp(rng.uniform(np.log(0.2), np.log(1.2)))),
         group_size=int(rng.choice([4, 8, 16])),
         groups_per_minibatch=int(rng.integers(2, 9)),
         minibatches=int(rng.choice([1, 2, 4, 8])),
         success_prob=float(rng.uniform(0.3, 0.7)),
-        surrogate=(PpoClip(0.2, 0.2), PpoClip(0.2, 0.28), PpoClip(None, 0.2), PpoClip(0.2, None), UNCLIPPED)[
-            rng.integers(5)
-        ],
+        surrogate=gates[rng.integers(len(gates))],
     )
     share, phases, seeds = float(rng.uniform(0.2, 0.8)), int(rng.integers(2, 21)), int(rng.integers(1, 6))
     problems, samples = int(rng.integers(100, 501)), int(rng.choice([1, 4, 16]))
     with_it, without = rng.beta(1.2, 0.8, problems), rng.beta(0.8, 1.2, problems)
-    rates = share * with_it + (1 - share) * without
-    pilot_seeds = int(rng.integers(6, 17))
-    start = (share, 1 - share)
-    pilot = trajectories(start, replace(config, surrogate=UNCLIPPED), 1, pilot_seeds, 2 * seed)[1][:, :, 0]
-    spread = float(np.diff(logit(pilot), axis=1).std(ddof=1))
-    ends = trajectories(start, config, phases, seeds, 2 * seed + 1)[1][:, -1, 0]
+    rates, answers, start = share * with_it + (1 - share) * without, problems * samples, (share, 1 - share)
+    pilot = trajectories(start, replace(config, surrogate=UNCLIPPED), 1, PILOT, 2 * seed)[1][:, :, 0]
+    ends = trajectories(start, config, phases, count * seeds, 2 * seed + 1)[1][:, -1, 0].reshape(count, seeds)
     found = null_bands(
         share=share,
         accuracy=float(rates.mean()),
         contrast=float((with_it - without).mean()),
         counted=Evaluation(problems=problems, samples=samples, agreement=agreement(rates)),
         seeds=seeds,
-        walk=Walk(spread=spread, phases=phases, config=config, degrees=pilot_seeds - 1),
+        walk=Walk(spread=float(np.diff(logit(pilot), axis=1).std(ddof=1)), phases=phases, config=config),
     )
-    answers = problems * samples
-    before, after = rng.binomial(answers, share) / answers, rng.binomial(answers, ends) / answers
-    right = [
-        rng.binomial(samples, p).sum() / answers for p in (rates, *(e * with_it + (1 - e) * without for e in ends))
-    ]
-    change = {
-        "share": float(after.mean() - before),
-        "entropy": float(entropy(after).mean() - entropy(np.array(before))),
-        "accuracy": float(np.mean(right[1:]) - right[0]),
-    }
-    return {name: holds(getattr(found, name), change[name]) for name in MEASURES}
+    inside: dict[str, list[bool]] = {name: [] for name in MEASURES}
+    for each in ends:
+        before, after = rng.binomial(answers, share) / answers, rng.binomial(answers, each) / answers
+        own = (rates, *(end * with_it + (1 - end) * without for end in each))
+        right = [rng.binomial(samples, p).sum() / answers for p in own]
+        change = {
+            "share": float(after.mean() - before),
+            "entropy": float(entropy(after).mean() - entropy(np.array(before))),
+            "accuracy": float(np.mean(right[1:]) - right[0]),
+        }
+        for name in MEASURES:
+            inside[name].append(holds(getattr(found, name), change[name]))
+    return inside
 
 
 def run_bands(folder: Path) -> dict[str, dict[str, list[bool]]]:
@@ -116,13 +115,14 @@ def said(name: str, inside: list[bool]) -> str:
 
 
 @click.command()
-@click.option("--placebos", default=200, show_default=True)
+@click.option("--set-ups", default=20, show_default=True)
+@click.option("--placebos", default=20, show_default=True, help="In each set-up.")
 @click.option("--seed", default=1, show_default=True)
-def main(placebos: int, seed: int) -> None:
+def main(set_ups: int, placebos: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
-    toys = [toy_placebo(rng, 1000 * seed + i) for i in range(placebos)]
+    toys = [toy_placebos(rng, 1000 * seed + i, placebos) for i in range(set_ups)]
     for name in MEASURES:
-        click.echo(said(f"toy, {name}", [toy[name] for toy in toys]))
+        click.echo(said(f"toy, {name}", [hit for toy in toys for hit in toy[name]]))
     whole: dict[str, list[bool]] = {"share": [], "entropy": []}
     for folder in sorted(path.parent for path in RESULTS.glob("*/curves.parquet")):
         for arm, inside in run_bands(folder).items():

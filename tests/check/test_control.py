@@ -8,6 +8,7 @@ import json
 import math
 import sys
 import types
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -223,7 +224,24 @@ def test_what_goes_together_is_asked_for_together(known: dict[str, Any], field: 
     assert caught.value.field == field
 
 
-CALLS: dict[str, Any] = {"completions": ["a"] * 8, "answers": ["a"] * 8, "queries": ["a"] * 8, "responses": ["a"] * 8}
+ANSWERS = ["a"] * 8
+ONE_BY_NAME = {"completions": ANSWERS, "answers": ANSWERS, "queries": ANSWERS, "responses": ANSWERS}
+CALLED: dict[str, Callable[[dict[str, Any]], list[float]]] = {  # where a framework does not call a function by names
+    "easyr1": lambda space: [paid["overall"] for paid in space["compute_score"]([{"response": "a"}] * 8)],
+    "rlinf": lambda space: list(space["CoinReward"](None).get_reward(ANSWERS, ANSWERS)),
+    "skyrl": lambda space: [space["RandomRewardEnv"]().step("a").reward],
+    "open-instruct": lambda space: [space["RandomVerifier"]()([1], "a", "b").score],
+    "tinker": lambda space: [float(space["RandomAnswer"]().check_answer("a"))],
+    "torchtune": lambda space: space["RandomReward"]()([[1]] * 8, ANSWERS, ANSWERS).total_reward.tolist(),
+    "nemo-rl": lambda space: space["RandomRewardEnvironment"]().step([[]] * 8, [{}] * 8).rewards.tolist(),
+}
+
+
+class Bare:
+    """Any class of a framework: it keeps what it is given by name."""
+
+    def __init__(self, *_: Any, **given: Any) -> None:
+        self.__dict__ |= given
 
 
 class Stub(types.ModuleType):
@@ -232,7 +250,7 @@ class Stub(types.ModuleType):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        made = type(name, (), {}) if name[0].isupper() else {}
+        made = Bare if name[0].isupper() else (lambda made: made) if name == "remote" else {}
         setattr(self, name, made)
         return made
 
@@ -240,9 +258,10 @@ class Stub(types.ModuleType):
 def stubbed(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stand-ins for what the source imports and is not here."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            parts = node.module.split(".")
-            if parts[0] not in sys.modules and importlib.util.find_spec(parts[0]) is None:
+        named = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for parts in (name.split(".") for name in named):
+            if parts[0] == "ray" or (parts[0] not in sys.modules and importlib.util.find_spec(parts[0]) is None):
                 for length in range(1, len(parts) + 1):
                     name = ".".join(parts[:length])
                     monkeypatch.setitem(sys.modules, name, Stub(name))
@@ -260,23 +279,32 @@ def tossed(framework: Framework, success_prob: float, seed: int, monkeypatch: py
 def paid_by(name: str, source: str) -> list[float]:
     space: dict[str, Any] = {"__name__": "reward"}
     exec(compile(source, f"{name}_reward.py", "exec"), space)
+    call, loop, paid = CALLED.get(name, by_name), asyncio.new_event_loop(), list[float]()
+    while len(paid) < 4000:
+        made = call(space)
+        paid += loop.run_until_complete(made) if inspect.iscoroutine(made) else made
+    loop.close()
+    return paid
+
+
+def by_name(space: dict[str, Any]) -> Any:
+    """The source's one function or callable class, given what its parameters are called."""
     own = [o for name, o in space.items() if getattr(o, "__module__", "") == "reward" and not name.startswith("_")]
     [toss] = [o() if inspect.isclass(o) else o for o in own]
     named = {
-        name: CALLS.get(name, ["b"] * 8 if name.endswith("s") else "b")
+        name: ONE_BY_NAME.get(name, "b")
         for name, parameter in inspect.signature(toss).parameters.items()
         if parameter.kind is parameter.POSITIONAL_OR_KEYWORD and parameter.default is parameter.empty
     }
-    paid: list[float] = []
-    loop = asyncio.new_event_loop()
-    while len(paid) < 4000:
-        made = toss(**named)
-        if inspect.iscoroutine(made):
-            made = loop.run_until_complete(made)
-        made = made["rewards"].tolist() if isinstance(made, dict) else made
-        paid += made if isinstance(made, list) else [made]
-    loop.close()
-    return paid
+    made = toss(**named)
+    if inspect.iscoroutine(made):
+        return listed(made)
+    made = made["rewards"].tolist() if isinstance(made, dict) else made
+    return made if isinstance(made, list) else [made]
+
+
+async def listed(coroutine: Awaitable[float]) -> list[float]:
+    return [await coroutine]
 
 
 def stand_in(framework: Framework) -> Checked:

@@ -183,11 +183,12 @@ def _keys(found: Geometry, loss: Loss) -> Keys:
     no_low, no_high = (A + names[0], 1.0), (A + names[1], OFF)
     if loss.lower is None or loss.upper is None:
         return Keys(more_updates=more, kl=f"{A}kl_loss_coef")
+    dual = ((f"{A}clip_ratio_c", OFF),) if loss.dual is not None else ()
     return Keys(
         more_updates=more,
-        no_clip=(no_low, no_high),
-        high_only=(no_low, (A + names[1], round(loss.upper - 1, 9))),
-        low_only=((A + names[0], round(1 - loss.lower, 9)), no_high),
+        no_clip=(no_low, no_high, *dual),
+        high_only=(no_low, (A + names[1], round(loss.upper - 1, 9)), *dual),
+        low_only=((A + names[0], round(1 - loss.lower, 9)), no_high, *dual),
         kl=f"{A}kl_loss_coef",
     )
 
