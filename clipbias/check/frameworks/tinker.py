@@ -99,6 +99,7 @@ def read(given: Settings) -> Training:
         gates = (Gate(name="constant groups", key="remove_constant_reward_groups", what=what),)
     upper = BOUNDS["ppo"][1] if loss.upper is None else loss.upper
     lower = BOUNDS["ppo"][0] if loss.lower is None else loss.lower
+    bounded = loss.lower is not None or loss.upper is not None
     return Training(
         geometry=found,
         denominator=denominator,
@@ -107,9 +108,9 @@ def read(given: Settings) -> Training:
         normalisation=Normalisation(scale="none"),
         keys=Keys(
             more_updates=(("num_substeps", 8),),
-            no_clip=(("loss_fn", "importance_sampling"),),
-            high_only=(("loss_fn", "ppo"), (LOW, 0.0), (HIGH, upper)),
-            low_only=(("loss_fn", "ppo"), (LOW, lower), (HIGH, 1e6)),
+            no_clip=(("loss_fn", "importance_sampling"),) if bounded else (),
+            high_only=(("loss_fn", "ppo"), (LOW, 0.0), (HIGH, upper)) if bounded else (),
+            low_only=(("loss_fn", "ppo"), (LOW, lower), (HIGH, 1e6)) if bounded else (),
             kl="kl_penalty_coef",
         ),
         gates=gates,
