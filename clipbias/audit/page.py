@@ -32,7 +32,7 @@ DRAWN = (
 COLOURS = (style.DARK, style.WARM, style.LIGHT, style.GREY, style.PREDICTED, style.MEASURED)
 STYLES = ("-", "--", "-.", ":")
 LATIN = "\u0250"  # the font's letters end about here
-MOST_FIGURES, MOST_LINES, MOST_POINTS = 6, 6, 1500
+MOST_LINES, MOST_POINTS = 6, 1500
 ANSWERS = {
     True: "The clip can act in this training.",
     False: "The clip cannot act in this training.",
@@ -65,7 +65,7 @@ def page(audit: Audit) -> str:
         steps=found.steps_per_rollout,
         findings=[(f.strength, visible(say(f)), visible(f.log), f.code) for f in found.findings],
         gaps=[(*(visible(word) for word in gap_words(gap)), gap.switch_on) for gap in found.gaps],
-        figures=list(_figures(audit.logs)),
+        figures=list(_figures((*audit.logs, *audit.placebos))),
         series=[
             (visible(f"{log.name}: {s.name}" if several else s.name), s, s.finite())
             for log in audit.logs
@@ -81,29 +81,30 @@ def visible(text: str) -> str:
 
 
 def _figures(logs: tuple[Log, ...]) -> Iterator[Drawn]:
-    """Of each log that has something to draw, MOST_FIGURES in all of the first logs."""
-    places = [(log, title, roles) for log in logs for title, roles in DRAWN]
-    drawn = 0
-    for log, title, roles in places:
-        series = [s.finite() for role in roles for s in log.all_of(role)]
-        series = [s for s in series if s.values.size > 1][:MOST_LINES]
-        if series and drawn < MOST_FIGURES:
-            drawn += 1
-            name = f"{title}, {log.name}" if len(logs) > 1 else title
-            yield Drawn(title=visible(name), image=_svg(log, series))
+    """Of one log all series of a kind, of several the first kind that any has, a line for each log."""
+    for title, roles in DRAWN:
+        lines = [(log, s.finite(), s.name) for role in roles for log in logs for s in log.all_of(role)]
+        if len(logs) > 1:
+            held = [(log, s) for role in roles for log in logs if (s := log.of(role)) is not None]
+            first = next((s.meaning.role for _, s in held if s.meaning is not None), None)
+            lines = [(log, s, log.name) for log, s in held if s.meaning is not None and s.meaning.role is first]
+            title = f"{title}: {first.value}" if first is not None and len(roles) > 1 else title
+        lines = [line for line in lines if line[1].values.size > 1][:MOST_LINES]
+        if lines:
+            yield Drawn(title=title, image=_svg(lines))
 
 
-def _svg(log: Log, series: list[Series]) -> str:
+def _svg(lines: list[tuple[Log, Series, str]]) -> str:
     """One figure as a data URI; a name from a log is text, never mathematics."""
     figure = Figure(figsize=(7.2, 2.6), layout="constrained")
     axes = figure.add_subplot()
-    for i, one in enumerate(series):
+    for i, (log, one, name) in enumerate(lines):
         kept = np.unique(np.linspace(0, one.values.size - 1, MOST_POINTS).astype(int))
-        label = "".join(c if c < LATIN else "?" for c in visible(one.name)[:60]).replace("$", r"\$").lstrip("_") or "?"
+        label = "".join(c if c < LATIN else "?" for c in visible(name)[:60]).replace("$", r"\$").lstrip("_") or "?"
         mark = "." if one.values.size < 40 else None
         x, y = log.steps[one.rows[kept]], one.values[kept]
         axes.plot(x, y, color=COLOURS[i % 6], ls=STYLES[i % 4], lw=1.3, marker=mark, ms=4, label=label)
-    axes.set_xlabel("step" if log.counted else "line of the log")
+    axes.set_xlabel("step" if all(log.counted for log, _, _ in lines) else "line of the log")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     buffer = io.BytesIO()

@@ -1,6 +1,9 @@
 """Following a file that another thread writes: what is new is said once, whatever state the file is in."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -38,3 +41,22 @@ def test_new_findings_are_told_once(tmp_path: Path) -> None:
     assert told.count("clip-never-by-construction") == 1
     assert told.index("numerical-fault") > told.index("clip-never-by-construction")
     assert len(told) == len(set(told))
+
+
+def test_the_command_follows_and_ends_politely(tmp_path: Path) -> None:
+    """Lines come as the file grows; Ctrl-C ends it with status 0."""
+    path = tmp_path / "growing.jsonl"
+    path.write_text("".join(json.dumps({"step": i} | SOUND | CLIP) + "\n" for i in range(1, 7)))
+    program = [str(Path(sys.executable).with_name("clipbias")), "audit", str(path), "--watch", "--json"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = json.loads(process.stdout.readline())
+        assert (first["code"], first["step"]) == ("clip-never-by-construction", 6)
+        with path.open("a") as file:
+            file.write(json.dumps({"step": 7} | SOUND | CLIP | {"grad_norm": float("nan")}) + "\n")
+        while json.loads(process.stdout.readline())["code"] != "numerical-fault":
+            pass
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 0
+        assert "no longer followed" in process.stderr.read()
