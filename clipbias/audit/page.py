@@ -22,9 +22,9 @@ DRAWN = (
     ("Entropy", (Role.ENTROPY,)),
     (
         "Clipped share",
-        (Role.CLIP_LOW, Role.CLIP_HIGH, Role.CLIP, Role.CAPPED, Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH, Role.OUTSIDE),
+        (Role.CLIP, Role.CLIP_LOW, Role.CLIP_HIGH, Role.CAPPED, Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH, Role.OUTSIDE),
     ),
-    ("Reward", (Role.REWARD, Role.MEASURE)),
+    ("Reward", (Role.MEASURE, Role.REWARD)),
     ("Groups with one reward, answers cut off", (Role.ZERO_STD, Role.TRUNCATED)),
     ("Distance from the rollout's policy", (Role.KL_OLD, Role.RATIO_DISTANCE)),
     ("Gradient norm", (Role.GRAD,)),

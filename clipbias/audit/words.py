@@ -24,6 +24,8 @@ SENTENCES = {
     " on a part of them that was not logged.",
     "clip-at-noise": "A share of {share} is about what rounding of a second forward pass can make: it may hold no"
     " update. Bounds far too wide look the same: an absolute one (1.2) in a key that wants an increment (0.2).",
+    "clip-by-noise": "These {share_percent} were clipped although each rollout gets one optimizer step: the ratio"
+    " moves by rounding of a second pass, or by the sampler's probabilities, not by updates.",
     "clip-extreme": "{share_percent} clipped is more than a trust region would: the bound may be in the wrong unit"
     " (a sequence-level bound such as 3e-4 on tokens, say).",
     "clip-constant": "{series} is written as a constant 0 whatever happens: it does not say whether a clip acted,"

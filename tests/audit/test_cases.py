@@ -75,3 +75,14 @@ def test_numbers_are_those_of_the_log(tmp_path: Path) -> None:
     broke = next(finding for finding in found if finding["code"] == "numerical-fault")
     assert (broke["evidence"]["step"], broke["evidence"]["last_sound"]) == (30, 20)
     assert next(f for f in found if f["code"].startswith("entropy"))["strength"] == "weak", "two points are no trend"
+
+
+def test_clipping_in_a_lone_step_is_noise(tmp_path: Path) -> None:
+    """TRL with vLLM: every line describes new answers, and yet tokens are clipped, by a second pass."""
+    row = {"loss": 0.1, "reward": 0.5, "completions/mean_length": 9.0, "sampling/sampling_logp_difference/mean": 0.01}
+    clip = {"clip_ratio/low_mean": 0.001, "clip_ratio/high_mean": 0.001, "frac_reward_zero_std": 0.0}
+    lines = "".join(json.dumps({"step": i} | row | clip) + "\n" for i in range(1, 7))
+    found = of_case({"format": "jsonl", "text": lines}, tmp_path)
+    assert found.diagnosis.steps_per_rollout == 1
+    assert found.diagnosis.clip_can_act is None
+    assert "clip-by-noise" in {finding.code for finding in found.diagnosis.findings}
