@@ -109,6 +109,9 @@ class ClippingMonitor(TrainerCallback):
             return
         self._done = done
         sums = self._sketch.take(lambda tensor: self._trainer.accelerator.reduce(tensor, "sum"))
+        if not sums.tokens.any():
+            logger.warning("no ratio was seen: the loss of %s does not come from TRL's", type(self._trainer).__name__)
+            return
         rates = max(self._rates, self._rates_before, key=len)  # the next rollout may have begun in this very step
         self.view = self._phases.view(state.global_step, sums, self._steps(rates))
         for name, value in self.view.metrics().items():

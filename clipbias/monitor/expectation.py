@@ -19,11 +19,12 @@ import numpy as np
 from clipbias.common.arrays import Array
 from clipbias.theory.formulas.momentum import summed_noise_from_rest
 from clipbias.theory.surrogate import Surrogate
-from clipbias.validate.predict.token_law import Moved
+from clipbias.validate.predict.token_law import TENTHS, Moved
 
 from .sketch import CENTRES, Sums
 
 FIRST = 2  # the third mini-batch, counted from 0
+MOST: Array = TENTHS / (np.arange(TENTHS) + 0.5)  # ratio: 1/b at a tenth's middle, since no probability exceeds 1
 MEMORY = 1000  # updates before the phase that momentum is taken to reach back to
 
 
@@ -63,6 +64,6 @@ def expected(sums: Sums, law: Array, gate: Surrogate, growth: Sequence[float]) -
         later = Moved.to(growth[m] * CENTRES, gate)
         low.append(float(sums.blamed[m] @ (share @ (later.low == 1.0))))
         high.append(float(sums.praised[m] @ (share @ (later.high == 1.0))))
-        push += sums.blame[m] * (share @ (later.ratio * later.low))
-        push -= sums.praise[m] * (share @ (later.ratio * later.high))
+        ratio = np.minimum(later.ratio, MOST[:, None])
+        push += sums.blame[m] * (share * ratio @ later.low) - sums.praise[m] * (share * ratio @ later.high)
     return Expected(low=np.array(low), high=np.array(high), push=push)

@@ -59,20 +59,22 @@ class Phases:
         now, before = moved(sums, steps), self._before
         self._before = now
         change = predicted = by_clip = None
+        leverage = 0.0
         if before is not None:
             force, slope = (now.force + before.force) / 2, self._response.slope
             change, predicted = now.entropy - before.entropy, slope * force
             by_clip = slope * (now.by_clip + before.by_clip) / 2
+            leverage = self._response.leverage(force)
             self._response.add(force, change)
-        asked: dict[Quantity, tuple[float | None, float | None]] = {
-            "noise floor": (float(spread[0]) if spread[0] > 0 else None, 1.0),
-            "stride": (stride, 1.0),
-            **{SIDES[side]: (of.measured, of.predicted) for side, of in clipped.items() if side in SIDES},
-            "entropy": (change, predicted),
+        asked: dict[Quantity, tuple[float | None, float | None, float]] = {
+            "noise floor": (float(spread[0]) if spread[0] > 0 else None, 1.0, 0.0),
+            "stride": (stride, 1.0, 0.0),
+            **{SIDES[side]: (of.measured, of.predicted, 0.0) for side, of in clipped.items() if side in SIDES},
+            "entropy": (change, predicted, leverage),
         }
         looks = {
-            quantity: self._watch.look(step, quantity, measured, expectation)
-            for quantity, (measured, expectation) in asked.items()
+            quantity: self._watch.look(step, quantity, measured, expectation, part)
+            for quantity, (measured, expectation, part) in asked.items()
             if measured is not None and expectation is not None
         }
         first = slice(FIRST, self._fresh)
@@ -88,8 +90,8 @@ class Phases:
             entropy_change=change,
             entropy_change_predicted=predicted,
             entropy_change_by_clip=by_clip,
-            bands={quantity: band for quantity, (band, _) in looks.items()},
-            alerts=tuple(alert for _, alert in looks.values() if alert is not None),
+            bands={quantity: look.band for quantity, look in looks.items()},
+            alerts=tuple(look.alert for look in looks.values() if look.alert is not None),
         )
 
     @staticmethod

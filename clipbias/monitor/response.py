@@ -20,8 +20,15 @@ class Response:
     @property
     def slope(self) -> float:
         """Σxy/Σx²; 0 where nothing has been seen."""
-        square = sum(x * x for x, _ in self._past)
-        return sum(x * y for x, y in self._past) / square if square > 0 else 0.0
+        return sum(x * y for x, y in self._past) / self._square if self._square > 0 else 0.0
+
+    def leverage(self, force: float) -> float:
+        """x²/Σx²: the variance that the slope's own error gives to a prediction, over that of one change."""
+        return force**2 / self._square if self._square > 0 else 0.0
+
+    @property
+    def _square(self) -> float:
+        return sum(x * x for x, _ in self._past)
 
     def add(self, force: float, change: float) -> None:
         self._past.append((force, change))

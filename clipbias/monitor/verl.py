@@ -39,7 +39,7 @@ def read_verl(series: Mapping[str, Sequence[float]], *, false_alarms: float = 0.
             looks.append(("stride", stride, 1.0))
         if math.isfinite(change):
             looks.append(("entropy", change, 0.0))
-        found = {look[0]: watch.look(i + 1, *look) for look in looks}
+        found = {quantity: watch.look(i + 1, quantity, *values) for quantity, *values in looks}
         views.append(
             View(
                 step=i + 1,
@@ -47,8 +47,8 @@ def read_verl(series: Mapping[str, Sequence[float]], *, false_alarms: float = 0.
                 clipped={"both": Fractions(measured=clipped)} if math.isfinite(clipped) else {},
                 entropy=entropy if math.isfinite(entropy) else None,
                 entropy_change=change if math.isfinite(change) else None,
-                bands={quantity: band for quantity, (band, _) in found.items()},
-                alerts=tuple(alert for _, alert in found.values() if alert is not None),
+                bands={quantity: look.band for quantity, look in found.items()},
+                alerts=tuple(look.alert for look in found.values() if look.alert is not None),
             )
         )
     return views

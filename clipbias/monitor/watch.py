@@ -2,14 +2,13 @@
 
 An alert is a value outside the band that the prediction's own errors give. The level of a band's edge is the chance of
 a false alarm in the whole training, over the number of looks: phases × edges (Bonferroni). So it is the prediction, and
-not a constant, that decides how much is too much.
+not a constant, that decides how much is too much. Every edge is looked at twice: by one phase, and by the last four.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
-from .band import Band, Errors, Scale
+from .band import RUN, Band, Errors, Scale
 
 Quantity = Literal["noise floor", "stride", "clip low", "clip high", "entropy"]
 SCALES: dict[Quantity, Scale] = {
@@ -20,7 +19,7 @@ SCALES: dict[Quantity, Scale] = {
     "entropy": "as it is",
 }
 BELOW: tuple[Quantity, ...] = ("entropy",)  # of which too little is an alarm as well
-EDGES = len(SCALES) + len(BELOW)
+EDGES = 2 * (len(SCALES) + len(BELOW))
 MEANINGS: dict[Quantity, str] = {
     "noise floor": "two passes with the same weights disagree more than they did: precision, or the engine's mismatch",
     "stride": "an update moves ratios further than updates did: the steps have become larger",
@@ -32,20 +31,30 @@ MEANINGS: dict[Quantity, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """A value outside its band after `step` optimizer steps."""
+    """A value outside its band after `step` optimizer steps: of one phase, or over the last `phases`."""
 
     step: int
     quantity: Quantity
     measured: float
     band: Band
+    phases: int = 1
 
     def __str__(self) -> str:
         above = self.measured > self.band.high
         edge = self.band.high if above else self.band.low
+        over = f" over {self.phases} phases" if self.phases > 1 else ""
         return (
-            f"step {self.step}: {self.quantity} {self.measured:.3g} is {'above' if above else 'below'} {edge:.3g}"
+            f"step {self.step}: {self.quantity}{over} {self.measured:.3g} is {'above' if above else 'below'} {edge:.3g}"
             f" (predicted {self.band.predicted:.3g}): {MEANINGS[self.quantity]}"
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """band: of one phase. alert: the first of the two looks that is out."""
+
+    band: Band
+    alert: Alert | None
 
 
 class Watch:
@@ -55,11 +64,16 @@ class Watch:
         self._level = false_alarms / (phases * EDGES)
         self._errors = {quantity: Errors(scale) for quantity, scale in SCALES.items()}
 
-    def look(self, step: int, quantity: Quantity, measured: float, predicted: float) -> tuple[Band, Alert | None]:
-        """The band that was predicted of this value, and the alert if it is outside. predicted: before the mean of its
-        errors so far is taken off; 1, or 0 for the entropy, of a series that is compared with its own past alone."""
-        band = self._errors[quantity].band(predicted, self._level)
-        self._errors[quantity].add(measured, predicted, band)
-        low = band.low if quantity in BELOW else -math.inf
-        out = measured > band.high or measured < low
-        return band, Alert(step=step, quantity=quantity, measured=measured, band=band) if out else None
+    def look(self, step: int, quantity: Quantity, measured: float, predicted: float, leverage: float = 0.0) -> Look:
+        """predicted: before the mean of its errors so far is taken off; 1, or 0 for the entropy, of a series that is
+        compared with its own past alone. leverage: as in `Errors.band`."""
+        errors = self._errors[quantity]
+        band = errors.band(predicted, self._level, leverage)
+        shown, late = errors.late(measured, predicted, self._level)
+        errors.add(measured, predicted, band)
+        out = [
+            Alert(step=step, quantity=quantity, measured=value, band=of, phases=phases)
+            for value, of, phases in ((measured, band, 1), (shown, late, RUN))
+            if value > of.high or (quantity in BELOW and value < of.low)
+        ]
+        return Look(band=band, alert=out[0] if out else None)

@@ -22,16 +22,16 @@ def late(momentum: float = 0.8, rates: list[float] | None = None) -> Steps:
 
 
 def one_tenth(log_ratio: np.ndarray) -> tuple[Sums, np.ndarray]:
-    """All tokens in the last tenth, advantages with the law that `clip_fractions` takes."""
+    """All tokens in the first tenth, advantages with the law that `clip_fractions` takes."""
     moments = advantage_moments(TRAINING.group_size, TRAINING.success_prob, "std-unbiased")
     values = {"praised": moments.positive_prob, "blamed": moments.negative_prob, "tokens": 1.0}
     values |= {"praise": moments.mu, "blame": moments.mu}
     columns = {name: np.zeros((M, 10)) for name in COLUMNS}
     for name, value in values.items():
-        columns[name][:, 9] = value
+        columns[name][:, 0] = value
     edges = np.concatenate([[-np.inf], (CENTRES[1:] + CENTRES[:-1]) / 2, [np.inf]])
     law = np.zeros((10, len(CENTRES)))
-    law[9] = np.histogram(log_ratio, edges)[0]
+    law[0] = np.histogram(log_ratio, edges)[0]
     return Sums(**columns, law=law), law
 
 
@@ -60,8 +60,8 @@ def test_the_push_is_the_mean_over_the_law(gate: Surrogate) -> None:
         ratio = np.exp(growth[m] * log_ratio)
         above, below = gate.slopes(ratio, np.ones(len(ratio)))
         total += moments.mu * float(np.mean(ratio * (above - below)))
-    assert expected(sums, law, gate, growth).push[9] == pytest.approx(total, rel=0.03)
-    assert not expected(sums, law, gate, growth).push[:9].any()
+    assert expected(sums, law, gate, growth).push[0] == pytest.approx(total, rel=0.03)
+    assert not expected(sums, law, gate, growth).push[1:].any()
 
 
 def test_growth_is_the_momentum_s() -> None:
@@ -70,3 +70,11 @@ def test_growth_is_the_momentum_s() -> None:
     assert late(0.0, [0.0, 1.0, 1.0, 1.0, 1.0, 1.0]).growth(1) == 0.0
     first = Steps(rates=[1.0], before=0, momentum=0.9, corrected=True)
     assert first.growth(1) ** 2 == pytest.approx(19.0)  # Adam's first step
+
+
+def test_no_push_comes_from_ratios_that_no_probability_has() -> None:
+    """A tail so long that its ratios overflow: in the first tenth they are at most 20."""
+    sums, law = one_tenth(np.array([0.0] * 99 + [5.0]))
+    found = expected(sums, law, PpoClip(0.2, 0.2), [late().growth(m) for m in range(M)]).push[0]
+    moments = advantage_moments(TRAINING.group_size, TRAINING.success_prob, "std-unbiased")
+    assert found == pytest.approx(-(M - 2) * moments.mu * 20.0 / 100)
