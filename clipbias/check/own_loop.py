@@ -25,7 +25,8 @@ def _defaults(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
     """What parameters and command-line options are where nobody says otherwise."""
     for node in ast.walk(tree):
         match node:
-            case ast.FunctionDef(args=ast.arguments(args=positional, defaults=values)) if values:
+            case ast.FunctionDef(args=ast.arguments(posonlyargs=first, args=then, defaults=values)) if values:
+                positional = [*first, *then]
                 yield from ((arg.arg, value) for arg, value in zip(positional[-len(values) :], values, strict=True))
             case ast.Call(func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=str(flag)), *_]):
                 for keyword in node.keywords:

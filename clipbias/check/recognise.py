@@ -1,7 +1,7 @@
 """Which framework a file is for, and its keys in that framework's words."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -209,9 +209,10 @@ def _parts_for(document: Document, framework: Framework) -> list[Found]:
     return [_inherited(document, set())] if document.entries else []
 
 
-def _score(document: Document, framework: Framework) -> int:
+def _score(document: Document, keys: Collection[str], framework: Framework) -> int:
     """How much in a file is this framework's: 1,000 for its command or call, 1 more or less as a module of its own is
-    imported; a loop written by hand counts where no framework's call is; else its keys."""
+    imported; a loop written by hand counts where no framework's call is; else its
+    keys (those it inherits among them), if any is its own."""
     if document.script is not None or document.source is not None:
         if not _parts_for(document, framework):
             return 0
@@ -219,14 +220,15 @@ def _score(document: Document, framework: Framework) -> int:
             return 1
         imported = not document.modules.isdisjoint(framework.modules)
         return 1000 + (1 if imported else -1 if framework.modules else 0)
-    marks = sum(MARK for key in document.entries if key.startswith(framework.marks)) if framework.marks else 0
-    marks += 0 if document.entries.keys().isdisjoint(framework.tells) else TELL
-    return marks + sum(map(framework.knows, document.entries))
+    marks = sum(MARK for key in keys if key.startswith(framework.marks)) if framework.marks else 0
+    marks += 0 if set(keys).isdisjoint(framework.tells) else TELL
+    return marks and marks + sum(map(framework.knows, keys))  # keys that many share tell nothing alone
 
 
 def recognised(documents: Sequence[Document], frameworks: Sequence[Framework]) -> Framework:
     """The framework whose command, class or keys the files have."""
-    scores = {f.name: sum(_score(document, f) for document in documents) for f in frameworks}
+    keys = [(document, tuple(_inherited(document, set()).entries)) for document in documents]
+    scores = {f.name: sum(_score(document, own, f) for document, own in keys) for f in frameworks}
     best = max(scores.values())
     first = [f for f in frameworks if scores[f.name] == best]
     names = ", ".join(sorted(f.name for f in (first if best else frameworks)))

@@ -83,6 +83,13 @@ class Settings:
         line = self.entries[name].line if name in self.entries else None
         return f"{name} (line {line})" if line is not None else name
 
+    def _told(self, value: Any, names: tuple[str, ...]) -> str:
+        """Where the key stands; raises InputError where its value is not the file's to say."""
+        written = self._written(names)
+        if value is UNKNOWN or (isinstance(value, str) and "$" in value):
+            raise InputError(self._place(written), f"a value that the file itself gives: say {written}=VALUE")
+        return self._place(written)
+
     def _written(self, names: tuple[str, ...]) -> str:
         names = self._as_written(names)
         return next((name for name in names if name in self.entries), names[0])
@@ -92,9 +99,7 @@ class Settings:
         value = self.raw(*names)
         if value is None or (isinstance(value, str) and value.strip().lower() in NOTHING):
             return None
-        place = self._place(self._written(names))
-        if value is UNKNOWN or (isinstance(value, str) and "$" in value):
-            raise InputError(place, f"a value that the file itself gives: say {self._written(names)}=VALUE")
+        place = self._told(value, names)
         try:
             if isinstance(value, bool):
                 raise TypeError
@@ -103,6 +108,11 @@ class Settings:
             raise InputError(place, "a number", shown(value)) from error
         check(not math.isnan(number) and least <= number <= most, place, f"in [{least:g}, {most:g}]", shown(value))
         return number
+
+    def told(self, *names: str) -> float | None:
+        """The same of a key on which no answer rests: None too where only running the file would tell it."""
+        value = self.raw(*names)
+        return self.optional(*names) if isinstance(value, int | float) else None
 
     def number(self, *names: str, default: float, least: float = -math.inf, most: float = math.inf) -> float:
         found = self.optional(*names, least=least, most=most)
@@ -141,26 +151,15 @@ class Settings:
         value = self.raw(*names, default=default)
         if isinstance(value, bool):
             return value
-        text = str(value).strip().lower()
-        known = {
-            "true": True,
-            "1": True,
-            "yes": True,
-            "on": True,
-            "false": False,
-            "0": False,
-            "no": False,
-            "off": False,
-        }
-        place = self._place(self._written(names))
+        place, text = self._told(value, names), str(value).strip().lower()
+        known = dict.fromkeys(("true", "1", "yes", "on"), True) | dict.fromkeys(("false", "0", "no", "off"), False)
         check(text in known or text in NOTHING, place, "true or false", shown(value))
         return known.get(text, default)
 
     def word(self, *names: str, default: str, allowed: Iterable[str] = ()) -> str:
         value = self.raw(*names, default=default)
         text = default if value is None else str(value)
-        choices = tuple(allowed)
-        place = self._place(self._written(names))
+        choices, place = tuple(allowed), self._told(value, names)
         check(not choices or text in choices, place, f"one of {', '.join(choices)}", shown(value))
         return text
 

@@ -150,8 +150,7 @@ class Keys:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
     """All that decides what the clip does. moves: None where not determined. refused: the framework's own reason for
-    not starting. confounders: what else moves entropy (bonus, KL), as (key, value). learning_rate, optimizer: for the
-    toy."""
+    not starting. confounders: what else moves entropy (bonus, KL), as (key, value). optimizer: for the toy."""
 
     geometry: Geometry
     denominator: Denominator
@@ -164,5 +163,4 @@ class Training:
     remarks: tuple[Remark, ...] = ()
     refused: str | None = None
     confounders: tuple[tuple[str, Any], ...] = ()
-    learning_rate: float | None = None
     optimizer: Literal["adam", "sgd"] = "adam"

@@ -11,10 +11,12 @@ import shlex
 from dataclasses import dataclass
 
 MOST_WORDS = 50_000
+LONGEST = 20_000  # characters of a line that quotes may join
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
 _SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
+_REDIRECTION = re.compile(r"&?[<>]{1,2}\s*&?[^\s;|&]*")
 _SUM = re.compile(r"\$\(\(((?:[^()]|\([^()]*\))*)\)\)")
 _DIGITS = re.compile(r"[\d\s+*/()-]+")
 _KEYWORDS = ("export", "declare", "local", "readonly", "set", "unset", "then", "do", "else", "fi", "done", "if", "for")
@@ -45,29 +47,29 @@ class Script:
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """Logical lines with the number of their first: continued ones joined, brackets of arrays closed."""
+    """Logical lines with the number of their first: continued ones joined, quotes and brackets of arrays closed."""
     found: list[tuple[int, str]] = []
-    held, start, depth = "", 0, 0
+    held, start, joint = "", 0, ""
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.rstrip()
         if not held:
             start = number
-        if line.lstrip().startswith("#"):  # a comment ends a command that the line before carried on
+        quoted = joint == "\n"
+        if line.lstrip().startswith("#") and not quoted:  # it ends a command that the line before carried on
             line = ""
         continued = line.endswith("\\") and not line.endswith("\\\\")
-        body = line[:-1] if continued else line
-        if depth:
-            body = re.sub(r"(^|\s)#.*$", "", body)
-        held += (" " if held else "") + body
-        depth = 1 if re.search(r"(^|\s)[A-Za-z_]\w*\+?=\($|=\([^)]*$", held) and not held.rstrip().endswith(")") else 0
-        if continued or depth:
+        held += joint + (line[:-1] if continued else line)
+        array = not quoted and re.search(r"(^|\s)[A-Za-z_]\w*\+?=\($|=\([^)]*$", held) is not None
+        if array and not held.rstrip().endswith(")"):
+            held, continued = re.sub(r"(^|\s)#.*$", "", held), True
+        opened = len(held) < LONGEST and _split(held)[1]
+        joint = "\n" if opened and not continued else " "
+        if continued or opened:
             continue
         if held.strip():
             found.append((start, held))
-        held = ""
-    if held:
-        found.append((start, held))
-    return found
+        held, joint = "", ""
+    return found + [(start, line) for line in held.splitlines() if line.strip()]  # a quote that nothing closes
 
 
 def _whole(text: str) -> str:
@@ -109,7 +111,7 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
 def _words(line: str) -> list[str]:
     try:
-        return shlex.split(line, comments=True)
+        return shlex.split(line)
     except ValueError:  # an open quote: what a shell would carry on over lines
         return line.split()
 
@@ -130,7 +132,7 @@ def read_script(text: str) -> Script:
             continue
         environment: dict[str, str] = {}
         words: list[str] = []
-        for part in _parts(line):
+        for part in _split(line)[0]:
             words, environment = [], {}
             split = _words(_resolved(part, values))
             for word in split:
@@ -154,23 +156,36 @@ def read_script(text: str) -> Script:
     return Script(tuple(commands), known)
 
 
-def _parts(line: str) -> list[str]:
-    """A line at its unquoted ;, && and ||."""
-    parts, start, quote, i = [], 0, "", 0
+def _split(line: str) -> tuple[list[str], bool]:
+    """A line at its unquoted ;, | and &, without redirections and comments; and whether it ends within quotes."""
+    parts, current, quote, depth, command, i = [], "", "", 0, False, 0
     while i < len(line):
         char = line[i]
-        if char == "\\":
-            i += 1
-        elif quote:
+        if char == "\\" and quote != "'":
+            current += line[i : i + 2]
+            i += 2
+            continue
+        if quote:
             quote = "" if char == quote else quote
-        elif char in "\"'":
+        elif char in "\"'`":
             quote = char
-        elif char == ";" or line.startswith(("&&", "||"), i):
-            parts.append(line[start:i])
-            i += 0 if char == ";" else 1
-            start = i + 1
+        elif char in "()":
+            command = command if depth else line[i - 1 : i + 1] == "$(" and line[i + 1 : i + 2] != "("
+            depth += 1 if char == "(" else -1
+        elif depth > 0 and command and char == " ":
+            char = "\\ "  # a substitution stays one word
+        elif depth <= 0 and char == "#" and current[-1:] in ("", " ", "\t"):
+            break
+        elif depth <= 0 and (match := _REDIRECTION.match(line, i)):
+            current = re.sub(r"(^|\s)\d$", r"\1", current)
+            i = match.end()
+            continue
+        elif depth <= 0 and char in ";|&":
+            parts.append(current)
+            current, char = "", ""
+        current += char
         i += 1
-    return [*parts, line[start:]]
+    return [*parts, current], bool(quote)
 
 
 def _is_used(name: str, text: str) -> bool:

@@ -158,7 +158,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks),
         refused=refused,
         confounders=(("actor.kl_ctl", kl),) if kl else (),
-        learning_rate=given.optional("actor.optimizer.lr", least=0),
     )
 
 

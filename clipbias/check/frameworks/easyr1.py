@@ -139,7 +139,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks),
         refused=refused,
         confounders=tuple((key, value) for key, value in confounders if value),
-        learning_rate=given.number(f"{A}optim.lr", default=1e-6, least=0),
     )
 
 

@@ -264,7 +264,6 @@ def read(given: Settings) -> Training:
     aligned = steps is None or steps > 1 or (1 / steps).denominator == 1
     moves = Moves.NONE if refused else moved_by(denominator, steps, aligned=aligned)
     beta = given.number("beta", default=0.04)
-    tuner = given.word("tuner_type", "train_type", default="full" if on_megatron(given) else "lora")
     return Training(
         geometry=found
         if refused is None
@@ -281,7 +280,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, found, moves)),
         refused=refused,
         confounders=(("beta", beta),) if beta else (),
-        learning_rate=given.number("learning_rate", "lr", default=1e-5 if tuner == "full" else 1e-4, least=0),
     )
 
 

@@ -201,7 +201,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, loss)),
         refused=refused,
         confounders=(("reference_policy_kl_penalty", kl),) if kl else (),
-        learning_rate=given.number("policy.optimizer.kwargs.lr", default=5e-6, least=0),
     )
 
 

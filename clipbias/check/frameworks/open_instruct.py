@@ -153,7 +153,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, found)),
         refused=refused,
         confounders=(("beta", beta),) if beta else (),
-        learning_rate=given.number("learning_rate", default=2e-5, least=0),
     )
 
 

@@ -261,7 +261,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, found, loss)),
         refused=refused,
         confounders=tuple((key, value) for key, value in confounders if value),
-        learning_rate=given.number(*both("actor.adam.lr"), default=1e-6, least=0),
     )
 
 

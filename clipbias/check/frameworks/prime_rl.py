@@ -163,7 +163,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, algorithm, group)),
         refused=refused,
         confounders=(("trainer.loss.kl_tau", tau),) if tau else (),
-        learning_rate=given.number(*_of("trainer", "optim.lr"), default=1e-6, least=0),
         optimizer="sgd" if optimizer == "sgd" else "adam",
     )
 

@@ -207,7 +207,6 @@ def read(given: Settings) -> Training:
         ignored=tuple(ignored),
         remarks=tuple(remarks),
         confounders=tuple((key, value) for key, value in confounders if value),
-        learning_rate=given.optional(f"{TRAIN}training_args.learning_rate", least=0),
     )
 
 

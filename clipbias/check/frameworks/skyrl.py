@@ -241,7 +241,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, loss, denominator)),
         refused=refused,
         confounders=tuple((key, value) for key, value in confounders if value),
-        learning_rate=given.number("trainer.policy.optimizer_config.lr", default=1e-6, least=0),
     )
 
 

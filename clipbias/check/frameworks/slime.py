@@ -258,7 +258,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, loss)),
         refused=refused,
         confounders=tuple((key, value) for key, value in confounders.items() if value),
-        learning_rate=given.number("lr", default=1e-6, least=0),
     )
 
 

@@ -118,7 +118,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, loss)),
         refused=refused,
         confounders=(("kl_penalty_coef", kl),) if kl else (),
-        learning_rate=given.number("learning_rate", default=1e-5, least=0),
     )
 
 

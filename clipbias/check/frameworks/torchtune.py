@@ -122,7 +122,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, loss, found)),
         refused=refused,
         confounders=(("loss.kl_coeff", kl),) if kl else (),
-        learning_rate=given.number(*_under(given, "optimizer.lr"), default=1e-5, least=0),
     )
 
 

@@ -197,12 +197,11 @@ def remarks_of(given: Settings, found: Geometry, moves: Moves | None) -> list[Re
             remarks.append(Remark(code="misaligned", level="warning", message=message))
     for key in ("top_p", "top_k", "min_p"):
         neutral = {"top_p": (1.0,), "top_k": (0.0, -1.0), "min_p": (0.0,)}[key]
-        value = given.optional(key)
+        value = given.told(key)
         if value is not None and value not in neutral:
             message = f"{key} {value:g} samples from another law than the one whose ratio is taken"
             remarks.append(Remark(code="truncated-sampling", level="warning", message=message))
-    temperature = given.optional("temperature")
-    if temperature == 0:
+    if given.told("temperature") == 0:
         remarks.append(Remark(code="greedy", level="error", message="temperature 0: all answers of a group are alike"))
     return remarks
 
@@ -230,7 +229,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, found, moves)),
         refused=refused,
         confounders=tuple((key, value) for key, value in confounders if value),
-        learning_rate=given.number("learning_rate", default=1e-6, least=0),
     )
 
 

@@ -220,11 +220,11 @@ def remarks_of(
         )
         found.append(Remark(code="ungrouped", level="warning", message=message, fix=f"{ROLLOUT}n: 8"))
     for key, neutral in (("top_p", 1.0), ("top_k", -1.0)):
-        value = given.optional(f"{ROLLOUT}{key}")
+        value = given.told(f"{ROLLOUT}{key}")
         if value is not None and value != neutral and not (key == "top_k" and value <= 0):
             message = f"{key} {value:g} samples from another law than the one whose ratio is taken"
             found.append(Remark(code="truncated-sampling", level="warning", message=message))
-    if given.optional(f"{ROLLOUT}temperature") == 0:
+    if given.told(f"{ROLLOUT}temperature") == 0:
         found.append(Remark(code="greedy", level="error", message="temperature 0: all answers to a prompt are alike"))
     return found
 
@@ -272,7 +272,6 @@ def read(given: Settings) -> Training:
         remarks=tuple(remarks_of(given, schedule, found.group_size or 1, denominator, moves)),
         refused=refused,
         confounders=confounders,
-        learning_rate=given.number(f"{ACTOR}optim.lr", default=1e-6, least=0),
     )
 
 
