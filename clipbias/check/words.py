@@ -1,5 +1,6 @@
 """What `check` found and knows, in sentences: the verdict with its arithmetic first, then what lies below it."""
 
+import re
 from collections.abc import Iterable
 
 from clipbias.check.answer import Answer, steps_text
@@ -133,5 +134,5 @@ def rules_table(frameworks: Iterable[Framework]) -> str:
     for framework in sorted(frameworks, key=lambda f: f.title.lower()):
         rules, read = framework.rules, f"{framework.version}, {framework.date}"
         cells = (framework.title, read, rules.steps, rules.denominator, rules.bounds, rules.dual, rules.normalisation)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append("| " + " | ".join(re.sub(r"([|_*])", r"\\\1", cell) for cell in cells) + " |")
     return "\n".join(lines)
