@@ -163,12 +163,13 @@ RECIPES = {
 @pytest.mark.parametrize("name", RECIPES)
 def test_recipes_of_trl_whose_clip_is_idle(name: str, tmp_path: Path) -> None:
     written, mended, updates = RECIPES[name]
-    for (accumulation, per_rollout), steps in ((written, None), (mended, updates)):
+    for (accumulation, per_rollout), acts in ((written, False), (mended, True)):
         options = {"per_device_train_batch_size": 4, "num_generations": 4, "gradient_accumulation_steps": accumulation}
         options |= {} if per_rollout is None else {"steps_per_generation": per_rollout}
         found = checked(**options)
-        run = trainer(tmp_path, steps=updates + 1 if steps else 3, **options)
+        run = trainer(tmp_path, steps=3, **options)
         run.train()
-        assert (max(run.seen.largest) > 1e-4) is (steps is not None)
-        assert found.answer.clip_can_act is (steps is not None)
-        assert steps is None or run.seen.rollouts == 2
+        assert (max(run.seen.largest) > 1e-4) is acts
+        assert found.answer.clip_can_act is acts
+        assert not acts or found.training.geometry.steps_per_rollout == updates
+        assert run.seen.rollouts == (1 if acts else 3 * accumulation // (per_rollout or 1))
