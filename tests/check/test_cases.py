@@ -9,6 +9,7 @@ import pytest
 from clipbias.check.catalogue import FRAMEWORKS
 from clipbias.check.check import Checked, check_documents
 from clipbias.check.document import parse
+from clipbias.common.errors import InputError
 
 CASES = [case for case in json.loads(Path(__file__).with_name("cases.json").read_text()) if case["kind"] == "config"]
 KNOWN = {framework.name for framework in FRAMEWORKS}
@@ -29,3 +30,18 @@ def test_case(case: dict[str, Any]) -> None:
         want = expect[theirs]
         assert found[ours] == (None if want is None else pytest.approx(want, rel=1e-6)), ours
     assert found["ratio_moves_by"] == expect["ratio_source"]
+
+
+# A GRPOConfig whose file does not import unsloth is TRL's; `actor: {}` is nobody's own.
+UNTOLD = {"unsloth-01": "trl", "areal-07": None}
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["id"])
+def test_the_framework_is_told_from_the_file(case: dict[str, Any]) -> None:
+    path = Path(f"case.{case['format']}")
+    told = UNTOLD.get(case["id"], case["framework"])
+    if told is None:
+        with pytest.raises(InputError, match="framework must be given"):
+            check_documents([parse(path, case["text"])])
+        return
+    assert check_documents([parse(path, case["text"])]).framework.name == told
