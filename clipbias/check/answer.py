@@ -184,6 +184,10 @@ def _remarks(training: Training, verdict: Verdict, assumed: Assumed) -> list[Rem
         say("point-band", "error", "the band is the point 1: rounding alone decides which tokens are cut off")
     if loss.kind == "clip" and loss.lower is not None and loss.lower <= 0:
         say("no-lower", "note", f"lower bound {loss.lower:g} is never crossed by a ratio")
+    low, high = 1 - (loss.lower or 0.0), (loss.upper or 0.0) - 1
+    if loss.kind == "clip" and loss.name not in ("gmpo", "geo_mean") and 0.5 < low < 1 < high < 2:
+        message = f"bounds {1 - low:g} and {1 + high:g}: {low:g} and {high:g} look absolute, where increments are asked"
+        say("absolute-increments", "warning", message, f"1 − {low:g} = {1 - low:.3g} and {high:g} − 1 = {high - 1:.3g}")
     per_answer = loss.level == "sequence"
     if loss.kind == "clip" and per_answer and loss.upper is not None and 1.05 < loss.upper < UNREACHABLE:
         message = (

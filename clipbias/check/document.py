@@ -24,6 +24,7 @@ LARGEST = 4_000_000  # bytes; the largest public configuration has a twentieth o
 MOST_KEYS = 20_000  # of a file: aliases can make a small YAML file large
 DEEPEST = 60
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
+_SUM = re.compile(r"\$\{(mul|div):((?:[^{},]|\{[^{}]*\})+),((?:[^{},]|\{[^{}]*\})+)\}")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # of libyaml where it is there: ten times as fast
 PICKLES = (b"PK\x03\x04", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 
@@ -71,17 +72,26 @@ def flat(tree: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any
 
 
 def resolved(entries: dict[str, Entry]) -> dict[str, Entry]:
-    """Values `${a.b}` replaced by those of the keys that they refer to, where these are there."""
-    found = dict(entries)
-    for key, written in entries.items():
-        entry = written
-        for _ in range(DEEPEST):
-            match = _REFERENCE.fullmatch(entry.value) if isinstance(entry.value, str) else None
-            if match is None or match[1] not in entries:
-                break
-            entry = replace(entry, value=entries[match[1]].value)
-        found[key] = entry
-    return found
+    """Values `${a.b}` replaced by those of the keys that they refer to, where these are there; `${mul:a,b}` and
+    `${div:a,b}` by what they come to."""
+
+    def value(written: Any, depth: int = 0) -> Any:
+        if not isinstance(written, str) or "${" not in written or depth > DEEPEST:
+            return written
+        match = _REFERENCE.fullmatch(written)
+        if match is not None:
+            return value(entries[match[1]].value, depth + 1) if match[1] in entries else written
+        match = _SUM.fullmatch(written)
+        if match is None:
+            return written
+        try:
+            left, right = (float(value(part.strip(), depth + 1)) for part in (match[2], match[3]))
+            found = left * right if match[1] == "mul" else left / right
+        except (TypeError, ValueError, ArithmeticError):
+            return written
+        return int(found) if found.is_integer() else found
+
+    return {key: replace(entry, value=value(entry.value)) for key, entry in entries.items()}
 
 
 def _bounded(leaves: Iterator[tuple[str, Any]]) -> dict[str, Any]:

@@ -37,7 +37,45 @@ def constants_of(tree: ast.Module) -> dict[str, ast.expr]:
                 found.setdefault(name, []).append(value)
             case ast.AugAssign(target=ast.Name(id=name)) | ast.For(target=ast.Name(id=name)):
                 found.setdefault(name, []).extend([ast.Constant(None)] * 2)  # more than one value
-    return {name: values[0] for name, values in found.items() if len(values) == 1}
+    return _filled_up(tree, {name: values[0] for name, values in found.items() if len(values) == 1})
+
+
+def _table(node: ast.expr) -> ast.Dict | None:
+    match node:
+        case ast.Dict():
+            return node
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            named = [(ast.Constant(k.arg), k.value) for k in keywords if k.arg is not None]
+            return ast.Dict(keys=[key for key, _ in named], values=[value for _, value in named])
+    return None
+
+
+def _filled_up(tree: ast.Module, names: dict[str, ast.expr]) -> dict[str, ast.expr]:
+    """The names, their tables with what `table[key] = value` and `table.update(…)` add."""
+    for node in sorted(ast.walk(tree), key=lambda node: getattr(node, "lineno", 0)):
+        match node:
+            case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=key)], value=value):
+                added: ast.Dict | None = ast.Dict(keys=[key], values=[value])
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=[table]):
+                added = _table(table)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=[], keywords=keywords):
+                added = _table(ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords))
+            case _:
+                continue
+        table = _table(names[name]) if name in names else None
+        if table is not None and added is not None:
+            names[name] = ast.Dict(keys=[*table.keys, *added.keys], values=[*table.values, *added.values])
+    return names
+
+
+def _set_later(tree: ast.Module, names: dict[str, ast.expr]) -> dict[int, dict[str, Any]]:
+    """By the id of a call that a name is given: the attributes set on that name, `name.key = value`."""
+    found: dict[int, dict[str, Any]] = {}
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id=name), attr=key)], value=value) if name in names:
+                found.setdefault(id(names[name]), {})[key] = value_of(value, names)
+    return found
 
 
 def value_of(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
@@ -67,6 +105,8 @@ def value_of(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
                 (key.value, value) for key, value in zip(keys, values, strict=True) if isinstance(key, ast.Constant)
             ]
             return {key: value_of(value, names, depth + 1) for key, value in pairs}
+        case ast.Call(func=ast.Name(id="dict")) if (table := _table(node)) is not None:
+            return value_of(table, names, depth + 1)
         case ast.Call(func=ast.Name(id="float"), args=[inner]):
             found = value_of(inner, names, depth + 1)
             try:
@@ -111,6 +151,7 @@ def calls_of(text: str) -> tuple[Call, ...]:
     """Every call that has keyword arguments, or makes a configuration of defaults, in the order of the file."""
     tree = ast.parse(text)
     names = constants_of(tree)
+    later = _set_later(tree, names)
     found = []
     for node in ast.walk(tree):
         match node:
@@ -124,5 +165,6 @@ def calls_of(text: str) -> tuple[Call, ...]:
                         continue
                     opened = value_of(keyword.value, names)  # **table
                     arguments |= opened if isinstance(opened, dict) else {"**": UNKNOWN}
+                arguments |= later.get(id(node), {})
                 found.append(Call(name=name, arguments=arguments, line=node.lineno))
     return tuple(sorted(found, key=lambda call: call.line))

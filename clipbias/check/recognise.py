@@ -1,18 +1,16 @@
 """Which framework a file is for, and its keys in that framework's words."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from clipbias.common.errors import InputError
 
+from .command_line import MORE_WORDS, OVERRIDE, flag_words, hydra_words
 from .document import Document, Entry, flat, read_document, resolved
 from .framework import Framework
-from .python_source import UNKNOWN, Call
+from .python_source import Call
 from .settings import Settings
 from .setup import Remark
 from .shell import Command, Variable
@@ -21,9 +19,6 @@ CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 MARK = 3  # a mark counts as this many keys that several frameworks share
 TELL = 100  # a key that no other framework has, and that its own needs
 MOST_FILES = 30  # that a configuration may inherit from
-_OVERRIDE = re.compile(r"(?P<force>\+{0,2}|~)(?P<key>[\w@./-]+)=(?P<value>.*)", re.DOTALL)
-_NUMBER = re.compile(r"-\.?\d")
-_MORE_WORDS = re.compile(r"\$[@*]|\$\{\w+\[[@*]\]\}")  # words that only a running shell knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,64 +29,6 @@ class Found:
     remarks: tuple[Remark, ...] = ()
     program: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
-
-
-def plain(value: str) -> Any:
-    """A word of a command line as YAML reads it (so that null, true, 1e-6 and [1, 2] are what they are in a file)."""
-    if len(value) > 10_000:
-        return value
-    try:
-        found = yaml.safe_load(value)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return value
-    return value if found is None and value.strip().lower() not in ("null", "none", "~", "") else found
-
-
-def _unclear(value: str) -> Any:
-    """A variable or substitution that only a running shell knows."""
-    return UNKNOWN if re.search(r"\$[\w({@]|`", value) else plain(value)
-
-
-def hydra_words(words: Iterable[str], line: int) -> dict[str, Entry]:
-    """`key=value`, with Hydra's + and ++; ~key takes a key away; tables in values become keys of their own."""
-    found: dict[str, Entry] = {}
-    for word in words:
-        match = _OVERRIDE.fullmatch(word)
-        if match is None or word.startswith("--"):
-            continue
-        if match["force"] == "~":
-            found[match["key"]] = Entry(None, line)
-            continue
-        for key, value in flat(_unclear(match["value"]), match["key"]):
-            found[key] = Entry(value, line)
-    return found
-
-
-def flag_words(words: Sequence[str], line: int) -> dict[str, Entry]:
-    """`--key value`, `--key=value`, `--key` (true), `--key a b` (a list); dashes within a key as underscores."""
-    found: dict[str, Entry] = {}
-    key, values = "", [""]
-
-    def close() -> None:
-        if key:
-            parts = [_unclear(value) for value in values]
-            value = True if not parts else parts[0] if len(parts) == 1 else parts
-            found[key] = Entry(value, line)
-
-    for word in words:
-        if _MORE_WORDS.fullmatch(word):
-            continue
-        if word.startswith("--") and len(word) > 2:
-            close()
-            name, equals, value = word[2:].partition("=")
-            key, values = name.replace("-", "_"), [value] if equals else []
-        elif word.startswith("-") and not _NUMBER.match(word):
-            close()
-            key = ""
-        elif key:
-            values.append(word)
-    close()
-    return found
 
 
 def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
@@ -163,10 +100,10 @@ def _of_command(command: Command, framework: Framework, path: Path) -> Found:
     hydra = framework.style == "hydra"
     words = command.words[command.words.index("--") + 1 :] if "--" in command.words else command.words
     entries = dict(read(words, command.line))
-    own = [word for word in words if not hydra or word.startswith("--") or not _OVERRIDE.fullmatch(word)]
+    own = [word for word in words if not hydra or word.startswith("--") or not OVERRIDE.fullmatch(word)]
     flags = flag_words(own, command.line)
     below: dict[str, Entry] = {}
-    remarks = [_unset(word) for word in dict.fromkeys(words) if _MORE_WORDS.fullmatch(word)]
+    remarks = [_unset(word) for word in dict.fromkeys(words) if MORE_WORDS.fullmatch(word)]
     for name in _config_word(flags | entries, words):
         place = _near(name, path)
         if place is None:
@@ -193,14 +130,36 @@ def _of_call(call: Call) -> Found:
     return Found(entries=entries, program=call.name)
 
 
+def _started(document: Document, framework: Framework) -> list[Command]:
+    commands = () if document.script is None else document.script.commands
+    return [c for c in commands if any(re.search(pattern, " ".join(c.words)) for pattern in framework.commands)]
+
+
+def _keys_beside(command: Command, path: Path) -> dict[str, Entry]:
+    """The keys of files that a Python program of the user's own is given, where they are there."""
+    if not any(word.endswith(".py") for word in command.words):
+        return {}
+    found: dict[str, Entry] = {}
+    for name in _config_word(flag_words(command.words, command.line), command.words):
+        place = _near(name, path)
+        found |= {} if place is None else _inherited(read_document(place), set()).entries
+    return found
+
+
+def _keys_of(document: Document) -> dict[str, Entry]:
+    """A file's keys, those that it inherits and those that its commands take from files beside it."""
+    found = _inherited(document, set()).entries
+    for command in () if document.script is None else document.script.commands:
+        found |= _keys_beside(command, document.path)
+    return found
+
+
 def _parts_for(document: Document, framework: Framework) -> list[Found]:
     """What of a file is this framework's: its command, its call, or all keys of a file of keys."""
     if document.script is not None:
-        return [
-            _of_command(command, framework, document.path)
-            for command in document.script.commands
-            if any(re.search(pattern, " ".join(command.words)) for pattern in framework.commands)
-        ]
+        beside = (c for c in document.script.commands if _keys_beside(c, document.path))
+        own = _started(document, framework) or list(beside)
+        return [_of_command(command, framework, document.path) for command in own]
     if document.source is not None:
         if framework.own_loop:
             return [] if document.loop is None else [_of_call(document.loop)]
@@ -213,7 +172,7 @@ def _score(document: Document, keys: Collection[str], framework: Framework) -> i
     """How much in a file is this framework's: 1,000 for its command or call, 1 more or less as a module of its own is
     imported; a loop written by hand counts where no framework's call is; else its
     keys (those it inherits among them), if any is its own."""
-    if document.script is not None or document.source is not None:
+    if document.source is not None or _started(document, framework):
         if not _parts_for(document, framework):
             return 0
         if framework.own_loop:
@@ -227,7 +186,7 @@ def _score(document: Document, keys: Collection[str], framework: Framework) -> i
 
 def recognised(documents: Sequence[Document], frameworks: Sequence[Framework]) -> Framework:
     """The framework whose command, class or keys the files have."""
-    keys = [(document, tuple(_inherited(document, set()).entries)) for document in documents]
+    keys = [(document, tuple(_keys_of(document))) for document in documents]
     scores = {f.name: sum(_score(document, own, f) for document, own in keys) for f in frameworks}
     best = max(scores.values())
     first = [f for f in frameworks if scores[f.name] == best]
@@ -289,7 +248,8 @@ def settings_of(
 def _cut_off(documents: Sequence[Document]) -> Iterator[int]:
     for document in documents:
         if document.script is not None:
-            yield from (c.line for c in document.script.commands if c.words[0].startswith("--"))
+            first = ((c.line, c.words[0]) for c in document.script.commands)
+            yield from (line for line, word in first if word.startswith("--") or OVERRIDE.fullmatch(word))
 
 
 def _several(count: int, document: Document) -> Remark:

@@ -1,19 +1,21 @@
 """Launch scripts, word by word: variables resolved, nothing run.
 
 Understood: assignments (also before a command, with export, declare or local), `$NAME`, `${NAME}`, `${NAME:-default}`,
-`$((whole numbers))`, arrays and `"${NAME[@]}"`, quotes, comments and continued lines. What only a running shell knows
-(`$1`, `$(command)`, a variable of the environment) stays as it is written and is named as unknown. Of a variable
-assigned twice, the last value before its use counts, as in a script without branches.
+`: ${NAME:=default}`, `$((whole numbers))`, arrays and `"${NAME[@]}"`, quotes, comments and continued lines. What only a
+running shell knows (`$1`, `$(command)`, a variable of the environment) stays as it is written and is named as unknown.
+Of a variable assigned twice, the last value before its use counts, as in a script without branches.
 """
 
 import re
 import shlex
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 MOST_WORDS = 50_000
 LONGEST = 20_000  # characters of a line that quotes may join
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
+_UNLESS_SET = re.compile(r"\s*:\s+\"?\$\{(\w+):?=([^{}]*)\}\"?\s*(?:#.*)?")
 _SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
 _REDIRECTION = re.compile(r"&?[<>]{1,2}\s*&?[^\s;|&]*")
@@ -124,6 +126,10 @@ def read_script(text: str) -> Script:
     exported: dict[str, str] = {}
     count = 0
     for number, line in _lines(text):
+        if unless := _UNLESS_SET.fullmatch(line):
+            values.setdefault(unless[1], _resolved(unless[2], values).strip("\"'"))
+            lines_of.setdefault(unless[1], number)
+            continue
         array = re.fullmatch(r"\s*(?:export\s+|declare\s+-a\s+)?([A-Za-z_]\w*)(\+?)=\((.*)\)\s*", line, re.DOTALL)
         if array:
             old = values.get(array[1], "") + " " if array[2] else ""
@@ -142,7 +148,11 @@ def read_script(text: str) -> Script:
                 elif words or word not in _KEYWORDS:
                     words.append(word)
             if words:
-                commands.append(Command(words=tuple(words), environment=exported | environment, line=number))
+                environment = exported | environment
+                outer = Command(words=tuple(words), environment=environment, line=number)
+                handed_on = read_script(_handed_on(words)).commands
+                inner = [replace(c, environment=environment | c.environment, line=number) for c in handed_on]
+                commands += inner or [outer]
                 count += len(words)
                 if count > MOST_WORDS:
                     raise ValueError(f"at most {MOST_WORDS} words")
@@ -154,6 +164,14 @@ def read_script(text: str) -> Script:
     used = {name: name in exported or _is_used(name, text) for name in values}
     known = {name: Variable(value=value, line=lines_of[name], used=used[name]) for name, value in values.items()}
     return Script(tuple(commands), known)
+
+
+def _handed_on(words: Sequence[str]) -> str:
+    """The script that a command hands to another shell, as `srun bash -c "…"` does."""
+    for shell, option, script in zip(words, words[1:], words[2:], strict=False):
+        if shell.rsplit("/", 1)[-1] in ("bash", "sh") and re.fullmatch(r"-[a-z]*c", option):
+            return script
+    return ""
 
 
 def _split(line: str) -> tuple[list[str], bool]:
@@ -189,4 +207,5 @@ def _split(line: str) -> tuple[list[str], bool]:
 
 
 def _is_used(name: str, text: str) -> bool:
+    text = re.sub(r"(?m)^\s*:\s+\"?\$\{\w+:?=", "", text)
     return re.search(rf"\$\{{?(?:#|!)?{name}\b|\$\(\([^)]*\b{name}\b", text) is not None

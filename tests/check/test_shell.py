@@ -26,6 +26,7 @@ SCRIPTS = [
     "python train.py --a 1 > /dev/stdout --b 2 &\nwait\n",
     "python train.py --a $(echo 1 | cat) 'x;y' \"p|q\" r\\;s\n",
     "python train.py --json '{\n  \"a\": 1\n}' --b 2\n",
+    ": ${A:=3}\n: \"${B:=4}\"\npython train.py --a $A --b $B\n",
     "true don\\'t; python train.py --a 1; python train.py --b 2\n",
 ]  # fmt: skip
 

@@ -32,7 +32,7 @@ ESTIMATORS = {"grpo": "group", "rloo": "none", "reinforce_plus_plus": "batch"}
 
 def on_megatron(given: Settings) -> bool:
     """By the command; for a file of keys alone, by keys that only Megatron has."""
-    if re.search(r"\bmegatron\s+rlhf\b|_megatron[/.]rlhf", given.program):
+    if re.search(r"\bmegatron\s+rlhf\b|_megatron[/.]rlhf|MegatronRLHF", given.program):
         return True
     return not given.program and not given.entries.keys().isdisjoint(MEGATRON)
 
@@ -315,6 +315,7 @@ FRAMEWORK = Framework(
     rules=RULES,
     read=read,
     reward=REWARD,
+    calls=("RLHFArguments", "MegatronRLHFArguments"),
     commands=(r"\b(swift|megatron)\s+rlhf\b", r"\bcli[/.](_megatron[/.])?rlhf\b"),
     marks=("rollout_importance_sampling", "off_policy_sequence_mask", "advantage_estimator", "dynamic_sample"),
     tells=("rlhf_type", "external_plugins", "overlong_filter", "soft_cache_length"),

@@ -30,10 +30,11 @@ def geometry(given: Settings) -> Geometry:
 
 
 def loss_of(given: Settings) -> Loss:
-    """The clamps of the ratio; a detached one is a weight."""
+    """The clamps of the ratio; a detached one is a weight. On a ratio of 1 bounds may stay unknown."""
     weight = given.flag("weight", default=False)
-    lower, upper, dual = given.optional("lower"), given.optional("upper"), given.optional("dual")
-    if lower is None and upper is None:
+    bound = given.told if given.raw("denominator") == "own" else given.optional
+    lower, upper, dual = bound("lower"), bound("upper"), bound("dual")
+    if not given.given("lower", "upper"):
         return Loss(name="ratio without a clamp", kind="none")
     keys = tuple(f"{name} {value:g}" for name, value in (("lower", lower), ("upper", upper)) if value is not None)
     kind = "detached, clamped ratio as a weight" if weight else "clamped ratio"

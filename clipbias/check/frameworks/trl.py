@@ -192,9 +192,10 @@ def remarks_of(given: Settings, found: Geometry, moves: Moves | None) -> list[Re
                 fix=f"steps_per_generation: {written * accumulation} for {written} optimizer steps a rollout",
             )
         )
-        if moves is Moves.UPDATES:
-            message = "an optimizer step falls inside a rollout, since gradient_accumulation_steps is no multiple of it"
-            remarks.append(Remark(code="misaligned", level="warning", message=message))
+    steps = found.steps_per_rollout
+    if moves is Moves.UPDATES and steps is not None and steps.denominator > 1:
+        message = f"{in_steps(steps)} is no whole number of them: an optimizer step mixes two rollouts"
+        remarks.append(Remark(code="misaligned", level="warning", message=message))
     for key in ("top_p", "top_k", "min_p"):
         neutral = {"top_p": (1.0,), "top_k": (0.0, -1.0), "min_p": (0.0,)}[key]
         value = given.told(key)
