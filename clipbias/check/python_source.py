@@ -56,15 +56,15 @@ def _filled_up(tree: ast.Module, names: dict[str, ast.expr]) -> dict[str, ast.ex
         match node:
             case ast.Assign(targets=[ast.Subscript(value=ast.Name(id=name), slice=key)], value=value):
                 added: ast.Dict | None = ast.Dict(keys=[key], values=[value])
-            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=[table]):
-                added = _table(table)
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=[other]):
+                added = _table(other)
             case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="update"), args=[], keywords=keywords):
                 added = _table(ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords))
             case _:
                 continue
-        table = _table(names[name]) if name in names else None
-        if table is not None and added is not None:
-            names[name] = ast.Dict(keys=[*table.keys, *added.keys], values=[*table.values, *added.values])
+        before = _table(names[name]) if name in names else None
+        if before is not None and added is not None:
+            names[name] = ast.Dict(keys=[*before.keys, *added.keys], values=[*before.values, *added.values])
     return names
 
 

@@ -189,3 +189,22 @@ def test_the_framework_can_be_said(tmp_path: Path) -> None:
     path = write(tmp_path, "a.jsonl", '{"step": 1, "entropy": 1.0}\n{"step": 2, "entropy": 0.9}\n')
     assert audit([path]).framework.name == "other"
     assert audit([path], framework="ms-swift").framework.name == "ms-swift"
+
+
+def test_lines_of_verls_file_logger(tmp_path: Path) -> None:
+    """`FileLogger.log` writes {"step": …, "data": {…}}."""
+    lines = [{"step": i, "data": {"actor/entropy": 0.5, "actor/pg_clipfrac": 0.01}} for i in range(1, 5)]
+    log = one(write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines))))
+    assert (log.framework, log.steps.tolist()) == ("verl", [1, 2, 3, 4])
+    assert log.of(Role.CLIP) is not None
+
+
+def test_a_share_that_rounding_can_make_tells_nothing_of_the_clip(tmp_path: Path) -> None:
+    """Unless no second pass is taken, as by TRL without vLLM."""
+    for share, told in ((1e-5, None), (0.01, True)):
+        lines = [{"step": i, "actor/pg_clipfrac": share, "actor/entropy": 0.5} for i in range(1, 5)]
+        path = write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines)))
+        assert audit([path]).diagnosis.clip_can_act is told
+    lines = [{"step": i, "clip_ratio/high_mean": 1e-5, "clip_ratio/low_mean": 0.0} for i in range(1, 5)]
+    path = write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines)))
+    assert audit([path], framework="trl").diagnosis.clip_can_act is True

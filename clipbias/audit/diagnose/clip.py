@@ -38,7 +38,8 @@ def clip_of(log: Log, steps: Steps | None, signal_absent: bool) -> Clip:
     beyond = (Role.OUTSIDE_LOW, Role.OUTSIDE_HIGH, Role.OUTSIDE)
     outside = {role: s for role in beyond if (s := log.of(role)) is not None}
     if any((s.values > 0).any() for s in (*counted.values(), *outside.values())):
-        return _acted(counted or outside, steps, effective=bool(counted))
+        exact = log.framework == "trl" and log.of(Role.ENGINE_GAP) is None
+        return _acted(counted or outside, steps, effective=bool(counted), exact=exact)
     capped = log.of(Role.CAPPED)
     if capped is not None:
         return _capped(capped, steps)
@@ -47,7 +48,8 @@ def clip_of(log: Log, steps: Steps | None, signal_absent: bool) -> Clip:
     return _never(log, next(iter((*counted.values(), *outside.values()))), steps, signal_absent)
 
 
-def _acted(counted: dict[Role, Series], steps: Steps | None, effective: bool) -> Clip:
+def _acted(counted: dict[Role, Series], steps: Steps | None, effective: bool, exact: bool) -> Clip:
+    """exact: whether the denominator is the training pass's own, so that rounding clips nothing."""
     low = counted.get(Role.CLIP_LOW) or counted.get(Role.OUTSIDE_LOW)
     high = counted.get(Role.CLIP_HIGH) or counted.get(Role.OUTSIDE_HIGH)
     pooled = counted.get(Role.CLIP) or counted.get(Role.OUTSIDE)
@@ -72,7 +74,8 @@ def _acted(counted: dict[Role, Series], steps: Steps | None, effective: bool) ->
     alone = steps is not None and steps.value == 1
     if alone:
         found.append(Finding(code="clip-by-noise", strength="strong", evidence={"share": total}))
-    return Clip(can_act=None if alone else True, acted=True, findings=tuple(found), side=side)
+    told = not alone and (exact or total > NOISE or (steps is not None and steps.value is not None))
+    return Clip(can_act=True if told else None, acted=True, findings=tuple(found), side=side)
 
 
 def _side(low: float, high: float) -> Side:

@@ -56,8 +56,10 @@ def number_of(value: object) -> float | None:
 
 
 def flat_row(record: Mapping[Any, object], prefix: str = "", depth: int = 0) -> Row:
-    """Numbers, and short texts, by their name; names of nested tables joined by /."""
+    """Numbers, and short texts, by their name; names of nested tables joined by /, but for the one of verl's files."""
     found: dict[str, float | str] = {}
+    if record.keys() == {"step", "data"} and isinstance(record["data"], dict):
+        record = record["data"] | {"step": record["step"]}
     for key, value in record.items():
         name = f"{prefix}{key}"[:200]
         if isinstance(value, dict):
