@@ -9,8 +9,9 @@ import yaml
 from .document import Entry, flat
 from .python_source import UNKNOWN
 
-OVERRIDE = re.compile(r"(?P<force>\+{0,2}|~)(?P<key>[\w@./-]+)=(?P<value>.*)", re.DOTALL)
+OVERRIDE = re.compile(r"\+{0,2}(?P<key>[\w@./-]+)=(?P<value>.*)", re.DOTALL)
 MORE_WORDS = re.compile(r"\$[@*]|\$\{\w+\[[@*]\]\}")  # words that only a running shell knows
+_REMOVED = re.compile(r"~([\w@./-]+)(?:=.*)?", re.DOTALL)
 _NUMBER = re.compile(r"-\.?\d")
 
 
@@ -34,11 +35,11 @@ def hydra_words(words: Iterable[str], line: int) -> dict[str, Entry]:
     """`key=value`, with Hydra's + and ++; ~key takes a key away; tables in values become keys of their own."""
     found: dict[str, Entry] = {}
     for word in words:
+        if removed := _REMOVED.fullmatch(word):
+            found[removed[1]] = Entry(None, line)
+            continue
         match = OVERRIDE.fullmatch(word)
         if match is None or word.startswith("--"):
-            continue
-        if match["force"] == "~":
-            found[match["key"]] = Entry(None, line)
             continue
         for key, value in flat(_unclear(match["value"]), match["key"]):
             found[key] = Entry(value, line)

@@ -8,30 +8,16 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from .python_source import UNKNOWN, Call, constants_of, value_of
+from .python_source import OPTIONS, UNKNOWN, Call, constants_of, defaults_of, value_of
 
 RATIO = ("ratio", "rho", "coef", "weight")  # what the ratio of a surrogate is called, where several exps are taken
 REFERENCE = ("ref", "base", "teacher")  # an exp of a difference to one of these is a KL estimate
 ENGINE = ("vllm", "sglang", "rollout_log", "sampl", "infer", "behav", "engine")
-OPTIONS = ("args", "cfg", "config", "self", "opt", "hp", "hparams", "params")  # whose attributes are settings
 LOOPS = (ast.For, ast.AsyncFor)
 
 
 def _named(text: str, parts: tuple[str, ...]) -> bool:
     return any(part in text.lower() for part in parts)
-
-
-def _defaults(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
-    """What parameters and command-line options are where nobody says otherwise."""
-    for node in ast.walk(tree):
-        match node:
-            case ast.FunctionDef(args=ast.arguments(posonlyargs=first, args=then, defaults=values)) if values:
-                positional = [*first, *then]
-                yield from ((arg.arg, value) for arg, value in zip(positional[-len(values) :], values, strict=True))
-            case ast.Call(func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=str(flag)), *_]):
-                for keyword in node.keywords:
-                    if keyword.arg == "default":
-                        yield flag.lstrip("-").replace("-", "_"), keyword.value
 
 
 class _AttributesAsNames(ast.NodeTransformer):
@@ -54,7 +40,7 @@ class _Source:
                 case ast.Assign(targets=[ast.Name(id=name)], value=value):
                     self.assigned.setdefault(name, value)
         self.constants = constants_of(self.tree)
-        for name, value in _defaults(self.tree):
+        for name, value in defaults_of(self.tree):
             if name not in self.assigned:
                 self.constants.setdefault(name, value)
 

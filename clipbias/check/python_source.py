@@ -2,11 +2,13 @@
 
 import ast
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 UNKNOWN: Final = object()  # an argument that only running the file would tell
+OPTIONS = ("args", "cfg", "config", "self", "opt", "hp", "hparams", "params")  # whose attributes are settings
+OPTION = "--"  # before the name of a command-line option, which is no name of the source
 
 _OPERATIONS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
@@ -87,6 +89,8 @@ def value_of(node: ast.expr, names: dict[str, ast.expr], depth: int = 0) -> Any:
             return value
         case ast.Name(id=name):
             return value_of(names[name], names, depth + 1) if name in names else UNKNOWN
+        case ast.Attribute(value=ast.Name(id=name), attr=key) if name in OPTIONS and f"{OPTION}{key}" in names:
+            return value_of(names[f"{OPTION}{key}"], names, depth + 1)
         case ast.UnaryOp(op=ast.USub(), operand=inner):
             found = value_of(inner, names, depth + 1)
             return -found if isinstance(found, int | float) else UNKNOWN
@@ -135,6 +139,25 @@ def environment_of(text: str) -> dict[str, str]:
     return found
 
 
+def _aliases(tree: ast.Module) -> dict[str, str]:
+    """What names are called that the source imports under another."""
+    parts = [alias for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for alias in node.names]
+    return {alias.asname: alias.name for alias in parts if alias.asname is not None}
+
+
+def defaults_of(tree: ast.Module) -> Iterator[tuple[str, ast.expr]]:
+    """What parameters and command-line options are where nobody says otherwise."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(args=ast.arguments(posonlyargs=first, args=then, defaults=values)) if values:
+                positional = [*first, *then]
+                yield from ((arg.arg, value) for arg, value in zip(positional[-len(values) :], values, strict=True))
+            case ast.Call(func=ast.Attribute(attr="add_argument"), args=[ast.Constant(value=str(flag)), *_]):
+                for keyword in node.keywords:
+                    if keyword.arg == "default":
+                        yield flag.lstrip("-").replace("-", "_"), keyword.value
+
+
 def modules_of(text: str) -> frozenset[str]:
     """The first names of all that the source imports."""
     found: set[str] = set()
@@ -151,11 +174,13 @@ def calls_of(text: str) -> tuple[Call, ...]:
     """Every call that has keyword arguments, or makes a configuration of defaults, in the order of the file."""
     tree = ast.parse(text)
     names = constants_of(tree)
-    later = _set_later(tree, names)
+    later, aliases = _set_later(tree, names), _aliases(tree)
+    names |= {f"{OPTION}{name}": value for name, value in defaults_of(tree)}
     found = []
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name), keywords=keywords):
+                name = aliases.get(name, name)
                 if not keywords and not name.endswith("Config"):
                     continue
                 arguments: dict[str, Any] = {}

@@ -8,7 +8,7 @@ from pathlib import Path
 from clipbias.common.errors import InputError
 
 from .command_line import MORE_WORDS, OVERRIDE, flag_words, hydra_words
-from .document import Document, Entry, flat, read_document, resolved
+from .document import Document, Entry, flat, parse, read_document, resolved
 from .framework import Framework
 from .python_source import Call
 from .settings import Settings
@@ -42,14 +42,17 @@ def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*both, *(word for word in bare if word not in named)]))
 
 
-def _near(name: str, here: Path) -> Path | None:
-    """A file that another names: beside it, or from one of the folders above, as from a checkout's root."""
+def _near(name: str, document: Document) -> Document | None:
+    """A file that another names: written by it, beside it, or from a folder above, as from a checkout's root."""
+    here = document.path
+    if document.script is not None and name in document.script.files:
+        return parse(here.parent / name, document.script.files[name])
     if "\0" in name or Path(name).is_absolute():
         return None
     for folder in [here.parent, *here.absolute().parents][:8]:
         candidate = folder / name
         if candidate.is_file():
-            return candidate
+            return read_document(candidate)
     return None
 
 
@@ -85,17 +88,17 @@ def _inherited(document: Document, seen: set[Path]) -> Found:
                 named += [f"{group}/{choice}" for group, choice in part.items() if isinstance(choice, str)]
     for name in named:
         file = name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml"
-        place = _near(file, document.path)
+        place = _near(file, document)
         if place is None:
             remarks.append(_missing(file, document.path.name))
             continue
-        below = _inherited(read_document(place), seen)
+        below = _inherited(place, seen)
         entries |= below.entries
         remarks += below.remarks
     return Found(entries=entries | own, remarks=tuple(remarks))
 
 
-def _of_command(command: Command, framework: Framework, path: Path) -> Found:
+def _of_command(command: Command, framework: Framework, document: Document) -> Found:
     read = flag_words if framework.style == "flags" else hydra_words
     hydra = framework.style == "hydra"
     words = command.words[command.words.index("--") + 1 :] if "--" in command.words else command.words
@@ -105,11 +108,11 @@ def _of_command(command: Command, framework: Framework, path: Path) -> Found:
     below: dict[str, Entry] = {}
     remarks = [_unset(word) for word in dict.fromkeys(words) if MORE_WORDS.fullmatch(word)]
     for name in _config_word(flags | entries, words):
-        place = _near(name, path)
+        place = _near(name, document)
         if place is None:
-            remarks.append(_missing(name, path.name))
+            remarks.append(_missing(name, document.path.name))
             continue
-        found = _inherited(read_document(place), set())
+        found = _inherited(place, set())
         below |= found.entries
         remarks += found.remarks
     for key in ("config", "config_file", "config_name", "config_path"):
@@ -135,14 +138,14 @@ def _started(document: Document, framework: Framework) -> list[Command]:
     return [c for c in commands if any(re.search(pattern, " ".join(c.words)) for pattern in framework.commands)]
 
 
-def _keys_beside(command: Command, path: Path) -> dict[str, Entry]:
+def _keys_beside(command: Command, document: Document) -> dict[str, Entry]:
     """The keys of files that a Python program of the user's own is given, where they are there."""
     if not any(word.endswith(".py") for word in command.words):
         return {}
     found: dict[str, Entry] = {}
     for name in _config_word(flag_words(command.words, command.line), command.words):
-        place = _near(name, path)
-        found |= {} if place is None else _inherited(read_document(place), set()).entries
+        place = _near(name, document)
+        found |= {} if place is None else _inherited(place, set()).entries
     return found
 
 
@@ -150,16 +153,16 @@ def _keys_of(document: Document) -> dict[str, Entry]:
     """A file's keys, those that it inherits and those that its commands take from files beside it."""
     found = _inherited(document, set()).entries
     for command in () if document.script is None else document.script.commands:
-        found |= _keys_beside(command, document.path)
+        found |= _keys_beside(command, document)
     return found
 
 
 def _parts_for(document: Document, framework: Framework) -> list[Found]:
     """What of a file is this framework's: its command, its call, or all keys of a file of keys."""
     if document.script is not None:
-        beside = (c for c in document.script.commands if _keys_beside(c, document.path))
+        beside = (c for c in document.script.commands if _keys_beside(c, document))
         own = _started(document, framework) or list(beside)
-        return [_of_command(command, framework, document.path) for command in own]
+        return [_of_command(command, framework, document) for command in own]
     if document.source is not None:
         if framework.own_loop:
             return [] if document.loop is None else [_of_call(document.loop)]

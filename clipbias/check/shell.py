@@ -12,10 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 MOST_WORDS = 50_000
+MOST_FILES = 200
 LONGEST = 20_000  # characters of a line that quotes may join
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
 _UNLESS_SET = re.compile(r"\s*:\s+\"?\$\{(\w+):?=([^{}]*)\}\"?\s*(?:#.*)?")
+_WRITTEN = re.compile(  # cat > FILE <<END … END, in either order
+    r"^[ \t]*cat\b(?:\s*>\s*(?P<file>[^\s<]+))?\s*<<-?\s*(?P<quote>['\"]?)(?P<end>\w+)(?P=quote)"
+    r"(?:\s*>\s*(?P<after>\S+))?[ \t]*\n(?P<text>.{0,20000}?)^[ \t]*(?P=end)[ \t]*$",
+    re.DOTALL | re.MULTILINE,
+)
 _SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
 _REDIRECTION = re.compile(r"&?[<>]{1,2}\s*&?[^\s;|&]*")
@@ -44,8 +50,11 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Script:
+    """files: what the script writes itself, by the name it gives."""
+
     commands: tuple[Command, ...]
     variables: dict[str, Variable]
+    files: dict[str, str]
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
@@ -125,7 +134,9 @@ def read_script(text: str) -> Script:
     commands: list[Command] = []
     exported: dict[str, str] = {}
     count = 0
-    for number, line in _lines(text):
+    here = list(_WRITTEN.finditer(text)) if text.count("<<") < MOST_FILES else []
+    bare = _WRITTEN.sub(lambda match: "\n" * match[0].count("\n"), text) if here else text
+    for number, line in _lines(bare):
         if unless := _UNLESS_SET.fullmatch(line):
             values.setdefault(unless[1], _resolved(unless[2], values).strip("\"'"))
             lines_of.setdefault(unless[1], number)
@@ -163,7 +174,11 @@ def read_script(text: str) -> Script:
                 lines_of |= dict.fromkeys(environment, number)
     used = {name: name in exported or _is_used(name, text) for name in values}
     known = {name: Variable(value=value, line=lines_of[name], used=used[name]) for name, value in values.items()}
-    return Script(tuple(commands), known)
+    written = {}
+    for match in here:
+        name = _filled(match["file"] or match["after"] or "", values).strip("\"'")
+        written[name] = match["text"] if match["quote"] else _filled(match["text"], values)
+    return Script(tuple(commands), known, written)
 
 
 def _handed_on(words: Sequence[str]) -> str:

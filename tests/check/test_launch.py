@@ -50,6 +50,32 @@ def test_what_is_set_after_a_table_or_a_call_is_made() -> None:
     assert (found["optimizer_steps_per_rollout"], found["lower_bound"]) == (3, 0.9)
 
 
+def test_defaults_of_options_and_names_given_on_import() -> None:
+    options = "parser.add_argument('--num-iterations', type=int, default=4)\nargs = parser.parse_args()\n"
+    start = "from trl import GRPOConfig as Cfg\n"
+    found = asked(f"{start}{options}config = Cfg(num_iterations=args.num_iterations)\n", "py")
+    assert (found["framework"], found["optimizer_steps_per_rollout"]) == ("trl", 4)
+
+
+def test_an_override_that_takes_a_key_away() -> None:
+    start = "uv run examples/run_grpo.py grpo.num_prompts_per_step=64 loss_fn.ratio_clip_c=3"
+    for word, dual in (("~loss_fn.ratio_clip_c", None), ("~loss_fn.ratio_clip_c=3", None), ("", 3)):
+        assert asked(f"{start} {word}\n", "sh", framework="nemo-rl")["dual_bound"] == dual
+
+
+def test_hydras_options_are_not_trls() -> None:
+    assert asked("python main_grpo.py --config-name x algorithm.n_minibatches=1\n", "sh")["framework"] == "rlinf"
+
+
+@pytest.mark.parametrize("written", ["cat > grpo.yaml <<'END'", "cat <<END > grpo.yaml", "cat >grpo.yaml << END"])
+def test_a_file_that_the_script_writes(written: str) -> None:
+    found = asked(f"N=3\n{written}\nnum_iterations: 3\nepsilon: 0.1\nEND\ntrl grpo --config grpo.yaml\n", "sh")
+    assert (found["optimizer_steps_per_rollout"], found["lower_bound"]) == (3, 0.9)
+    script = read_script(f"N=3\n{written}\na: $N\nEND\npython train.py\n")
+    assert script.files == {"grpo.yaml": "a: $N\n" if "'" in written else "a: 3\n"}
+    assert [command.line for command in script.commands] == [5]
+
+
 def test_a_script_handed_to_another_shell() -> None:
     found = read_script('A=2\nB=3 srun -n 1 bash -lc "cd /tmp && python train.py --a $A"\n')
     assert [command.words for command in found.commands] == [("cd", "/tmp"), ("python", "train.py", "--a", "2")]

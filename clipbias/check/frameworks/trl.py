@@ -261,7 +261,7 @@ FRAMEWORK = Framework(
     commands=(
         r"\btrl grpo\b",
         r"\btrl\.scripts\.grpo\b",
-        r"(?<!examples/run_)(?<!run_vlm_)grpo\w*\.py\b.*--(num_generations|config)\b",
+        r"(?<!examples/run_)(?<!run_vlm_)grpo\w*\.py\b.*--(num_generations|config)(?![\w-])",
     ),
     calls=("GRPOConfig", "GMPOConfig"),
     marks=("steps_per_generation", "num_generations", "num_iterations", "epsilon_high", "generation_batch_size"),
