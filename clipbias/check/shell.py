@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 MOST_WORDS = 50_000
 MOST_FILES = 200
+MOST_NAMES, MOST_FILLED = 2000, 50_000  # a variable is no longer than the line that set it
 LONGEST = 20_000  # characters of a line that quotes may join
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w*)(\+?)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:\[[@*]\])?(?:(:?[-=])([^{}]*))?\})")
@@ -22,6 +23,7 @@ _WRITTEN = re.compile(  # cat > FILE <<END … END, in either order
     r"(?:\s*>\s*(?P<after>\S+))?[ \t]*\n(?P<text>.{0,20000}?)^[ \t]*(?P=end)[ \t]*$",
     re.DOTALL | re.MULTILINE,
 )
+_ARRAY = re.compile(r"(^|\s)[A-Za-z_]\w*\+?=\(")
 _SPREAD = re.compile(r"\"(\$\{\w+\[@\]\})\"")  # its quotes keep words apart, which are not joined
 _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
 _REDIRECTION = re.compile(r"&?[<>]{1,2}\s*&?[^\s;|&]*")
@@ -70,10 +72,9 @@ def _lines(text: str) -> list[tuple[int, str]]:
             line = ""
         continued = line.endswith("\\") and not line.endswith("\\\\")
         held += joint + (line[:-1] if continued else line)
-        array = not quoted and re.search(r"(^|\s)[A-Za-z_]\w*\+?=\($|=\([^)]*$", held) is not None
-        if array and not held.rstrip().endswith(")"):
+        _, opened, depth = _split(held) if len(held) < LONGEST else ([], False, 0)
+        if depth > 0 and not opened and _ARRAY.search(held):
             held, continued = re.sub(r"(^|\s)#.*$", "", held), True
-        opened = len(held) < LONGEST and _split(held)[1]
         joint = "\n" if opened and not continued else " "
         if continued or opened:
             continue
@@ -110,8 +111,12 @@ def _filled(text: str, values: dict[str, str]) -> str:
 
     text = _SPREAD.sub(r"\1", text)
     for _ in range(8):  # a default may name another variable
+        if len(_VARIABLE.findall(text)) > MOST_NAMES:
+            raise ValueError(f"at most {MOST_NAMES} variables in a line")
         before, text = text, _VARIABLE.sub(value, text)
-        if text == before or len(text) > 1_000_000:
+        if len(text) > MOST_FILLED:
+            raise ValueError(f"lines of at most {MOST_FILLED} characters once their variables are filled in")
+        if text == before:
             break
 
     def inner(match: re.Match[str]) -> str:
@@ -189,8 +194,9 @@ def _handed_on(words: Sequence[str]) -> str:
     return ""
 
 
-def _split(line: str) -> tuple[list[str], bool]:
-    """A line at its unquoted ;, | and &, without redirections and comments; and whether it ends within quotes."""
+def _split(line: str) -> tuple[list[str], bool, int]:
+    """A line at its unquoted ;, | and &, without redirections and comments; whether it ends within quotes; and how many
+    brackets are open."""
     parts, current, quote, depth, command, i = [], "", "", 0, False, 0
     while i < len(line):
         char = line[i]
@@ -204,7 +210,7 @@ def _split(line: str) -> tuple[list[str], bool]:
             quote = char
         elif char in "()":
             command = command if depth else line[i - 1 : i + 1] == "$(" and line[i + 1 : i + 2] != "("
-            depth += 1 if char == "(" else -1
+            depth = max(0, depth + (1 if char == "(" else -1))
         elif depth > 0 and command and char == " ":
             char = "\\ "  # a substitution stays one word
         elif depth <= 0 and char == "#" and current[-1:] in ("", " ", "\t"):
@@ -218,7 +224,7 @@ def _split(line: str) -> tuple[list[str], bool]:
             current, char = "", ""
         current += char
         i += 1
-    return [*parts, current], bool(quote)
+    return [*parts, current], bool(quote), depth
 
 
 def _is_used(name: str, text: str) -> bool:
