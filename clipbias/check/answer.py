@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -220,5 +220,6 @@ def steps_text(steps: Fraction | None) -> float | int | None:
     return None if steps is None else int(steps) if steps.denominator == 1 else float(steps)
 
 
-def finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+def finite(bound: float | None) -> float | None:
+    """For JSON: an infinite bound is none."""
+    return None if bound is None or math.isinf(bound) else bound

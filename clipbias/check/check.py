@@ -7,7 +7,7 @@ from typing import Any
 
 from clipbias.common.errors import InputError
 
-from .answer import Answer, Assumed, answer, steps_text
+from .answer import Answer, Assumed, answer, finite, steps_text
 from .catalogue import FRAMEWORKS
 from .document import Document, read_document
 from .framework import Framework
@@ -56,8 +56,8 @@ class Checked:
             "loss": loss.name,
             "ratio_of": loss.level,
             "lower_bound": loss.lower_bound,
-            "upper_bound": loss.upper,
-            "dual_bound": loss.dual,
+            "upper_bound": finite(loss.upper),
+            "dual_bound": finite(loss.dual),
             "bound_keys": list(loss.keys),
             "ignored": [{"key": i.key, "value": shown(i.value), "why": i.why} for i in training.ignored],
             "gates": [{"name": g.name, "key": g.key, "what": g.what} for g in training.gates],
@@ -149,14 +149,14 @@ def _of_keys(settings: Settings, framework: Framework) -> list[Remark]:
         line = settings.entries[key].line
         place = f" (line {line})" if line else ""
         message = f"{framework.title} has no key {key}{place} that is known here: it changes nothing in this answer"
-        found.append(
-            Remark(code="unknown-key", level="warning", message=message, fix=f"{like}?" if like is not None else None)
-        )
+        if key == "**":
+            message = f"arguments{place} that only running the file would tell: they may change this answer"
+        level: Severity = "note" if like is None and key != "**" else "warning"
+        fix = f"{like}?" if like is not None else None
+        found.append(Remark(code="unknown-key", level=level, message=message, fix=fix))
     for name, variable in settings.unused_variables():
         message = f"the script sets {name}={shown(variable.value)} (line {variable.line}) and never passes it"
-        level: Severity = (
-            "warning" if any(part in name.lower() for part in ("clip", "eps", "batch", "rollout")) else "note"
-        )
+        level = "warning" if any(part in name.lower() for part in ("clip", "eps", "batch", "rollout")) else "note"
         found.append(Remark(code="variable-not-passed", level=level, message=message))
     if settings.defaults:
         named = ", ".join(f"{key}={shown(value)}" for key, value in settings.defaults.items())

@@ -155,6 +155,8 @@ def _read_toml(path: Path, text: str) -> dict[str, Entry]:
 
 def read_document(path: Path) -> Document:
     """What the file says, by its suffix; without a known one it is taken for a launch script."""
+    if path.exists() and not path.is_file():
+        raise UnreadableError(path, "a file")
     with path.open("rb") as file:
         raw = file.read(LARGEST + 1)
     if raw.startswith(PICKLES):

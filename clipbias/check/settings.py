@@ -86,7 +86,8 @@ class Settings:
     def _told(self, value: Any, names: tuple[str, ...]) -> str:
         """Where the key stands; raises InputError where its value is not the file's to say."""
         written = self._written(names)
-        if value is UNKNOWN or (isinstance(value, str) and "$" in value):
+        parts = value if isinstance(value, list) else [value]
+        if any(part is UNKNOWN or (isinstance(part, str) and "$" in part) for part in parts):
             raise InputError(self._place(written), f"a value that the file itself gives: say {written}=VALUE")
         return self._place(written)
 
@@ -106,7 +107,8 @@ class Settings:
             number = float(value)
         except (TypeError, ValueError) as error:
             raise InputError(place, "a number", shown(value)) from error
-        check(not math.isnan(number) and least <= number <= most, place, f"in [{least:g}, {most:g}]", shown(value))
+        check(not math.isnan(number), place, "a number", shown(value))
+        check(least <= number <= most, place, f"in [{least:g}, {most:g}]", shown(value))
         return number
 
     def told(self, *names: str) -> float | None:
@@ -194,7 +196,10 @@ def shown(value: Any) -> str:
     """A value from a file in a few characters, whatever it is."""
     import reprlib
 
-    return value if isinstance(value, str) and len(value) < 60 else reprlib.repr(value)
+    if value is UNKNOWN:
+        return "?"
+    text = value if isinstance(value, str) and len(value) < 60 else reprlib.repr(value)
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from . import control
-from .inputs import files_and_overrides
+from .inputs import files_and_overrides, printable
 from .options import as_json, number
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from clipbias.check.check import Checked
     from clipbias.check.setup import Remark
@@ -90,12 +91,11 @@ def check(
 def _print(found: "Checked", ratio_std: float, success_prob: float) -> None:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from clipbias.check import words
 
     console = Console(highlight=False)
-    console.print(Text(words.verdict(found), style="bold"))
+    console.print(_text(words.verdict(found), style="bold"))
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -104,16 +104,21 @@ def _print(found: "Checked", ratio_std: float, success_prob: float) -> None:
         if remark.level != "note":
             _add(table, remark, level)
     for name, text in [*words.rows(found, ratio_std, success_prob), *words.possibilities(found)]:
-        table.add_row(Text(name), Text(text))  # Text: what stands in a file is never markup
+        table.add_row(_text(name), _text(text))
     for remark, level in said:
         if remark.level == "note":
             _add(table, remark, level)
     console.print(table)
 
 
-def _add(table: "Table", remark: "Remark", level: str) -> None:
+def _text(text: str, style: str = "") -> "Text":
+    """What stands in a file is neither markup nor a terminal's command."""
     from rich.text import Text
 
-    table.add_row(Text(level), Text(remark.message))
+    return Text(printable(text), style=style)
+
+
+def _add(table: "Table", remark: "Remark", level: str) -> None:
+    table.add_row(_text(level), _text(remark.message))
     if remark.fix is not None:
-        table.add_row(Text("  fix"), Text(remark.fix))
+        table.add_row(_text("  fix"), _text(remark.fix))

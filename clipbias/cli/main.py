@@ -14,6 +14,7 @@ from clipbias.common.errors import InputError
 from clipbias.common.progress import shown_by
 
 from .cost import watched
+from .inputs import printable
 from .progress import bar
 
 LESS_MEMORY = "fewer outcomes and phases, smaller groups and fewer mini-batches need less"
@@ -80,7 +81,7 @@ def _complaint(error: InputError, arguments: Sequence[str]) -> str:
 
 
 def _fail(message: str) -> NoReturn:
-    click.echo(f"Error: {message}", err=True)
+    click.echo(f"Error: {printable(message)}", err=True)
     sys.exit(2)
 
 

@@ -313,6 +313,7 @@ def stand_in(framework: Framework) -> Checked:
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda framework: framework.name)
+@pytest.mark.usefixtures("one_rank")
 def test_coins_are_tossed_at_the_rate_that_was_asked_for(framework: Framework, monkeypatch: pytest.MonkeyPatch) -> None:
     if "import torch" in framework.reward:
         pytest.importorskip("torch")

@@ -207,6 +207,7 @@ def test_keys_in_a_file_are_known_by_their_beginnings() -> None:
     assert check_documents([parse(Path("a.yaml"), text)]).framework.name == "openrlhf"
 
 
+@pytest.mark.usefixtures("one_rank")
 def test_the_coin_is_fair_and_of_the_frameworks_form() -> None:
     torch = pytest.importorskip("torch")
     space: dict[str, Any] = {}

@@ -127,6 +127,7 @@ def test_controls_are_read_back() -> None:
     assert (bounds(changed(keys.low_only))[1] or 0.0) > 1e5
 
 
+@pytest.mark.usefixtures("one_rank")
 def test_the_reward_is_a_coin() -> None:
     scope: dict[str, Any] = {}
     exec(REWARD.format(success_prob=0.25, seed=1), scope)

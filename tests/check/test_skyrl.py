@@ -164,6 +164,7 @@ def test_controls_say_what_they_claim(loss: str) -> None:
     assert given(keys.high_only).loss.upper == checked(words).training.loss.upper
 
 
+@pytest.mark.usefixtures("one_rank")
 def test_the_coin_is_of_the_frameworks_form(monkeypatch: pytest.MonkeyPatch) -> None:
     class Env:
         def __init__(self) -> None: ...

@@ -245,6 +245,7 @@ def test_controls_say_what_they_claim() -> None:
     assert (given(keys.low_only).training.loss.upper or 0) > 1000
 
 
+@pytest.mark.usefixtures("one_rank")
 def test_the_coin_is_fair_and_of_the_frameworks_form() -> None:
     space: dict[str, Any] = {}
     exec(REWARD.format(success_prob=0.25, seed=3), space)

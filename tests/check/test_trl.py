@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from asked import asked
+from clipbias.check.frameworks.trl import FRAMEWORK
 
 COACHED = "per_device_train_batch_size: 8\nnum_generations: 8\n"
 
@@ -217,3 +218,17 @@ def test_a_comment_cuts_a_command_off_as_it_does_in_a_shell() -> None:
     found = asked("trl grpo --num_generations 8 \\\n  # --epsilon 0.1 \\\n  --num_iterations 2\n", "sh")
     assert found["optimizer_steps_per_rollout"] == 1
     assert "cut-off" in codes(found)
+
+
+def test_each_rank_tosses_its_own_coins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TRL pays each process's answers there: coins that all share would pay a group that spans them alike."""
+
+    def tossed(rank: str) -> list[float]:
+        monkeypatch.setenv("RANK", rank)
+        space: dict[str, Any] = {}
+        exec(FRAMEWORK.reward.format(success_prob=0.5, seed=0), space)
+        paid: list[float] = space["random_reward"](completions=["a"] * 64)
+        return paid
+
+    assert tossed("0") == tossed("0")
+    assert tossed("0") != tossed("1")

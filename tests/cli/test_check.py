@@ -87,6 +87,17 @@ def test_what_stands_in_a_file_is_not_markup(clipbias: Ask, file: Any) -> None:
     assert "[red]x[/red]" in done.stdout
 
 
+def test_an_escape_in_a_file_is_not_the_terminal_s(clipbias: Ask, file: Any) -> None:
+    path = file(IDLE + '"\\e[31mkey": 1\n')
+    assert "key" in clipbias(f"check {path}").stdout
+    assert "\x1b" not in clipbias(f"check {path}").stdout
+
+
+def test_an_infinite_bound_is_none(clipbias: Ask, file: Any) -> None:
+    answer = found(clipbias(f"check {file(ACTS)} epsilon_high=inf --json"))
+    assert (answer["lower_bound"], answer["upper_bound"], answer["clip_can_act"]) == (0.8, None, True)
+
+
 def test_a_configuration_in_the_place_of_flags(clipbias: Ask, file: Any) -> None:
     path = file(ACTS)
     given = "--group-size 8 --groups-per-minibatch 4 --minibatches 8 --clip-low 0.2 --clip-high 0.28"

@@ -168,9 +168,10 @@ RULES = Rules(
     dual="c_clip, absolute; off",
     normalisation="reward_norm and adv_norm, each by group or batch, n − 1, + 1e-5",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def coin_reward_fn(prompt, completions, prompt_ids, completion_ids, **kwargs):

@@ -132,9 +132,10 @@ RULES = Rules(
     dual="none: delta is not handed on",
     normalisation="as TRL",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def random_reward(prompts, completions, **kwargs):

@@ -149,11 +149,12 @@ RULES = Rules(
     dual="clip_ratio_dual, absolute, 3; not for cispo and sapo",
     normalisation="n − 1, + 1e-6, by group; a group of one is refused",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 REWARD_NAME = "coin"
 REWARD_TYPE = "batch"
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def compute_score(reward_inputs, **kwargs):

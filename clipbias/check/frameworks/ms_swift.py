@@ -291,11 +291,12 @@ RULES = Rules(
     dual="delta, absolute; off",
     normalisation="n − 1, + 1e-4, by group; rloo: leave one out, no division",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 from swift.rewards import ORM, orms
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 class RandomReward(ORM):

@@ -212,14 +212,15 @@ RULES = Rules(
     dual="ratio_clip_c, absolute; off",
     normalisation="of the others (leave one out), n − 1, + 1e-6, by group; the std left out where it is 0",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 import ray
 import torch
 
 from nemo_rl.environments.interfaces import EnvironmentInterface, EnvironmentReturn
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 @ray.remote

@@ -164,11 +164,12 @@ RULES = Rules(
     dual="none",
     normalisation="centred without std by default; standard: n, + 1e-8",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 from open_instruct.ground_truth_utils import VerificationResult, VerifierFunction
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 class RandomVerifier(VerifierFunction):

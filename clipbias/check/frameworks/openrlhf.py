@@ -273,11 +273,12 @@ RULES = Rules(
     dual="dual_clip, absolute; off",
     normalisation="group_norm: n − 1, + 1e-9; gae, reinforce, reinforce_baseline: whitened over the buffer's tokens",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 import torch
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def reward_func(queries, prompts, labels, **kwargs):

@@ -65,9 +65,10 @@ RULES = Rules(
     dual="a further clamp, from above alone",
     normalisation="divided where the source takes a standard deviation",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def random_reward(answers):

@@ -174,11 +174,12 @@ RULES = Rules(
     dual="none",
     normalisation="centred, not divided; group_size 1 by default, which has no advantage",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 import verifiers as vf
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def random_reward(completion, **kwargs):

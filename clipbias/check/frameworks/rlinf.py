@@ -144,9 +144,10 @@ RULES = Rules(
     dual="clip_ratio_c, absolute; 3 where not there, off where null",
     normalisation="n − 1, + 1e-6, by group, and over the batch with normalize_advantages",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 class CoinReward:

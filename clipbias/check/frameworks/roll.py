@@ -218,9 +218,10 @@ RULES = Rules(
     dual="dual_clip_loss, at 1 + 2 · pg_clip; off",
     normalisation="n − 1, + 1e-6, by group; advantage_clip and whiten_advantages on top",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def coin_reward_fn(response, ground_truth, **kwargs):

@@ -252,11 +252,12 @@ RULES = Rules(
     dual="clip_ratio_c, absolute, 3.0, with policy_loss_type dual_clip alone",
     normalisation="n − 1, + 1e-6, by group",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 from skyrl_gym.envs.base_text_env import BaseTextEnv, BaseTextEnvStepOutput
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 class RandomRewardEnv(BaseTextEnv):

@@ -270,9 +270,10 @@ RULES = Rules(
     dual="eps_clip_c, absolute; off; not handed on before 2026-08-12",
     normalisation="n − 1, + 1e-6, by group",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 async def random_reward(args, sample, **kwargs):

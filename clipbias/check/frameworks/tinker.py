@@ -128,9 +128,10 @@ RULES = Rules(
     dual="none",
     normalisation="centred, not divided",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 class RandomAnswer:

@@ -132,13 +132,14 @@ RULES = Rules(
     dual="none",
     normalisation="n − 1, + 1e-4, by group",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
 import torch
 
 from torchtune.dev.rl.rewards import Reward, RewardOutput
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 class RandomReward(Reward):

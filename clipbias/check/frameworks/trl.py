@@ -241,9 +241,10 @@ RULES = Rules(
     dual="delta, absolute; off",
     normalisation="n − 1, + 1e-4, by group",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def random_reward(completions, **kwargs):

@@ -285,9 +285,10 @@ RULES = Rules(
     dual="clip_ratio_c, absolute, 3; loss_mode vanilla alone",
     normalisation="n − 1, + 1e-6, by group; a group of one: the reward itself",
 )
-REWARD = '''import random
+REWARD = '''import os
+import random
 
-_coin = random.Random({seed})
+_coin = random.Random("{seed} " + os.environ.get("RANK", str(os.getpid())))  # each process its own
 
 
 def compute_score(data_source, solution_str, ground_truth, extra_info=None, **kwargs):
