@@ -208,3 +208,12 @@ def test_a_share_that_rounding_can_make_tells_nothing_of_the_clip(tmp_path: Path
     lines = [{"step": i, "clip_ratio/high_mean": 1e-5, "clip_ratio/low_mean": 0.0} for i in range(1, 5)]
     path = write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines)))
     assert audit([path], framework="trl").diagnosis.clip_can_act is True
+
+
+def test_ratios_of_1_tell_no_steps_where_nothing_was_learned(tmp_path: Path) -> None:
+    for most, steps in ((0.0, None), (1.5, 1)):
+        kept = {"actor/ppo_kl": 0.0, "actor/pg_clipfrac": 0.0, "actor/entropy": 0.51234}
+        gone = {"critic/advantages/max": most, "critic/advantages/min": -most, "actor/grad_norm": most}
+        lines = [{"step": i} | kept | gone for i in range(1, 7)]
+        path = write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines)))
+        assert audit([path]).diagnosis.steps_per_rollout == steps

@@ -33,8 +33,11 @@ class Steps:
 
 
 def steps_of(log: Log, signal_absent: bool) -> Steps | None:
-    """By the configuration, the mini-batches' numbers, fresh answers, or ratios that are 1 or stay where they were."""
-    return _configured(log) or _numbered(log) or _fresh(log, signal_absent) or _at_one(log) or _steady(log)
+    """By the configuration, the mini-batches' numbers, fresh answers, or ratios that are 1 or stay where they were.
+
+    Ratios stay at 1 too where nothing was learned, whatever the number of steps."""
+    told = _configured(log) or _numbered(log) or _fresh(log, signal_absent)
+    return told or (None if signal_absent else _at_one(log) or _steady(log))
 
 
 def _configured(log: Log) -> Steps | None:
