@@ -153,6 +153,16 @@ def _read_toml(path: Path, text: str) -> dict[str, Entry]:
     return {key: Entry(value) for key, value in _bounded(flat(tree)).items()}
 
 
+def _code(text: str) -> str:
+    """The Python of a notebook's cells, its lines for the notebook itself (% and !) left empty."""
+    try:
+        cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+        lines = "\n".join("".join(cell["source"]) for cell in cells).splitlines()
+    except (KeyError, TypeError) as error:
+        raise SyntaxError("no notebook") from error
+    return "\n".join("" if line.lstrip().startswith(("%", "!")) else line for line in lines)
+
+
 def read_document(path: Path) -> Document:
     """What the file says, by its suffix; without a known one it is taken for a launch script."""
     if path.exists() and not path.is_file():
@@ -185,7 +195,8 @@ def parse(path: Path, text: str) -> Document:
                 return Document(path=path, entries=_read_json(path, text))
             case ".toml":
                 return Document(path=path, entries=_read_toml(path, text))
-            case ".py":
+            case ".py" | ".ipynb":
+                text = _code(text) if path.suffix.lower() == ".ipynb" else text
                 return Document(
                     path=path,
                     source=text,

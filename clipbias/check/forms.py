@@ -11,7 +11,14 @@ import yaml
 from .check import Checked
 
 Form = Literal["yaml", "json", "toml", "python", "flags", "hydra"]
-SUFFIXES: dict[str, Form] = {".yaml": "yaml", ".yml": "yaml", ".json": "json", ".toml": "toml", ".py": "python"}
+SUFFIXES: dict[str, Form] = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".json": "json",
+    ".toml": "toml",
+    ".py": "python",
+    ".ipynb": "python",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ Of a variable assigned twice, the last value before its use counts, as in a scri
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 MOST_WORDS = 50_000
@@ -166,7 +166,7 @@ def read_script(text: str) -> Script:
             if words:
                 environment = exported | environment
                 outer = Command(words=tuple(words), environment=environment, line=number)
-                handed_on = read_script(_handed_on(words)).commands
+                handed_on = read_script(_handed_on(words, environment)).commands
                 inner = [replace(c, environment=environment | c.environment, line=number) for c in handed_on]
                 commands += inner or [outer]
                 count += len(words)
@@ -186,8 +186,10 @@ def read_script(text: str) -> Script:
     return Script(tuple(commands), known, written)
 
 
-def _handed_on(words: Sequence[str]) -> str:
-    """The script that a command hands to another shell, as `srun bash -c "…"` does."""
+def _handed_on(words: Sequence[str], environment: Mapping[str, str]) -> str:
+    """The script that a command hands to another shell, as `srun bash -c "…"` and `COMMAND="…" sbatch` do."""
+    if words[0] == "sbatch" and "COMMAND" in environment:
+        return environment["COMMAND"]
     for shell, option, script in zip(words, words[1:], words[2:], strict=False):
         if shell.rsplit("/", 1)[-1] in ("bash", "sh") and re.fullmatch(r"-[a-z]*c", option):
             return script

@@ -1,5 +1,6 @@
 """Launchers, files beside a script, and values that are not written out."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from asked import asked
 from clipbias.check.check import check_files
 from clipbias.check.shell import read_script
+from clipbias.common.errors import InputError
 
 COACHED = "per_device_train_batch_size: 8\nnum_generations: 8\n"
 
@@ -74,6 +76,24 @@ def test_a_file_that_the_script_writes(written: str) -> None:
     script = read_script(f"N=3\n{written}\na: $N\nEND\npython train.py\n")
     assert script.files == {"grpo.yaml": "a: $N\n" if "'" in written else "a: 3\n"}
     assert [command.line for command in script.commands] == [5]
+
+
+def test_a_notebook() -> None:
+    cells = [
+        {"cell_type": "markdown", "source": ["# GRPO"]},
+        {"cell_type": "code", "source": ["%%capture\n", "!pip install x\n", "import unsloth"]},
+        {"cell_type": "code", "source": "from trl import GRPOConfig\nargs = GRPOConfig(num_iterations=2)"},
+    ]
+    found = asked(json.dumps({"cells": cells}), "ipynb")
+    assert (found["framework"], found["optimizer_steps_per_rollout"]) == ("unsloth", 2)
+    for broken in ("{}", "[1]", '{"cells": [1]}', '{"cells": [{"cell_type": "code", "source": 1}]}', "{"):
+        with pytest.raises(InputError):
+            asked(broken, "ipynb")
+
+
+def test_a_command_handed_to_sbatch() -> None:
+    found = read_script('N=2\nCOMMAND="uv run a.py x=$((N*8))" \\\nMOUNTS="/a:/a" \\\nsbatch --nodes=2 ray.sub\n')
+    assert [command.words for command in found.commands] == [("uv", "run", "a.py", "x=16")]
 
 
 def test_a_script_handed_to_another_shell() -> None:
