@@ -1,9 +1,10 @@
 """Launch scripts, word by word: variables resolved, nothing run.
 
 Understood: assignments (also before a command, with export, declare or local), `$NAME`, `${NAME}`, `${NAME:-default}`,
-`: ${NAME:=default}`, `$((whole numbers))`, arrays and `"${NAME[@]}"`, quotes, comments and continued lines. What only a
-running shell knows (`$1`, `$(command)`, a variable of the environment) stays as it is written and is named as unknown.
-Of a variable assigned twice, the last value before its use counts, as in a script without branches.
+`: ${NAME:=default}`, `$((whole numbers))`, arrays and `"${NAME[@]}"`, quotes, comments and continued lines, files
+written by `cat > FILE <<END`, scripts handed to `bash -c`. What only a running shell knows (`$1`, `$(command)`, a
+variable of the environment) stays as it is written and is named as unknown. Of a variable assigned twice, the last
+value before its use counts, as in a script without branches.
 """
 
 import re
