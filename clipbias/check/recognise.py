@@ -43,13 +43,14 @@ def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
 
 
 def _near(name: str, document: Document) -> Document | None:
-    """A file that another names: written by it, beside it, or from a folder above, as from a checkout's root."""
+    """A file that another names: written by it, beside it, or, named with a folder, from one above, as from a
+    checkout's root."""
     here = document.path
     if document.script is not None and name in document.script.files:
         return parse(here.parent / name, document.script.files[name])
     if "\0" in name or Path(name).is_absolute():
         return None
-    for folder in [here.parent, *here.absolute().parents][:8]:
+    for folder in [here.parent, *here.absolute().parents][: 8 if "/" in name else 1]:
         candidate = folder / name
         if candidate.is_file():
             return read_document(candidate)
