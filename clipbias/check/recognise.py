@@ -87,7 +87,7 @@ def _inherited(document: Document, seen: set[Path]) -> Found:
                 named.append(part)
             elif isinstance(part, dict):  # Hydra's group: choice
                 named += [f"{group}/{choice}" for group, choice in part.items() if isinstance(choice, str)]
-    for name in named:
+    for name in (re.sub(r"@[^/]*", "", name) for name in named):  # Hydra's package
         file = name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml"
         place = _near(file, document)
         if place is None:

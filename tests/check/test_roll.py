@@ -8,7 +8,8 @@ import pytest
 
 from clipbias.check.answer import binary_advantages
 from clipbias.check.check import Checked, check_documents
-from clipbias.check.document import parse
+from clipbias.check.control import control
+from clipbias.check.document import parse, read_document
 from clipbias.check.frameworks.roll import REWARD
 from clipbias.check.setup import Moves
 
@@ -133,3 +134,70 @@ def test_the_reward_is_a_coin() -> None:
     exec(REWARD.format(success_prob=0.25, seed=1), scope)
     rewards = [scope["coin_reward_fn"]("a", "1") for _ in range(4000)]
     assert abs(sum(rewards) / 4000 - 0.25) < 4 * math.sqrt(0.25 * 0.75 / 4000)
+
+
+AGENTIC = """
+defaults: [../config/envs@_here_]
+rollout_batch_size: 1024
+adv_estimator: grpo
+init_kl_coef: 0.0
+enable_old_logprobs_recompute: true
+custom_envs: {{Lake: {{env_type: frozen_lake}}}}
+reward_normalization: {{grouping: {grouping}, method: {method}}}
+train_env_manager: {{num_env_groups: 128, group_size: 8}}
+actor_train:
+  worker_cls: roll.pipeline.agentic.{worker}.ActorWorker
+  pg_variant: topr
+  training_args: {{per_device_train_batch_size: 2, gradient_accumulation_steps: 32}}
+  device_mapping: list(range(0,8))
+"""
+
+
+def in_environments(
+    grouping: str = "traj_group_id", method: str = "mean_std", worker: str = "agentic_actor_pg_worker", **rest: Any
+) -> Checked:
+    return read(AGENTIC.format(grouping=grouping, method=method, worker=worker), "a.yaml", **rest)
+
+
+def test_workers_of_environments_that_read_the_variant() -> None:
+    found = in_environments()
+    assert (found.training.loss.name, found.answer.verdict) == ("topr", "no-ratio-clip")
+    assert not ignored(found)
+    assert control(found, "no-clip").arms[0].changes == ()
+    other = in_environments(worker="agentic_actor_worker")
+    assert bounds(other) == (0.8, 1.2, None)
+    assert ignored(other) == {"pg_variant"}
+    segments = in_environments(worker="agentic_actor_worker", overrides=["ratio_type=segment"])
+    assert segments.training.loss.level == "sequence"
+
+
+def test_trajectories_and_their_groups() -> None:
+    found = in_environments()
+    shape = found.training.geometry
+    assert (shape.steps_per_rollout, shape.group_size) == (1024 // (2 * 32 * 8), 8)
+    plus = binary_advantages(8, found.training.normalisation)[0]
+    assert plus[4] == pytest.approx((1 - 0.5) / (math.sqrt(2 / 7) + 1e-6))
+    assert in_environments(method="mean").training.normalisation.scale == "none"
+    batch = in_environments(grouping="batch").training
+    assert (batch.geometry.group_size, batch.normalisation.over, batch.normalisation.baseline) == (
+        None,
+        "batch",
+        "other",
+    )
+    assert "group-of-one" not in codes(found)
+
+
+def test_keys_of_environments_are_known() -> None:
+    assert "unknown-key" not in codes(in_environments())
+    assert "unknown-key" in codes(in_environments(overrides=["reward_normalization.methode=mean"]))
+
+
+def test_hydras_package_is_no_part_of_a_files_name(tmp_path: Path) -> None:
+    for folder in ("config", "run"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "config" / "envs.yaml").write_text("ppo_epochs: 3\n")
+    path = tmp_path / "run" / "a.yaml"
+    path.write_text(AGENTIC.format(grouping="batch", method="mean", worker="agentic_actor_worker"))
+    found = check_documents([read_document(path)])
+    assert found.training.geometry.epochs == 3
+    assert "not-followed" not in codes(found)

@@ -50,6 +50,50 @@ def test_a_batch_is_a_multiple() -> None:
     assert found.training.geometry.steps_per_rollout is None
 
 
+PLACED = "trainer.placement.policy_num_gpus_per_node"
+
+
+def accepted(mini: int, micro: int, *, prompts: int, group: int, shards: int) -> bool:
+    """The assertions of SkyRL's validate_batch_sizes, as it writes them."""
+    own, whole = mini * group // shards, prompts * group // shards
+    return prompts % mini == 0 and own > 0 and own % micro == 0 and own // micro > 0 and whole % own == 0
+
+
+@pytest.mark.parametrize(
+    ("micro", "devices", "more"),
+    [
+        (40, 4, {"trainer.policy_mini_batch_size": 4, "trainer.micro_train_batch_size_per_gpu": 5}),
+        (5, 4, {"trainer.policy_mini_batch_size": 4}),
+        (10, 4, {"trainer.policy_mini_batch_size": 16}),
+    ],
+)
+def test_a_proposed_mini_batch_is_one_that_skyrl_accepts(micro: int, devices: int, more: dict[str, int]) -> None:
+    words = "trainer.train_batch_size=32 trainer.policy_mini_batch_size=32 generator.n_samples_per_prompt=5"
+    words += f" {PLACED}={devices} trainer.micro_train_batch_size_per_gpu={micro}"
+    found = checked(words)
+    assert "update_epochs_per_batch 1" in found.training.geometry.arithmetic
+    assert dict(found.training.keys.more_updates) == more
+    mini, micro = more["trainer.policy_mini_batch_size"], more.get("trainer.micro_train_batch_size_per_gpu", micro)
+    assert accepted(mini, micro, prompts=32, group=5, shards=devices)
+    again = checked(words, overrides=[f"{key}={value}" for key, value in more.items()])
+    assert again.answer.verdict == "can-act"
+
+
+@pytest.mark.parametrize("mini", [1, 4, 8, 16, 32])
+@pytest.mark.parametrize("micro", [1, 5, 10, 40])
+@pytest.mark.parametrize(
+    "more", ["", "trainer.policy.sequence_parallel_size=2", "trainer.placement.policy_num_nodes=2"]
+)
+def test_micro_batches_that_do_not_fill_a_mini_batch_are_refused(mini: int, micro: int, more: str) -> None:
+    words = f"trainer.train_batch_size=32 trainer.policy_mini_batch_size={mini} generator.n_samples_per_prompt=5 {more}"
+    words += f" trainer.micro_train_batch_size_per_gpu={micro}"
+    shards = {"": 4, "trainer.policy.sequence_parallel_size=2": 2}.get(more, 8)
+    stops = not accepted(mini, micro, prompts=32, group=5, shards=shards)
+    assert (checked(f"{words} {PLACED}=4").training.refused is not None) == stops
+    assert checked(words).training.refused is None  # the devices are not in the file
+    assert checked(f"{words} {PLACED}=$GPUS").training.refused is None
+
+
 def test_dual_clip_is_a_loss_of_its_own() -> None:
     regular = checked(f"{SHAPE} {A}clip_ratio_c=10.0").training
     assert regular.loss.dual is None

@@ -22,6 +22,8 @@ from clipbias.check.setup import (
 
 TRAIN = "actor_train."
 PARALLEL = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size")
+REWARD_NORM = "reward_normalization."
+SCALED = ("mean_std", "asym_clip")  # methods that divide by the standard deviation
 OFF = 1_000_000.0
 
 
@@ -34,13 +36,29 @@ def _devices(given: Settings) -> int:
     return max(1, int(span[2]) - int(span[1] or 0)) if span else given.device_count()
 
 
+def agentic(given: Settings) -> bool:
+    """Whether it is an AgenticConfig, whose rollouts are trajectories in environments."""
+    own = any(key.startswith(("train_env_manager.", REWARD_NORM)) for key in given.entries)
+    return own or "agentic" in f"{given.raw(f'{TRAIN}worker_cls')} {given.program}"
+
+
+def grouped(given: Settings) -> bool:
+    """Whether trajectories of an AgenticConfig are compared within train_env_manager's groups."""
+    return given.word(f"{REWARD_NORM}grouping", default="batch") == "traj_group_id"
+
+
 def geometry(given: Settings) -> tuple[Geometry, bool]:
     """Steps per rollout, and whether one pass over it has several.
 
-    ⌊rollout_batch_size·num_return_sequences_in_group·ppo_epochs/(dp·per_device·accumulation)⌋ (ActorWorker.train_step).
+    ⌊rollout_batch_size·num_return_sequences_in_group·ppo_epochs/(dp·per_device·accumulation)⌋ (ActorWorker.train_step);
+    of AgenticConfig, rollout_batch_size counts trajectories, and a group is train_env_manager.group_size of them.
     """
-    prompts = given.whole("rollout_batch_size", default=128, least=1)
-    group = given.whole("num_return_sequences_in_group", default=1, least=1)
+    size = given.whole("rollout_batch_size", default=128, least=1)
+    in_environments = agentic(given)
+    key = "train_env_manager.group_size" if in_environments else "num_return_sequences_in_group"
+    group = given.whole(key, default=1, least=1)
+    answers = size if in_environments else size * group
+    rollout = f"{size} trajectories" if in_environments else f"{size} prompts × {group} responses"
     epochs = given.whole("ppo_epochs", default=1, least=1)
     each = given.whole(f"{TRAIN}training_args.per_device_train_batch_size", default=8, least=1)
     accumulation = given.whole(f"{TRAIN}training_args.gradient_accumulation_steps", default=1, least=1)
@@ -48,39 +66,41 @@ def geometry(given: Settings) -> tuple[Geometry, bool]:
     for name in PARALLEL:
         parallel *= given.maybe_whole(f"{TRAIN}strategy_args.strategy_config.{name}", least=1) or 1
     shards = max(1, _devices(given) // parallel)
-    own = prompts * group // shards
+    own = answers // shards
     steps = own * epochs // (each * accumulation)
     arithmetic = (
-        f"rollout_batch_size {prompts} prompts × {group} responses × ppo_epochs {epochs} / (per_device_train_batch_size"
+        f"rollout_batch_size {rollout} × ppo_epochs {epochs} / (per_device_train_batch_size"
         f" {each} × gradient_accumulation_steps {accumulation} × {shards} data-parallel) = {steps} optimizer steps"
     )
     return Geometry(
         steps_per_rollout=Fraction(steps),
         arithmetic=arithmetic,
         epochs=epochs,
-        group_size=group,
-        prompts_per_rollout=prompts,
+        group_size=None if in_environments and not grouped(given) else group,
+        prompts_per_rollout=max(1, answers // group),
     ), own // (each * accumulation) > 1
 
 
 def denominator_of(given: Settings, several: bool, loss: Loss) -> Denominator:
     """Its own value of the first pass, cached over epochs, unless a pass has several steps or init_kl_coef, 0.2 by
     default, asks for a pass before (PPOConfig.set_old_logprobs_status)."""
-    if loss.name == "vanilla":
-        return Denominator(source="none", where="pg_variant vanilla is −A·log π: there is no ratio")
     forced = given.flag("force_disable_old_logprobs_recompute", default=False)
     asked = given.flag("enable_old_logprobs_recompute", default=False)
-    before = several or asked or given.number("init_kl_coef", default=0.2) > 0
+    held = given.number("init_kl_coef", default=0.2) > 0
+    by_step = given.raw("adv_estimator") in ("step_reinforce", "gigpo")
+    before = several or asked or held or by_step
+    if loss.name == "vanilla":
+        return Denominator(source="none", where="pg_variant vanilla is −A·log π: there is no ratio")
     if before and not forced:
         return Denominator(source="second pass", where="a second pass of the trainer before the first step")
     return Denominator(source="own", where="the training pass's own value, kept from the first epoch")
 
 
 def loss_of(given: Settings) -> tuple[Loss, list[Gate], list[Ignored]]:
-    """Of ActorWorker, or of pg_variant where the worker is ActorPGWorker (or is not told)."""
-    variant = given.raw("pg_variant", f"{TRAIN}pg_variant")
+    """Of ActorWorker, or of pg_variant where the worker is of an actor_pg_worker module (or is not told)."""
+    variant = given.raw(f"{TRAIN}pg_variant", "pg_variant")
     worker = given.raw(f"{TRAIN}worker_cls")
-    of_pg = "ActorPGWorker" in str(worker)
+    of_pg = "actor_pg_worker" in str(worker) or "ActorPGWorker" in str(worker)
     ignored, gates = [], []
     if variant is not None and worker is not None and not of_pg:
         ignored.append(Ignored(key="pg_variant", value=variant, why=f"worker_cls {worker} does not look at it"))
@@ -115,7 +135,10 @@ def loss_of(given: Settings) -> tuple[Loss, list[Gate], list[Ignored]]:
     written = [f"{names[0]} {low:g}: 1 − {low:g}", f"{names[1]} {high:g}: 1 + {high:g}"]
     if dual:
         written.append(f"dual_clip_loss: 1 + 2 × pg_clip {clip:g}")
-    by_answer = given.word("importance_sampling", default="token", allowed=("token", "seq")) == "seq" and not of_pg
+    if agentic(given):
+        by_answer = given.word("ratio_type", default="token", allowed=("token", "segment")) == "segment"
+    else:
+        by_answer = given.word("importance_sampling", default="token", allowed=("token", "seq")) == "seq" and not of_pg
     return (
         Loss(
             name=name,
@@ -151,7 +174,27 @@ def gates_of(given: Settings) -> list[Gate]:
     return found
 
 
+def _of_trajectories(given: Settings) -> Normalisation:
+    """agentic_reward_norm: method stands in for the two types where they are not written; of groupings, traj_group_id
+    alone has train_env_manager.group_size."""
+    by_group = grouped(given)
+    method = given.word(f"{REWARD_NORM}method", default="identity")
+    other = "group" if by_group else "batch"
+    mean = given.raw(f"{REWARD_NORM}norm_mean_type") or (other if method in ("mean", *SCALED) else None)
+    std = given.raw(f"{REWARD_NORM}norm_std_type") or (other if method in SCALED else None)
+    return Normalisation(
+        scale="std-unbiased" if std else "none",
+        baseline="group mean" if by_group and mean == "group" and given.raw("adv_estimator") != "gigpo" else "other",
+        over="group" if by_group and std != "batch" else "batch",
+        epsilon=1e-6 if std else 0.0,
+        limit=given.optional("advantage_clip"),
+        whitened=given.flag("whiten_advantages", default=False),
+    )
+
+
 def normalisation_of(given: Settings) -> Normalisation:
+    if agentic(given):
+        return _of_trajectories(given)
     grouped = given.word("adv_estimator", default="gae") == "grpo"
     mean, std = given.raw("norm_mean_type"), given.raw("norm_std_type")
     scaled = grouped or str(std) in ("group", "batch")

@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from clipbias.check.framework import Framework, Rules
 from clipbias.check.settings import Settings
 from clipbias.check.setup import (
     Denominator,
     Gate,
-    Geometry,
     Ignored,
     Keys,
     Loss,
@@ -19,30 +19,12 @@ from clipbias.check.setup import (
     moved_by,
 )
 
+from .skyrl_batches import batches, geometry
+
 A = "trainer.algorithm."
 BANDED = ("regular", "dual_clip", "gspo", "clip_cov", "rollout_is")
 LOSSES = (*BANDED, "cispo", "dppo", "kl_cov", "sapo", "cross_entropy", "importance_sampling")
 OFF = 1_000_000.0
-
-
-def geometry(given: Settings) -> tuple[Geometry, str | None]:
-    """Steps per rollout: train_batch_size/policy_mini_batch_size·update_epochs_per_batch, both sizes in prompts."""
-    prompts = given.whole("trainer.train_batch_size", default=1024, least=1)
-    batch = given.whole("trainer.policy_mini_batch_size", default=256, least=1)
-    epochs = given.whole("trainer.update_epochs_per_batch", default=1, least=1)
-    group = given.whole("generator.n_samples_per_prompt", default=5, least=1)
-    refused = None
-    if prompts % batch:
-        refused = f"train_batch_size {prompts} is no multiple of policy_mini_batch_size {batch}"
-    steps = Fraction(prompts, batch) * epochs
-    return Geometry(
-        steps_per_rollout=None if refused else steps,
-        arithmetic=f"train_batch_size {prompts} prompts / policy_mini_batch_size {batch} prompts × epochs {epochs}"
-        f" = {float(steps):g} optimizer steps a rollout",
-        epochs=epochs,
-        group_size=group,
-        prompts_per_rollout=prompts,
-    ), refused
 
 
 def loss_of(given: Settings, name: str) -> tuple[Loss, list[Ignored]]:
@@ -176,8 +158,7 @@ def refusal(given: Settings, name: str, denominator: Denominator) -> str | None:
     return None
 
 
-def _keys(found: Geometry, loss: Loss) -> Keys:
-    more = (("trainer.policy_mini_batch_size", max(1, (found.prompts_per_rollout or 1) // 8)),)
+def _keys(more: tuple[tuple[str, Any], ...], loss: Loss) -> Keys:
     names = ("cispo.cispo_eps_clip_low", "cispo.cispo_eps_clip_high")
     names = names if loss.kind == "weight" else ("eps_clip_low", "eps_clip_high")
     no_low, no_high = (A + names[0], 1.0), (A + names[1], OFF)
@@ -219,7 +200,8 @@ def remarks_of(given: Settings, loss: Loss, denominator: Denominator) -> list[Re
 def read(given: Settings) -> Training:
     """trainer.* and generator.*, with what SkyRL's validation, trainer and losses make of them."""
     name = given.word(f"{A}policy_loss_type", default="regular")
-    found, refused = geometry(given)
+    sizes = batches(given)
+    found, refused = geometry(given, sizes)
     loss, ignored = loss_of(given, name)
     denominator = denominator_of(given, name)
     refused = refused or refusal(given, name, denominator)
@@ -235,7 +217,7 @@ def read(given: Settings) -> Training:
         moves=Moves.NONE if refused is not None else moves,
         loss=loss,
         normalisation=normalisation_of(given, found.group_size or 1),
-        keys=_keys(found, loss),
+        keys=_keys(sizes.more_updates(), loss),
         gates=gates_of(given, name),
         ignored=tuple(ignored),
         remarks=tuple(remarks_of(given, loss, denominator)),
