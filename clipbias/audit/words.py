@@ -5,6 +5,8 @@ import re
 
 from .diagnose.finding import Evidence, Finding, Gap
 
+_CHANGE = "from {first} to {last}⟨ (fitted change {change}, standard error {stderr})⟩ over {points} points"
+_WANDERING = ". What only wanders does so too: a placebo would tell."
 SENTENCES = {
     # the clip
     "clip-never-by-construction": "The clip never acted, by construction: {why_text}. What entropy or reward do here"
@@ -59,24 +61,20 @@ SENTENCES = {
     " is the last that is sound, and nothing after it is used⟩.",
     "numbers-missing": "{values} values of {series} are no numbers; the training went on.",
     # entropy
-    "entropy-falls": "Entropy fell from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over {points} points.",
-    "entropy-falls-with-clip": "Entropy fell from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over"
-    " {points} points, while the clip acted⟨, {agrees}⟩.",
-    "entropy-falls-without-clip": "Entropy fell from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over"
-    " {points} points without any clipping.",
-    "entropy-rises": "Entropy rose from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over {points} points.",
-    "entropy-rises-with-clip": "Entropy rose from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over"
-    " {points} points, while the clip acted⟨, {agrees}⟩.",
-    "entropy-rises-without-clip": "Entropy rose from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over"
-    " {points} points without any clipping.",
+    "entropy-falls": f"Entropy fell {_CHANGE}{_WANDERING}",
+    "entropy-falls-with-clip": f"Entropy fell {_CHANGE}, while the clip acted⟨, {{agrees}}⟩{_WANDERING}",
+    "entropy-falls-without-clip": f"Entropy fell {_CHANGE} without any clipping{_WANDERING}",
+    "entropy-rises": f"Entropy rose {_CHANGE}{_WANDERING}",
+    "entropy-rises-with-clip": f"Entropy rose {_CHANGE}, while the clip acted⟨, {{agrees}}⟩{_WANDERING}",
+    "entropy-rises-without-clip": f"Entropy rose {_CHANGE} without any clipping{_WANDERING}",
     "entropy-flat": "Entropy did not change by a tenth: {first} to {last} over {points} points.",
     "entropy-noise": "Nothing was learned, so the differences in entropy ({first} to {last}) are those of different"
     " samples.",
     "entropy-bonus": "An entropy bonus of coefficient {coefficient} pushes entropy up: no change of entropy is the"
     " clip's alone.",
     # reward, policy, engine
-    "reward-rises": "{series} rose from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over {points} points.",
-    "reward-falls": "{series} fell from {first} to {last}⟨ (fitted change {change} ± {stderr})⟩ over {points} points.",
+    "reward-rises": f"{{series}} rose {_CHANGE}{_WANDERING}",
+    "reward-falls": f"{{series}} fell {_CHANGE}{_WANDERING}",
     "reward-flat": "{series} did not change by a tenth: {first} to {last} over {points} points.",
     "policy-moved": "The policy moved far within a rollout: {series} {mean} on average, {largest} at most.",
     "recomputation-noise": "{series} is {mean} where the policy cannot have moved since the rollout: a second"
@@ -98,6 +96,8 @@ SENTENCES = {
     "old-metric": "An older trainer's log: {series} is its only clip series, with both sides pooled.",
     "arms-identical": "{first} and {second} are the same to the last bit: whatever differs between them had no effect.",
     # placebo
+    "pairs-repeated": "{distinct} of {pairs} pairs are distinct: the others repeat a run to the last bit, which is no"
+    " further seed, and are left out.",
     "gain-over-placebo": "{measure} ends {difference} above the placebo, 95 % interval [{low}, {high}] over {n}"
     " {over}.",
     "loss-under-placebo": "{measure} ends {difference} from the placebo, below it: 95 % interval [{low}, {high}]"

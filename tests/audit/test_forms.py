@@ -13,6 +13,7 @@ import pytest
 from clipbias.audit.audit import audit
 from clipbias.audit.log import Log, Role
 from clipbias.audit.read.read import read_path
+from clipbias.common.errors import InputError
 
 LOGS = Path(__file__).with_name("logs")
 
@@ -217,3 +218,24 @@ def test_ratios_of_1_tell_no_steps_where_nothing_was_learned(tmp_path: Path) -> 
         lines = [{"step": i} | kept | gone for i in range(1, 7)]
         path = write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines)))
         assert audit([path]).diagnosis.steps_per_rollout == steps
+
+
+def test_an_entropy_without_a_number_is_in_the_log(tmp_path: Path) -> None:
+    lines = [f"{{'loss': 0.1, 'entropy': nan, 'reward': 0.{i}, 'completions/mean_length': 3.0}}" for i in range(1, 9)]
+    found = audit([write(tmp_path, "out.txt", "\n".join(lines))]).to_json()
+    assert "numerical-fault" in {finding["code"] for finding in found["diagnosis"]}
+    assert "entropy is not in the log" not in {gap["why"] for gap in found["cannot_conclude"]}
+
+
+def test_another_frameworks_keys_are_not_trls(tmp_path: Path) -> None:
+    lines = [{"step": i, "actor/pg_clipfrac": 0.1, "actor/entropy": 0.5} for i in range(1, 5)]
+    path = write(tmp_path, "log.jsonl", "\n".join(map(json.dumps, lines)))
+    for framework, said in (("verl", False), ("trl", True)):
+        gaps = audit([path], framework=framework).to_json()["cannot_conclude"]
+        assert any("epsilon" in gap["switch_on"] for gap in gaps) is said
+
+
+def test_a_wandb_file_of_another_form_is_said(tmp_path: Path) -> None:
+    (tmp_path / "x.wandb").write_bytes(b"\0garbage" * 20)
+    with pytest.raises(InputError, match=r"in W&B's form"):
+        read_path(tmp_path / "x.wandb")

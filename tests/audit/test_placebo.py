@@ -87,3 +87,53 @@ def test_the_reward_of_one_is_not_the_reward_of_the_other(tmp_path: Path) -> Non
 
 def test_the_interval_is_the_projects_own() -> None:
     assert interval(np.asarray([0.1, 0.2, 0.3])).high == pytest.approx(0.2 + T_2 * 0.1 / math.sqrt(3))
+
+
+def chart(folder: Path, name: str, columns: dict[str, list[float]]) -> Path:
+    """As W&B exports it: a column for each run."""
+    rows = [",".join(map(str, (i, *values))) for i, values in enumerate(zip(*columns.values(), strict=True))]
+    names = ",".join(["Step", *(f"{run} - rewards/right/mean" for run in columns)])
+    (folder / name).write_text("\n".join([names, *rows]) + "\n")
+    return folder / name
+
+
+def runs(name: str, level: float, apart: float = 0.01) -> dict[str, list[float]]:
+    return {f"{name}-{seed}": [level + apart * seed + 0.02 * i for i in range(8)] for seed in range(3)}
+
+
+@pytest.mark.parametrize(("real", "coin"), [("real2.csv", "coin2.csv"), ("real_v1.csv", "coin_v2.csv")])
+def test_a_columns_seed_goes_before_its_files_number(real: str, coin: str, tmp_path: Path) -> None:
+    paths = chart(tmp_path, real, runs("real", 0.5)), chart(tmp_path, coin, runs("coin", 0.2, apart=0.02))
+    found = audit([paths[0]], [paths[1]]).to_json()["diagnosis"][0]
+    assert (found["code"], found["evidence"]["n"]) == ("gain-over-placebo", 3)
+
+
+def test_files_tell_seeds_apart_where_columns_do_not(tmp_path: Path) -> None:
+    sides = []
+    for name, level in (("real", 0.5), ("coin", 0.2)):
+        columns = runs(name, level, apart=level / 20).values()
+        sides.append([chart(tmp_path, f"{name}-{i}.csv", {"grpo2": values}) for i, values in enumerate(columns)])
+    assert audit(sides[0], sides[1]).to_json()["diagnosis"][0]["evidence"]["n"] == 3
+
+
+def test_runs_that_are_the_same_count_once(tmp_path: Path) -> None:
+    """Three copies have no interval; two copies and one other have that of two seeds; a copied placebo is no seed."""
+    real, coin = runs("real", 0.5), runs("coin", 0.2, apart=0.02)
+    copies = dict.fromkeys(real, real["real-0"]), dict.fromkeys(coin, coin["coin-0"])
+    found = audit([chart(tmp_path, "real.csv", copies[0])], [chart(tmp_path, "coin.csv", copies[1])]).to_json()
+    assert found["diagnosis"][0]["evidence"] == {"pairs": 3, "distinct": 1}
+    assert not any(f["code"].startswith(("gain", "loss")) for f in found["diagnosis"])
+    assert "one pair of runs has no error" in {gap["why"] for gap in found["cannot_conclude"]}
+
+    two = real | {"real-1": real["real-0"]}, coin | {"coin-1": coin["coin-0"]}
+    found = audit([chart(tmp_path, "real.csv", two[0])], [chart(tmp_path, "coin.csv", two[1])]).to_json()
+    assert found["diagnosis"][1]["evidence"]["n"] == 2
+
+    found = audit([chart(tmp_path, "real.csv", real)], [chart(tmp_path, "coin.csv", copies[1])]).to_json()
+    assert found["diagnosis"][0]["evidence"] == {"pairs": 3, "distinct": 1}
+
+
+def test_a_score_that_stays_0_is_no_copy(tmp_path: Path) -> None:
+    never = {f"coin-{seed}": [0.0] * 8 for seed in range(3)}
+    found = audit([chart(tmp_path, "real.csv", runs("real", 0.5))], [chart(tmp_path, "coin.csv", never)]).to_json()
+    assert found["diagnosis"][0]["evidence"]["n"] == 3

@@ -3,14 +3,18 @@
 import numpy as np
 import pytest
 
-from clipbias.audit.diagnose.trend import trend_of
+from clipbias.audit.diagnose.trend import Trend, trend_of
 from clipbias.audit.log import Log, Series
 
 
-def judged(values: np.ndarray) -> str:
+def trend(values: np.ndarray) -> Trend:
     series = Series(name="entropy", rows=np.arange(len(values)), values=np.asarray(values, dtype=np.float64))
     log = Log(name="", framework="other", steps=np.arange(1.0, len(values) + 1), series={"entropy": series})
-    return trend_of(log, series).direction
+    return trend_of(log, series)
+
+
+def judged(values: np.ndarray) -> str:
+    return trend(values).direction
 
 
 def correlated(rng: np.random.Generator, count: int, correlation: float) -> np.ndarray:
@@ -42,6 +46,31 @@ def test_least_squares_that_ignores_neighbours_would_fail() -> None:
         left = noise - noise.mean() - slope * steps
         found += abs(slope) > 1.966 * np.sqrt(left @ left / 398 / (steps @ steps))
     assert found / 500 > 0.33
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize(
+    ("points", "kept", "called"), [(8, 1.0, 0.32), (60, 1.0, 0.6), (300, 1.0, 0.6), (60, 0.9, 0.29)]
+)
+def test_what_wanders_is_called_a_trend_and_seldom_a_strong_one(points: int, kept: float, called: float) -> None:
+    """The rates of trend_of's docstring; of long logs the strong ones are few, of eight points they are not."""
+    rng = np.random.default_rng(11)
+    start = rng.normal(size=500) / np.sqrt(1 - kept**2 if kept < 1 else 1)
+    found = []
+    for first in start:
+        walk = np.concatenate([[first], rng.normal(size=points - 1)])
+        for i in range(1, points):
+            walk[i] += kept * walk[i - 1]
+        found.append(trend(walk))
+    moved = [t for t in found if t.direction in ("rises", "falls")]
+    assert len(moved) / 500 == pytest.approx(called, abs=3 * np.sqrt(called * (1 - called) / 500))
+    strong = sum(t.strength == "strong" for t in moved) / 500
+    assert strong > 0.2 if points == 8 else strong < 0.1 + 3 * np.sqrt(0.1 * 0.9 / 500)
+
+
+def test_a_clear_trend_in_independent_noise_is_strong() -> None:
+    rng = np.random.default_rng(3)
+    assert trend(np.arange(60) / 60 + 0.1 * rng.normal(size=60)).strength == "strong"
 
 
 def test_a_fall_that_saturates_is_a_fall() -> None:

@@ -26,6 +26,7 @@ def diagnose(log: Log) -> Diagnosis:
     signal = signal_of(sound)
     steps = steps_of(sound, signal.absent)
     clip = clip_of(sound, steps, signal.absent)
+    logged = {series.meaning.role for series in log.series.values() if series.meaning is not None}
     findings = [
         *faults.findings,
         *clip.findings,
@@ -39,7 +40,7 @@ def diagnose(log: Log) -> Diagnosis:
     ]
     return Diagnosis(
         findings=tuple(findings),
-        gaps=tuple(gaps_of(sound, steps, clip, signal.absent, findings)),
+        gaps=tuple(gaps_of(sound, logged, steps, clip, signal.absent, findings)),
         steps_per_rollout=steps.value if steps is not None else None,
         clip_can_act=clip.can_act,
     )

@@ -8,19 +8,22 @@ from .clip import Clip
 from .finding import Finding, Gap
 from .steps import Steps
 
-NO_CLIP = "an arm without the clip, same seeds (in TRL: epsilon 1.0 and epsilon_high 1e6)"
+NO_CLIP = "an arm without the clip, same seeds"
 PLACEBO = "runs with a coin as reward and the same seeds, given by --placebo"
 EVERY_STEP = "one line for each optimizer step (logging_steps=1)"
 
 
-def gaps_of(log: Log, steps: Steps | None, clip: Clip, signal_absent: bool, findings: list[Finding]) -> list[Gap]:
+def gaps_of(
+    log: Log, logged: set[Role], steps: Steps | None, clip: Clip, signal_absent: bool, findings: list[Finding]
+) -> list[Gap]:
+    """log: up to where it broke. logged: what all of it has series of, numbers or not."""
     framework = BY_NAME[log.framework]
     codes = {finding.code for finding in findings}
-    gaps = [*_clip_gaps(log, framework, steps, clip, signal_absent)]
-    if log.of(Role.ENTROPY) is None:
+    gaps = [*_clip_gaps(log, logged, framework, steps, clip, signal_absent)]
+    if Role.ENTROPY not in logged:
         gaps.append(Gap(code="entropy-missing", switch_on=_key(framework, Role.ENTROPY)))
     elif clip.acted and any(code.startswith(("entropy-falls", "entropy-rises")) for code in codes):
-        gaps.append(Gap(code="entropy-cause-clip", switch_on=f"{NO_CLIP}; {PLACEBO}"))
+        gaps.append(Gap(code="entropy-cause-clip", switch_on=f"{_without_clip(framework)}; {PLACEBO}"))
     elif any(code.startswith(("entropy-falls", "entropy-rises")) for code in codes):
         gaps.append(Gap(code="entropy-cause", switch_on=PLACEBO))
     if (entropy := log.of(Role.ENTROPY)) is not None and entropy.values.size < 5:
@@ -39,10 +42,12 @@ def gaps_of(log: Log, steps: Steps | None, clip: Clip, signal_absent: bool, find
     return gaps
 
 
-def _clip_gaps(log: Log, framework: Framework, steps: Steps | None, clip: Clip, signal_absent: bool) -> list[Gap]:
+def _clip_gaps(
+    log: Log, logged: set[Role], framework: Framework, steps: Steps | None, clip: Clip, signal_absent: bool
+) -> list[Gap]:
     """About clipping alone."""
     gaps = []
-    counted = any(log.of(role) for role in (Role.CLIP, Role.CLIP_LOW, Role.CLIP_HIGH, Role.CAPPED))
+    counted = logged & {Role.CLIP, Role.CLIP_LOW, Role.CLIP_HIGH, Role.CAPPED}
     if signal_absent:
         gaps.append(Gap(code="clip-without-signal", switch_on="steps whose groups have different rewards"))
     elif clip.can_act is False and not framework.no_ratio_clip:
@@ -54,13 +59,17 @@ def _clip_gaps(log: Log, framework: Framework, steps: Steps | None, clip: Clip, 
     elif clip.side == "pooled":
         gaps.append(Gap(code="side-missing", switch_on=_key(framework, Role.CLIP_HIGH)))
     if clip.acted:
-        gaps.append(Gap(code="clip-cause", switch_on=NO_CLIP))
+        gaps.append(Gap(code="clip-cause", switch_on=_without_clip(framework)))
     if clip.acted is False and clip.can_act is None:
         gaps.append(Gap(code="clip-inert", switch_on="the configuration: `clipbias check` reads it"))
     if steps is None or steps.value is None:
         more = EVERY_STEP if framework.fresh else "the configuration: `clipbias check` reads it"
         gaps.append(Gap(code="steps-missing", switch_on=more))
     return gaps
+
+
+def _without_clip(framework: Framework) -> str:
+    return f"{NO_CLIP} ({framework.no_clip})" if framework.no_clip else NO_CLIP
 
 
 def _key(framework: Framework, role: Role) -> str:

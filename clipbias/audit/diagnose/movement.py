@@ -6,7 +6,7 @@ import numpy as np
 
 from ..log import Log, Role, Series
 from .clip import Clip
-from .finding import Evidence, Finding, Strength
+from .finding import Evidence, Finding
 from .steps import Steps
 from .trend import FEWEST, MARGIN, Trend, trend_of
 
@@ -34,15 +34,14 @@ def entropy_findings(log: Log, clip: Clip, signal_absent: bool) -> list[Finding]
     moves = _moves(trend)
     if moves is None:
         return found
-    strength: Strength = "strong" if trend.points >= FEWEST else "weak"
     if moves == "flat":
-        return [*found, Finding(code="entropy-flat", strength=strength, evidence=evidence)]
+        return [*found, Finding(code="entropy-flat", strength=trend.strength, evidence=evidence)]
     if clip.side in ("low", "high"):
         expected = "falls" if clip.side == "high" else "rises"
         bound = "upper" if clip.side == "high" else "lower"
         evidence["agrees"] = f"{'in line with' if moves == expected else 'against'} clipping at the {bound} bound"
     beside = "" if clip.acted is None else "-with-clip" if clip.acted else "-without-clip"
-    return [*found, Finding(code=f"entropy-{moves}{beside}", strength=strength, evidence=evidence)]
+    return [*found, Finding(code=f"entropy-{moves}{beside}", strength=trend.strength, evidence=evidence)]
 
 
 def _relative(trend: Trend) -> float:
@@ -66,8 +65,9 @@ def reward_findings(log: Log) -> list[Finding]:
     moves = _moves(trend)
     if moves is None:
         return []
-    strength: Strength = "strong" if trend.points >= FEWEST else "weak"
-    return [Finding(code=f"reward-{moves}", strength=strength, evidence=trend.evidence() | {"series": reward.name})]
+    return [
+        Finding(code=f"reward-{moves}", strength=trend.strength, evidence=trend.evidence() | {"series": reward.name})
+    ]
 
 
 def policy_findings(log: Log, steps: Steps | None, signal_absent: bool) -> list[Finding]:

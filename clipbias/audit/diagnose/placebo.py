@@ -28,10 +28,11 @@ class Compared:
 
 def compare(logs: list[Log], placebos: list[Log]) -> Compared:
     """Every score that both sides of all pairs have measured, at the end of the training."""
-    pairs = _pairs(logs, placebos)
-    if not pairs:
+    named = _pairs(logs, placebos)
+    if not named:
         evidence: Evidence = {"logs": len(logs), "placebos": len(placebos)}
         return Compared(findings=(), gaps=(Gap(code="unpaired", switch_on=SAME_SEEDS, evidence=evidence),))
+    pairs = _distinct(named)
     findings, gaps = [], []
     measures = _shared(pairs)
     for name in measures:
@@ -51,12 +52,23 @@ def compare(logs: list[Log], placebos: list[Log]) -> Compared:
         gaps.append(Gap(code="measure-missing", switch_on=MEASURE))
     elif not findings:
         gaps.append(Gap(code="gain-from-one-pair", switch_on=SAME_SEEDS))
+    if len(pairs) < len(named):
+        evidence = {"pairs": len(named), "distinct": len(pairs)}
+        findings.insert(0, Finding(code="pairs-repeated", strength="certain", evidence=evidence))
     return Compared(findings=tuple(findings), gaps=tuple(gaps))
 
 
-def _label(log: Log) -> str:
-    """The last number in a log's name: its seed."""
-    numbers = re.findall(r"\d+", log.name.rpartition(".")[0] or log.name) or re.findall(r"\d+", log.name)
+def _labels(side: list[Log]) -> list[str]:
+    """Seeds: the last number in the name of each log's column or arm, else of its file; of the file wherever that
+    tells more logs apart."""
+    parts = [log.name.partition(": ") for log in side]
+    files = [_last_number(file) for file, _, _ in parts]
+    columns = [_last_number(arm) or label for (_, _, arm), label in zip(parts, files, strict=True)]
+    return max(columns, files, key=lambda labels: len(set(labels)))
+
+
+def _last_number(name: str) -> str:
+    numbers = re.findall(r"\d+", name)
     return numbers[-1] if numbers else ""
 
 
@@ -64,9 +76,33 @@ def _pairs(logs: list[Log], placebos: list[Log]) -> list[tuple[Log, Log]]:
     """Logs with the same number at the end of their names, where that names one log on each side."""
     sides: list[dict[str, Log]] = []
     for side in (logs, placebos):
-        labels = [_label(log) for log in side]
+        labels = _labels(side)
         sides.append({label: log for label, log in zip(labels, side, strict=True) if labels.count(label) == 1})
     return [(log, sides[1][label]) for label, log in sides[0].items() if label in sides[1]]
+
+
+def _distinct(pairs: list[tuple[Log, Log]]) -> list[tuple[Log, Log]]:
+    """Without those that repeat a run of an earlier one, which is no further seed."""
+    kept: list[tuple[Log, Log]] = []
+    for pair in pairs:
+        if not any(_repeats(pair, other) for other in kept):
+            kept.append(pair)
+    return kept
+
+
+def _repeats(pair: tuple[Log, Log], other: tuple[Log, Log]) -> bool:
+    """To the last bit in all that is known: both runs, or one that moves (a score may stay 0 in every seed)."""
+    numbers = [(_numbers(a), _numbers(b)) for a, b in zip(pair, other, strict=True)]
+    same = [
+        a.keys() == b.keys() and all(np.array_equal(a[name], b[name], equal_nan=True) for name in a) for a, b in numbers
+    ]
+    moves = [any((values != values[0]).any() for values in a.values()) for a, _ in numbers]
+    return all(same) or any(s and m for s, m in zip(same, moves, strict=True))
+
+
+def _numbers(log: Log) -> dict[str, Array]:
+    known = {name: series.values for name, series in log.series.items() if series.meaning is not None}
+    return known | (log.answers.scores if log.answers else {})
 
 
 def _shared(pairs: list[tuple[Log, Log]]) -> list[str]:

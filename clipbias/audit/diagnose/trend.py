@@ -7,18 +7,22 @@ from typing import Literal
 import numpy as np
 from scipy.special import stdtrit
 
+from clipbias.common.arrays import Array
+
 from ..log import Log, Series
-from .finding import Evidence
+from .finding import Evidence, Strength
 
 LEVEL = 0.95
 FEWEST, MOST = 5, 10  # blocks; of fewer points there is no trend, only a first and a last value
+WANDERING = 0.7  # lag-one autocorrelation of the residuals, from which a trend is weak
 MARGIN = 0.1  # of the mean: a change over the whole log below it is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trend:
     """change ± stderr: of the fitted line from the first step to the last, [low, high] its 95 % interval; NaN of fewer
-    than FEWEST points. first, last: means of the first and the last quarter, or the values themselves of few."""
+    than FEWEST points. first, last: means of the first and the last quarter, or the values themselves of few.
+    correlation: of neighbouring residuals of a line through all points."""
 
     direction: Literal["rises", "falls", "flat", "unclear"]
     first: float
@@ -28,11 +32,17 @@ class Trend:
     stderr: float = math.nan
     low: float = math.nan
     high: float = math.nan
+    correlation: float = math.nan
+
+    @property
+    def strength(self) -> Strength:
+        return "strong" if self.points >= FEWEST and self.correlation <= WANDERING else "weak"
 
     def evidence(self) -> Evidence:
         found: Evidence = {"first": self.first, "last": self.last, "points": self.points}
         if math.isfinite(self.stderr):
             found |= {"change": self.change, "stderr": self.stderr, "low": self.low, "high": self.high}
+            found["correlation"] = self.correlation
         return found
 
 
@@ -40,8 +50,16 @@ def trend_of(log: Log, series: Series) -> Trend:
     """A line through the means of B consecutive blocks, B = 5…10 of at least two values where there are as many.
 
     Noise that neighbours share (one batch in several steps, slow drifts of the problems) is averaged within a block, so
-    that the blocks' own scatter about the line is the error, with B − 2 degrees of freedom. A bend counts as scatter:
-    the interval is wide, never too narrow.
+    that the blocks' own scatter about the line is the error, with B − 2 degrees of freedom. A bend counts as scatter.
+
+    Right for independent noise, and for moderately correlated noise in long logs. Of noise that outlives a block the
+    interval is too narrow. How often a series without a trend rises or falls (nominal 0.05; stationary noise of lag-one
+    correlation ρ, or a random walk; 20,000 series), and in brackets as a strong trend (1,000 series):
+
+        points  ρ = 0  0.5  0.9          0.97         walk
+        8       0.05   0.12  0.28 (0.28)  0.32 (0.29)  0.32 (0.35)
+        60      0.05   0.08  0.29 (0.10)  0.48 (0.09)  0.60 (0.09)
+        300     0.05   0.05  0.09 (0.00)  0.23 (0.00)  0.60 (0.00)
     """
     y, x = series.values, log.steps[series.rows]
     points, span = len(y), float(np.ptp(x))
@@ -67,7 +85,17 @@ def trend_of(log: Log, series: Series) -> Trend:
         stderr=stderr,
         low=change - half,
         high=change + half,
+        correlation=_correlation(x, y),
     )
+
+
+def _correlation(x: Array, y: Array) -> float:
+    """Of neighbouring residuals of the least-squares line; 0 where nothing is left."""
+    centred = x - x.mean()
+    left = y - y.mean()
+    left = left - centred * float(centred @ left) / float(centred @ centred)
+    power = float(left @ left)
+    return float(left[1:] @ left[:-1]) / power if power > 0 else 0.0
 
 
 def _direction(low: float, high: float, margin: float) -> Literal["rises", "falls", "flat", "unclear"]:

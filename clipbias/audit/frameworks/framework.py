@@ -18,7 +18,7 @@ class Framework:
     """line: what one line of the log stands for. marks: names that only this one writes. fresh: names on lines whose
     optimizer step is the first on new answers. names, notes: of each role; of single series. constants: written
     whatever happens. switch_on: what logs a role that is missing. more_updates: what gives the clip something to do.
-    no_ratio_clip: it bounds something else than the ratio."""
+    no_clip: what takes its clip away. no_ratio_clip: it bounds something else than the ratio."""
 
     name: str
     title: str
@@ -30,6 +30,7 @@ class Framework:
     constants: tuple[str, ...] = ()
     switch_on: dict[Role, str] = field(default_factory=dict)
     more_updates: str = "more optimizer steps on each rollout"
+    no_clip: str = ""
     no_ratio_clip: bool = False
 
     def meaning(self, name: str) -> Meaning | None:

@@ -44,10 +44,12 @@ _SWITCH = {
     R.ENGINE_GAP: "use_vllm with vllm_importance_sampling_correction",
     R.TRUNCATED: "logged by TRL 0.17 or later",
 }
+_NO_CLIP = "epsilon 1.0 and epsilon_high 1e6"
 TRL = Framework(
     name="trl",
     title="TRL",
     more_updates="steps_per_generation above gradient_accumulation_steps, or num_iterations above 1",
+    no_clip=_NO_CLIP,
     line="update",
     names=_NAMES,
     notes=_NOTES,
@@ -66,6 +68,7 @@ SWIFT = Framework(
     name="ms-swift",
     title="ms-swift",
     more_updates="steps_per_generation above gradient_accumulation_steps, or num_iterations above 1",
+    no_clip=_NO_CLIP,
     line="update",
     names=_NAMES,
     notes=_NOTES,
@@ -77,6 +80,7 @@ UNSLOTH = Framework(
     name="unsloth",
     title="Unsloth",
     more_updates="steps_per_generation above gradient_accumulation_steps, or num_iterations above 1",
+    no_clip=_NO_CLIP,
     line="update",
     names=_NAMES | {R.LENGTH: ("completions/mean_length", "completion_length")},
     notes=_NOTES,

@@ -34,6 +34,7 @@ def read_file(path: Path, framework: str | None = None) -> tuple[Log, ...]:
         return logs_of(path, rows_of_events(path), framework)
     if head.startswith(offline.MARK):
         return logs_of(path, offline.rows_of_run(path), framework)
+    check(path.suffix != ".wandb" or not head, str(path), "an offline run in W&B's form", "something else")
     text, left_out = text_of(path)
     return logs_of(path, rows_of_text(path, text, left_out), framework)
 
