@@ -232,7 +232,7 @@ def test_what_makes_no_sense_is_named(method: Method, phases: Any, field: str) -
 
 def test_clip_fractions_are_means_over_phases() -> None:
     """The share differs tenfold between the first phase and the last."""
-    config = replace(STANDARD, success_prob=(0.9, 0.1), learning_rate=0.5)
+    config = replace(SMALL, success_prob=(0.9, 0.1), learning_rate=0.5, group_size=8, minibatches=4)
     by_phase = evolve(0.65, config, 4).clip_high_fraction
     assert by_phase[0, -1] > 3 * by_phase[-1, -1] or by_phase[-1, -1] > 3 * by_phase[0, -1]
     found = law(PROBS, config, 4)
