@@ -198,8 +198,7 @@ def shown(value: Any) -> str:
 
     if value is UNKNOWN:
         return "?"
-    text = value if isinstance(value, str) and len(value) < 60 else reprlib.repr(value)
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in text)
+    return value if isinstance(value, str) and len(value) < 60 else reprlib.repr(value)
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from clipbias.check.check import Checked
+    from clipbias.check.control import Kind
     from clipbias.check.setup import Remark
 
 LEVELS = {"error": "error", "warning": "mend", "note": "note"}
@@ -52,7 +53,7 @@ def check(
     version: str | None,
     success_prob: float,
     ratio_std: float,
-    kind: str | None,
+    kind: "Kind | None",
     as_json: bool,
     **known: Any,
 ) -> int:

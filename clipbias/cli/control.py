@@ -4,12 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .inputs import printable
 from .kinds import Choice, Number
 from .options import stacked
 
 if TYPE_CHECKING:
     from clipbias.check.check import Checked
-    from clipbias.check.control import Control
+    from clipbias.check.control import Control, Kind
     from clipbias.check.placebo import Known
 
 KINDS = ("random", "no-clip", "matched-kl", "one-sided")
@@ -47,7 +48,7 @@ def known(success_prob: float, given: dict[str, Any]) -> "Known":
     return Known(success_prob=success_prob, **{name: value for name, value in given.items() if value is not None})
 
 
-def asked(found: "Checked", kind: str | None, success_prob: float, given: dict[str, Any]) -> "Control | None":
+def asked(found: "Checked", kind: "Kind | None", success_prob: float, given: dict[str, Any]) -> "Control | None":
     """None where no control is asked for."""
     if kind is None:
         for name, value in given.items():
@@ -56,7 +57,7 @@ def asked(found: "Checked", kind: str | None, success_prob: float, given: dict[s
         return None
     from clipbias.check.control import control
 
-    return control(found, kind, known(success_prob, given))  # type: ignore[arg-type]  # one of KINDS
+    return control(found, kind, known(success_prob, given))
 
 
 def show(found: "Control") -> None:
@@ -76,7 +77,7 @@ def show(found: "Control") -> None:
         table.add_column(style="bold", no_wrap=True)
         table.add_column(overflow="fold")
         for name, text in words.rows(arm, found.seeds):
-            table.add_row(Text(name), Text(text))
+            table.add_row(Text(name), Text(printable(text)))
         if table.row_count:
             console.print(table)
     power = words.power(found)

@@ -46,7 +46,7 @@ def test_json_has_the_control_beside_the_answer(clipbias: Callable[[str], Done],
 @pytest.mark.parametrize("kind", KINDS)
 def test_lines_can_be_copied_as_they_are(clipbias: Callable[[str], Done], file: Path, kind: str) -> None:
     done = clipbias(f"check {file} --control {kind} --success-prob 0.3")
-    want = control(check_files([file]), kind, Known(success_prob=0.3))  # type: ignore[arg-type]
+    want = control(check_files([file]), kind, Known(success_prob=0.3))
     assert all(arm.text in done.stdout for arm in want.arms)
     assert done.stdout.endswith(want.reward_source)
     assert "< 0.3" in done.stdout

@@ -49,7 +49,7 @@ def loss_of(given: Settings, name: str) -> tuple[Loss, list[Ignored]]:
         keys = (f"cispo_eps_clip_low {floor:g}: 1 − {floor:g}", f"cispo_eps_clip_high {cap:g}: 1 + {cap:g}")
         return Loss(name=name, kind="weight", lower=1 - floor, upper=1 + cap, keys=keys), ignored
     if not banded:
-        return Loss(name=name, kind={"sapo": "soft", "dppo": "mask"}.get(name, "none")), ignored  # type: ignore[arg-type]
+        return Loss(name=name, kind="soft" if name == "sapo" else "mask" if name == "dppo" else "none"), ignored
     keys = (f"eps_clip_low {low:g}: 1 − {low:g}", f"eps_clip_high {high:g}: 1 + {high:g}")
     return Loss(
         name=name,
