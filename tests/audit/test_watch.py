@@ -48,15 +48,25 @@ def test_the_command_follows_and_ends_politely(tmp_path: Path) -> None:
     path = tmp_path / "growing.jsonl"
     path.write_text("".join(json.dumps({"step": i} | SOUND | CLIP) + "\n" for i in range(1, 7)))
     program = [str(Path(sys.executable).with_name("clipbias")), "audit", str(path), "--watch", "--json"]
-    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        first = json.loads(process.stdout.readline())
-        assert (first["code"], first["step"]) == ("clip-never-by-construction", 6)
-        with path.open("a") as file:
-            file.write(json.dumps({"step": 7} | SOUND | CLIP | {"grad_norm": float("nan")}) + "\n")
-        while json.loads(process.stdout.readline())["code"] != "numerical-fault":
-            pass
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=60) == 0
-        assert "no longer followed" in process.stderr.read()
+    with subprocess.Popen(
+        program,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # started in the background, a process would inherit that Ctrl-C is ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            first = json.loads(process.stdout.readline())
+            assert (first["code"], first["step"]) == ("clip-never-by-construction", 6)
+            with path.open("a") as file:
+                file.write(json.dumps({"step": 7} | SOUND | CLIP | {"grad_norm": float("nan")}) + "\n")
+            while json.loads(process.stdout.readline())["code"] != "numerical-fault":
+                pass
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 0
+            assert "no longer followed" in process.stderr.read()
+        finally:
+            process.kill()  # a test that failed must not wait for it
