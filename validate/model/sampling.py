@@ -29,7 +29,7 @@ def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: tuple[str, ...])
     return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
 
 
-def sample_answers(
+def sample_tokens(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: tuple[str, ...],
@@ -37,12 +37,13 @@ def sample_answers(
     max_new_tokens: int,
     seed: int,
     progress: Any = None,
-) -> list[list[str]]:
-    """`samples` answers to each prompt. progress is called with the number of prompts done.
+) -> list[list[list[int]]]:
+    """`samples` answers to each prompt as tokens, padding after the end included. progress is called with the number of
+    prompts done.
 
     The sampler is seeded anew for every batch from (seed, batch), and torch's own stream is left where it was.
     """
-    answers: list[list[str]] = []
+    answers: list[list[list[int]]] = []
     generate: Any = model.generate
     step = max(1, BATCH // samples)
     for batch, first in enumerate(range(0, len(prompts), step)):
@@ -59,8 +60,22 @@ def sample_answers(
                 max_new_tokens=max_new_tokens,
                 pad_token_id=tokenizer.pad_token_id,
             )
-        texts = tokenizer.batch_decode(found[:, inputs["input_ids"].shape[1] :], skip_special_tokens=True)
-        answers.extend(texts[i : i + samples] for i in range(0, len(texts), samples))
+        rows = found[:, inputs["input_ids"].shape[1] :].tolist()
+        answers.extend(rows[i : i + samples] for i in range(0, len(rows), samples))
         if progress is not None:
             progress(len(answers))
     return answers
+
+
+def sample_answers(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: tuple[str, ...],
+    samples: int,
+    max_new_tokens: int,
+    seed: int,
+    progress: Any = None,
+) -> list[list[str]]:
+    """The texts of `sample_tokens`."""
+    answers = sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed, progress)
+    return [tokenizer.batch_decode(rows, skip_special_tokens=True) for rows in answers]

@@ -1,0 +1,189 @@
+"""A survey with gradients: what the untrained model answers, and how its parameters would move each answer.
+
+Three readings of the model, no training: answers, drawn; their log-probabilities, one pass forward; and the gradients
+of their parts, one pass forward and back for each, at coordinates that are drawn once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from clipbias.common.errors import InputError, check
+from clipbias.simulate.tangent.tree import PADDING, Tree
+from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, weighted_gradient
+from clipbias.validate.model.sampling import encode_prompts, sample_tokens
+
+CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge
+DRAWS = 32  # mini-batches of answers with random signs that tell how loud each coordinate is
+DRAWN_ANSWERS = 16  # in each
+_FLOOR = 1e-3  # of the loudness's mean: a coordinate that was silent in all draws is still drawn now and then
+
+Parts = Literal["token", "answer"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GradientSurvey:
+    """texts, finished (whether they came to their end): of the distinct answers of `tree`, by its numbers."""
+
+    tree: Tree
+    texts: tuple[str, ...]
+    finished: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    problem: int
+    tokens: tuple[int, ...]
+    count: int
+
+
+def survey_gradients(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: tuple[str, ...],
+    *,
+    samples: int,
+    max_new_tokens: int,
+    coordinates: int,
+    parts: Parts,
+    seed: int,
+    progress: Any = None,
+) -> GradientSurvey:
+    """`samples` answers to each prompt. coordinates: how many of the parameters' are read (all, where there are no
+    more). parts: whether an edge is a token or a whole answer; the former costs a pass for each token that could have
+    been another, and follows ratios token by token."""
+    check(coordinates >= 1, "coordinates", "at least 1", coordinates)
+    ends = _ends(model, tokenizer)
+    asked = encode_prompts(tokenizer, prompts)
+    prompt_tokens = [
+        tuple(ids[mask.bool()].tolist()) for ids, mask in zip(asked["input_ids"], asked["attention_mask"], strict=True)
+    ]
+    drawn = sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed)
+    answers = _distinct(drawn, ends)
+    rows = [Row(prompt_tokens[a.problem] + a.tokens, len(prompt_tokens[a.problem])) for a in answers]
+    check_model(model, rows[0])
+    rng = np.random.default_rng([seed, len(prompts)])
+    chosen, chance = _coordinates(model, rows, [a.count for a in answers], coordinates, rng)
+    log_probs = token_log_probs(model, rows)
+    cut = _by_token if parts == "token" else _by_answer
+    edges, paths = cut(answers, rows, log_probs)
+    table, _ = gradients(model, [edge.row for edge in edges], chosen, progress)
+    depth = max(map(len, paths))
+    tree = Tree(
+        gradients=table,
+        scale=torch.as_tensor(1.0 / chance, dtype=torch.float32),
+        log_prob=torch.tensor([edge.log_prob for edge in edges], dtype=torch.float32),
+        length=torch.tensor([edge.length for edge in edges], dtype=torch.float32),
+        node=torch.tensor([edge.node for edge in edges]),
+        edge_problem=torch.tensor([edge.problem for edge in edges]),
+        problem=torch.tensor([a.problem for a in answers]),
+        count=torch.tensor([a.count for a in answers], dtype=torch.float32),
+        tokens=torch.tensor([len(a.tokens) for a in answers]),
+        path=torch.tensor([path + [PADDING] * (depth - len(path)) for path in paths]),
+    )
+    texts = tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)
+    return GradientSurvey(tree, tuple(texts), np.array([a.tokens[-1] in ends for a in answers]))
+
+
+def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Tokens that end an answer."""
+    known = getattr(model.generation_config, "eos_token_id", None)
+    listed = known if isinstance(known, list) else [known]
+    return {int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}
+
+
+def _distinct(drawn: Sequence[Sequence[Sequence[int]]], ends: set[int]) -> list[_Answer]:
+    """Each problem's distinct answers, cut after their end, and how often each was drawn."""
+    found: list[_Answer] = []
+    for problem, answers in enumerate(drawn):
+        seen: dict[tuple[int, ...], int] = {}
+        for tokens in answers:
+            end = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
+            kept = tuple(tokens[:end])
+            seen[kept] = seen.get(kept, 0) + 1
+        found.extend(_Answer(problem, tokens, count) for tokens, count in seen.items())
+    return found
+
+
+def _coordinates(
+    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], wanted: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(Sorted places of coordinates, chance of each to be drawn).
+
+    An optimizer that divides by √v moves coordinate d of Δ by about g_d/√v_d a step, and φ·Δ by φ_d g_d/√v_d: on
+    average √E[g_d²]. So coordinates are drawn with chances in proportion to that, by systematic sampling.
+    """
+    share = np.asarray(counts, dtype=np.float64) / sum(counts)
+    square: Any = 0.0
+    for _ in range(DRAWS):
+        places = rng.choice(len(rows), DRAWN_ANSWERS, p=share)
+        signs = rng.choice([-1.0, 1.0], DRAWN_ANSWERS)
+        square = square + weighted_gradient(model, [rows[i] for i in places], signs.tolist()).square().numpy()
+    loud = np.sqrt(np.asarray(square, dtype=np.float64))
+    loud = np.where(loud > 0, loud + _FLOOR * loud.mean(), 0.0)
+    if not loud.any():
+        raise InputError("model", "one whose answers have gradients", "none")
+    if wanted >= np.count_nonzero(loud):
+        chosen = np.flatnonzero(loud)
+        return chosen, np.ones(len(chosen))
+    chance = np.minimum(1.0, wanted * loud / loud.sum())
+    while (over := chance < 1.0).any() and abs(chance.sum() - wanted) > 1e-6 * wanted:
+        chance[over] *= (wanted - np.count_nonzero(~over)) / chance[over].sum()
+        chance = np.minimum(chance, 1.0)
+    marks = np.arange(wanted) + rng.random()
+    chosen = np.unique(np.searchsorted(np.cumsum(chance), marks).clip(max=len(chance) - 1))
+    return chosen, chance[chosen]
+
+
+@dataclass(frozen=True, slots=True)
+class _Edge:
+    row: Row
+    log_prob: float
+    length: int
+    node: int
+    problem: int
+
+
+def _by_answer(
+    answers: Sequence[_Answer], rows: Sequence[Row], log_probs: Sequence[NDArray[np.float64]]
+) -> tuple[list[_Edge], list[list[int]]]:
+    """One edge an answer, one node a problem."""
+    edges = [
+        _Edge(row, float(values.sum()), len(values), answer.problem, answer.problem)
+        for answer, row, values in zip(answers, rows, log_probs, strict=True)
+    ]
+    return edges, [[i] for i in range(len(edges))]
+
+
+def _by_token(
+    answers: Sequence[_Answer], rows: Sequence[Row], log_probs: Sequence[NDArray[np.float64]]
+) -> tuple[list[_Edge], list[list[int]]]:
+    """An edge for each token after each beginning at which some token seen there was not certain."""
+    seen: dict[tuple[int, ...], dict[int, float]] = {}  # by problem and beginning: tokens and their log-probabilities
+    for answer, values in zip(answers, log_probs, strict=True):
+        for t, value in enumerate(values.tolist()):
+            seen.setdefault((answer.problem, *answer.tokens[:t]), {})[answer.tokens[t]] = value
+    certain = float(np.log1p(-CERTAIN))
+    nodes = {key: i for i, key in enumerate(k for k, found in seen.items() if min(found.values()) < certain)}
+    edges: list[_Edge] = []
+    places: dict[tuple[int, ...], int] = {}
+    paths: list[list[int]] = []
+    for answer, row, values in zip(answers, rows, log_probs, strict=True):
+        path = []
+        for t, value in enumerate(values.tolist()):
+            key = (answer.problem, *answer.tokens[:t])
+            if key not in nodes:
+                continue
+            edge = (*key, answer.tokens[t])
+            if edge not in places:
+                places[edge] = len(edges)
+                part = Row(row.tokens[: row.start + t + 1], row.start + t)
+                edges.append(_Edge(part, value, 1, nodes[key], answer.problem))
+            path.append(places[edge])
+        paths.append(path)
+    return edges, paths
