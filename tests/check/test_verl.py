@@ -80,7 +80,19 @@ def test_a_mini_batch_above_the_batch_is_refused_without_dynamic_batches() -> No
         (f"data.train_batch_size=96 {A}ppo_mini_batch_size=64 trainer.use_v1=False", "no multiple"),
         (f"data.train_batch_size=0 {A}ppo_mini_batch_size=64", "train_batch_size 0"),
         (f"{SEVERAL} {A}ppo_micro_batch_size=8 {A}ppo_micro_batch_size_per_gpu=1", "both set"),
+        (f"{SEVERAL} {A}ppo_micro_batch_size=5", "no multiple of ppo_micro_batch_size 5"),
+        (f"{SEVERAL} {A}ppo_micro_batch_size=4", "below 8 devices"),
         (f"{SEVERAL} trainer.n_gpus_per_node=3", "3 devices"),
+        (f"{SEVERAL} {A}ulysses_sequence_parallel_size=3", "8 devices are no multiple of the 3"),
+        (
+            f"{SEVERAL} {A}ulysses_sequence_parallel_size=2 actor_rollout_ref.model.use_remove_padding=False",
+            "use_remove_padding",
+        ),
+        (f"{SEVERAL} model_engine=megatron {A}megatron.tensor_model_parallel_size=3", "no multiple of the 3"),
+        (f"{SEVERAL} model_engine=megatron trainer.n_gpus_per_node=3", "no multiple of 3 devices"),
+        (f"{SEVERAL} model_engine=megatron {A}ppo_micro_batch_size_per_gpu=3", "8 copies × micro-batch 3"),
+        (f"{BATCH}5 trainer.nnodes=2", "a mini-batch of 40 answers"),
+        (f"{BATCH}5 trainer.n_gpus_per_node=16 {A}use_dynamic_bsz=True", "over 16 data-parallel devices"),
         (f"{SEVERAL} {A}policy_loss.loss_mode=grpo", "loss_mode grpo"),
         (f"{SEVERAL} {A}policy_loss.loss_mode=dro", "dro_beta"),
         (f"{SEVERAL} {A}clip_ratio_c=1.0", "clip_ratio_c"),
@@ -102,8 +114,12 @@ def test_what_verl_stops_at(words: str, why: str) -> None:
     [
         f"data.train_batch_size=128 {A}ppo_mini_batch_size=64 trainer.use_v1=False",
         f"{SEVERAL} trainer.n_gpus_per_node=4",
-        f"{SEVERAL} trainer.n_gpus_per_node=3 {A}strategy=megatron",
-        f"{SEVERAL} trainer.n_gpus_per_node=3 model_engine=megatron",
+        f"{SEVERAL} trainer.n_gpus_per_node=3 {A}strategy=megatron {A}megatron.tensor_model_parallel_size=3",
+        f"{SEVERAL} trainer.n_gpus_per_node=6 model_engine=megatron {A}megatron.pipeline_model_parallel_size=3",
+        f"{SEVERAL} trainer.n_gpus_per_node=3 model_engine=torchtitan",
+        f"{SEVERAL} {A}ulysses_sequence_parallel_size=2",
+        f"{SEVERAL} {A}ulysses_sequence_parallel_size=2 {A}ppo_micro_batch_size=4",
+        f"{SEVERAL} {A}use_dynamic_bsz=True {A}ppo_micro_batch_size=5",
         f"{SEVERAL} trainer.n_gpus_per_node=$GPUS",
         f"{SEVERAL} {A}policy_loss.loss_mode=dro {A}policy_loss.dro_beta=0.1",
         f"{SEVERAL} trainer.v1.trainer_mode=separate_async trainer.v1.separate_async.parameter_sync_step=4",
@@ -184,6 +200,29 @@ def test_the_exact_ratio_of_0_6_and_0_7() -> None:
         assert checked(SEVERAL, version=version).training.moves is Moves.UPDATES
     for version in ("0.5.0", "0.8.0", "2026-05-01"):
         assert checked(ONE, version=version).training.moves is Moves.NOISE
+
+
+def test_until_0_8_a_mini_batch_was_rounded_down_to_whole_devices() -> None:
+    words = f"{BATCH}5 trainer.nnodes=2"
+    assert checked(words).training.refused is not None
+    assert checked(words, version="0.7.0").training.refused is None
+
+
+def test_sizes_that_a_launch_must_give_are_named_and_change_no_answer() -> None:
+    """ActorConfig and validate_config have no default for them. A file of keys may be only a part of one."""
+
+    def missing(words: str) -> str:
+        return " ".join(r.message for r in checked(words).answer.remarks if r.code == "micro-batch")
+
+    rollout, reference = (f"actor_rollout_ref.{room}.log_prob_micro_batch_size_per_gpu" for room in ("rollout", "ref"))
+    assert f"{A}ppo_micro_batch_size_per_gpu, {rollout}" in missing(SEVERAL)
+    assert reference not in missing(SEVERAL)
+    assert reference in missing(f"{SEVERAL} {A}use_kl_loss=True")
+    assert checked(SEVERAL).answer.verdict == "can-act"
+    assert not missing(f"{SEVERAL} {A}use_dynamic_bsz=True")
+    assert not missing(f"{SEVERAL} {A}ppo_micro_batch_size_per_gpu=1 {rollout}=1")
+    part = check_documents([parse(Path("part.yaml"), "actor_rollout_ref: {actor: {ppo_mini_batch_size: 32}}\n")])
+    assert "micro-batch" not in codes(part)
 
 
 def test_bypass_takes_the_engines_and_leaves_the_loss() -> None:

@@ -19,92 +19,10 @@ from clipbias.check.setup import (
     moved_by,
 )
 
+from .verl_batches import MINI, ROLLOUT, geometry, is_fsdp, schedule_of, unsaid
 from .verl_loss import ACTOR, CORRECTION, DUAL, HIGH, LOW, MODES, gates_of, loss_of
 
-ROLLOUT = "actor_rollout_ref.rollout."
-MINI = f"{ACTOR}ppo_mini_batch_size"
-V1 = "trainer.use_v1"
 OFF = 1_000_000.0
-
-
-def schedule_of(given: Settings) -> str:
-    """sync; fully_async and one_step_off of verl.experimental; separate_async of the v1 trainer."""
-    if "fully_async" in given.program or any(key.startswith("async_training.") for key in given.entries):
-        return "fully_async"
-    if "one_step_off" in given.program:
-        return "one_step_off"
-    return "separate_async" if given.raw("trainer.v1.trainer_mode") == "separate_async" else "sync"
-
-
-def geometry(given: Settings, schedule: str) -> tuple[Geometry, str | None]:
-    """Steps per rollout, and why verl would refuse them. Batch and mini-batch are both prompts: rollout.n cancels.
-
-    ⌈train_batch_size/ppo_mini_batch_size⌉·ppo_epochs: the v1 trainer fills the batch up to whole mini-batches, older
-    ones left the last smaller. Fully asynchronous: require_batches·trigger_parameter_sync_step mini-batches share a
-    denominator.
-    """
-    mini = given.whole(MINI, default=256, least=1)
-    epochs = given.whole(f"{ACTOR}ppo_epochs", default=1, least=1)
-    group = given.whole(f"{ROLLOUT}n", default=1, least=1)
-    if schedule == "fully_async":
-        return _async_geometry(given, mini, epochs, group), None
-    prompts = given.whole("data.train_batch_size", default=1024, least=0)
-    refused = _refusal(given, schedule, prompts, mini, group)
-    steps = Fraction(math.ceil(prompts / mini) * epochs)
-    padded = "" if prompts % mini == 0 else ", rounded up"
-    arithmetic = (
-        f"data.train_batch_size {prompts} prompts / ppo_mini_batch_size {mini} prompts{padded} × ppo_epochs {epochs}"
-        f" = {steps} optimizer steps a rollout ({group} answers to each prompt, in both)"
-    )
-    return Geometry(
-        steps_per_rollout=None if refused else steps,
-        arithmetic=arithmetic,
-        epochs=epochs,
-        group_size=group,
-        prompts_per_rollout=prompts,
-    ), refused
-
-
-def _async_geometry(given: Settings, mini: int, epochs: int, group: int) -> Geometry:
-    """Between two synchronisations; which answers fall between them is not the file's to say where it gives neither."""
-    required, trigger = "async_training.require_batches", "async_training.trigger_parameter_sync_step"
-    told = given.given(required, trigger)
-    given.given("data.train_batch_size", "data.gen_batch_size")  # 0 and 1 here, by the design of the trainer
-    batches = given.whole(required, default=1, least=1)
-    syncs = given.whole(trigger, default=4, least=1)
-    steps = batches * syncs * epochs
-    return Geometry(
-        steps_per_rollout=Fraction(steps) if told else None,
-        arithmetic=f"require_batches {batches} mini-batches of {mini} prompts × trigger_parameter_sync_step {syncs} ×"
-        f" ppo_epochs {epochs} = {steps} optimizer steps between two synchronisations",
-        epochs=epochs,
-        group_size=group,
-        prompts_per_rollout=batches * syncs * mini,
-    )
-
-
-def _refusal(given: Settings, schedule: str, prompts: int, mini: int, group: int) -> str | None:
-    """What validate_config and the trainers assert."""
-    if schedule == "separate_async":
-        syncs = given.whole("trainer.v1.separate_async.parameter_sync_step", default=4, least=1)
-        if prompts != syncs * mini:
-            return f"train_batch_size {prompts} is not parameter_sync_step {syncs} × ppo_mini_batch_size {mini}"
-    if prompts < 1:
-        return "train_batch_size 0 leaves nothing to train on outside fully asynchronous training"
-    version_0 = "main_ppo_v0" in given.program or (given.given(V1) and not given.flag(V1, default=True))
-    if version_0 and prompts % mini:
-        return f"train_batch_size {prompts} is no multiple of ppo_mini_batch_size {mini}, which only use_v1 fills up"
-    dynamic = f"{ACTOR}use_dynamic_bsz"
-    if given.given(dynamic) and given.flag(dynamic, default=False):
-        return None
-    if prompts < mini:
-        return f"train_batch_size {prompts} is below ppo_mini_batch_size {mini}, without use_dynamic_bsz"
-    if given.maybe_whole(f"{ACTOR}ppo_micro_batch_size") and given.maybe_whole(f"{ACTOR}ppo_micro_batch_size_per_gpu"):
-        return "ppo_micro_batch_size and ppo_micro_batch_size_per_gpu are both set"
-    nodes, each = given.raw("trainer.nnodes", default=1), given.raw("trainer.n_gpus_per_node", default=8)
-    if isinstance(nodes, int) and isinstance(each, int) and _is_fsdp(given) and prompts * group % max(1, nodes * each):
-        return f"train_batch_size {prompts} × rollout.n {group} answers is no multiple of {nodes * each} devices"
-    return None
 
 
 def denominator_of(given: Settings, schedule: str, steps: Fraction | None, mode: str) -> tuple[Denominator, str | None]:
@@ -112,7 +30,7 @@ def denominator_of(given: Settings, schedule: str, steps: Fraction | None, mode:
     if mode in ("gpg", "reinforce"):
         return Denominator(source="none", where=f"{mode} is −A·log π: there is no ratio"), None
     exact = given.older_than("0.8.0", "2026-04-20") and not given.older_than("0.6.0", "2025-10-16")
-    if exact and steps == 1 and _is_fsdp(given) and not given.flag(f"{ACTOR}use_rollout_log_probs", default=False):
+    if exact and steps == 1 and is_fsdp(given) and not given.flag(f"{ACTOR}use_rollout_log_probs", default=False):
         return Denominator(
             source="own", where="its own detached value: the FSDP actor of 0.6 and 0.7, in one step"
         ), None
@@ -131,13 +49,6 @@ def bypassed(given: Settings, schedule: str) -> bool:
     by_default = schedule in ("fully_async", "one_step_off")  # in the configurations of verl.experimental
     before = given.flag("async_training.use_rollout_log_probs", default=False)
     return given.flag(f"{CORRECTION}bypass_mode", default=by_default) or before
-
-
-def _is_fsdp(given: Settings) -> bool:
-    """By the actor's key, the choice of Hydra's group model_engine, or the name of the configuration."""
-    if given.given(f"{ACTOR}strategy"):
-        return given.word(f"{ACTOR}strategy", default="fsdp").startswith("fsdp")
-    return given.word("model_engine", default="dp") == "dp" and "megatron_trainer" not in given.program
 
 
 def normalisation_of(given: Settings, group: int) -> Normalisation:
@@ -205,9 +116,11 @@ def remarks_of(
     def note(code: str, message: str, fix: str | None = None) -> None:
         found.append(Remark(code=code, level="note", message=message, fix=fix))
 
+    if missing := unsaid(given):
+        note("micro-batch", f"verl stops until these are set, or {ACTOR}use_dynamic_bsz: {', '.join(missing)}")
     if given.optional("data.gen_batch_size") is not None and schedule == "sync":
         note("generation-batch", "gen_batch_size is what is generated at a time: it changes no number of updates")
-    if moves is Moves.NOISE and schedule == "sync" and given.version is None and _is_fsdp(given):
+    if moves is Moves.NOISE and schedule == "sync" and given.version is None and is_fsdp(given):
         note("version", "verl 0.6 and 0.7 (FSDP, until 2026-04-20) took the ratio as exactly 1 here", "--version")
     if denominator.source == "engine":
         note(
