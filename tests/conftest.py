@@ -5,6 +5,7 @@ ask here, since starting a process costs seconds of imports and compiled code; `
 each other.
 """
 
+import gc
 import io
 import json
 import re
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} is marked {' and '.join(sorted(kinds))}: one of them")
         order[item] = MARKERS.index((kinds or {"fast"}).pop())
     items.sort(key=lambda item: -order[item])  # stable: files stay whole
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: collections of garbage, which trainers ask for, need not look through it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """A two-minute line in miniature: the shipped organism, a few prompts, a few phases."""
 
+import fcntl
+import os
 import shutil
 from collections.abc import Callable, Generator
 from concurrent.futures import Executor, Future
@@ -70,7 +72,7 @@ class Here(Executor):
 def in_this_process() -> Callable[[], AbstractContextManager[None]]:
     """No workers: each would import torch and TRL anew, at many times the cost of what a miniature has it do.
 
-    The numbers are those of workers: `protocol/test_resume.py` compares this run with one from the command line.
+    The numbers are those of workers: `protocol/test_resume.py` and `train/test_workers.py` compare.
     """
 
     @contextmanager
@@ -86,15 +88,25 @@ def in_this_process() -> Callable[[], AbstractContextManager[None]]:
 def finished_run(
     tmp_path_factory: pytest.TempPathFactory, in_this_process: Callable[[], AbstractContextManager[None]]
 ) -> Path:
-    """A complete run of the miniature recipe; tests that change it must copy it first."""
+    """A complete run of the miniature recipe; tests that change it must copy it first.
+
+    All of pytest's workers have the same: who asks first trains it, and others wait.
+    """
     from clipbias.validate.protocol import run
 
-    folder = tmp_path_factory.mktemp("finished")
-    recipe = folder / "recipe.toml"
-    recipe.write_text(RECIPE.format(minibatches=2))
-    with in_this_process():
-        run.start(recipe, folder / "run")
-        run.resume(folder / "run")
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished"
+    folder.mkdir(exist_ok=True)
+    recipe, whole = folder / "recipe.toml", folder / "whole"
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder / "run", ignore_errors=True)
+            recipe.write_text(RECIPE.format(minibatches=2))
+            with in_this_process():
+                run.start(recipe, folder / "run")
+                run.resume(folder / "run")
+            whole.touch()
     return folder / "run"
 
 
