@@ -14,7 +14,6 @@ from clipbias.common.errors import InputError
 from clipbias.common.processes import WorkerKilledError
 from clipbias.validate.model.locate import model_folder
 from clipbias.validate.model.size import ModelSize, longest_prompt, model_size
-from clipbias.validate.protocol import run
 from clipbias.validate.recipe.recipe import read_recipe
 from clipbias.validate.store.layout import Cell, pilot_cells
 from clipbias.validate.train import workers
@@ -102,21 +101,21 @@ def _kill_one_worker(folder: Path) -> None:
 @pytest.mark.training
 def test_a_killed_worker_is_tried_again_with_fewer_and_changes_no_number(
     tmp_path: Path,
-    recipe_text: str,
+    cells: list[Cell],
     finished_run: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    """The pilot's, whose numbers are those of the run that no process but this one trained."""
     monkeypatch.setattr(workers, "cores", lambda: 2)
-    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
-    recipe.write_text(recipe_text)
-    run.start(recipe, folder)
-    killer = threading.Thread(target=_kill_one_worker, args=(folder,), daemon=True)
+    killer = threading.Thread(target=_kill_one_worker, args=(tmp_path,), daemon=True)
     killer.start()
     with caplog.at_level(logging.WARNING, "clipbias"):
-        run.resume(folder)
+        workers.train_all(cells, "pilot")
     killer.join(60.0)
     assert "memory; going on with 1" in caplog.text
-    for part in sorted(finished_run.glob("**/metrics.parquet/*/*/*.parquet")):
-        twin = folder / part.relative_to(finished_run)
+    parts = sorted((finished_run / "pilot").glob("metrics.parquet/*/*/*.parquet"))
+    assert len(parts) == len(cells) > 1
+    for part in parts:
+        twin = tmp_path / part.relative_to(finished_run)
         assert pq.read_table(twin).drop_columns("started").equals(pq.read_table(part).drop_columns("started"))
