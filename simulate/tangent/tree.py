@@ -58,6 +58,26 @@ class Tree:
     def problems(self) -> int:
         return int(self.problem.max()) + 1
 
+    def only(self, problems: Tensor) -> "Tree":
+        """The part of it that belongs to these problems, numbered anew in this order; problems: sorted, distinct."""
+        place = torch.full((self.problems,), -1)
+        place[problems] = torch.arange(len(problems))
+        answers, edges = place[self.problem] >= 0, place[self.edge_problem] >= 0
+        moved_edge = torch.cumsum(edges, 0) - 1
+        path = self.path[answers]
+        return Tree(
+            gradients=self.gradients[edges],
+            scale=self.scale,
+            log_prob=self.log_prob[edges],
+            length=self.length[edges],
+            node=torch.unique(self.node[edges], return_inverse=True)[1],
+            edge_problem=place[self.edge_problem[edges]],
+            problem=place[self.problem[answers]],
+            count=self.count[answers],
+            tokens=self.tokens[answers],
+            path=torch.where(path == PADDING, PADDING, moved_edge[path.clamp(min=0)]),
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tables:

@@ -1,0 +1,222 @@
+"""What a reward will teach a model before it is trained: the tangent model's law over seeds, with its own error.
+
+One survey serves every reward. Its problems are split into folds; each fold is read in trainings that the problems of
+all others move, since an answer's own gradient raises that answer first of all.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.special import ndtri
+
+from clipbias.common.arrays import Array
+from clipbias.common.errors import check
+from clipbias.common.seeds import seed_of
+from clipbias.simulate.tangent.engine import TangentRun, Training, simulate_tangent
+from clipbias.simulate.tangent.reading import Observable, Reader
+from clipbias.simulate.tangent.tree import Tree
+
+SCHEMA = 1
+FOLDS = 6
+LOW, HIGH = 0.05, 0.95
+MOVED_AND_READ = 2.0  # parts of the survey's error, taken to be as large as each other (see `_outlook`)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SurveyReward:
+    """paid [N]: what the survey's answers earn, or the chance that a coin pays. problems: those that the arm is trained
+    on (None: all)."""
+
+    paid: Array | float
+    problems: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlook:
+    """One observable after 0…T phases, [T + 1] each, in its own unit (log-odds of a share, or tokens).
+
+    mean, std: over seeds. stderr: of the mean, by the survey's finite size and the finite number of simulated seeds.
+    low, high: where 90 % of seeds should end, errors included. start_stderr: of the observable before training.
+    """
+
+    mean: Array
+    std: Array
+    stderr: Array
+    low: Array
+    high: Array
+    start_stderr: float
+
+    @property
+    def start(self) -> float:
+        return float(self.mean[0])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Forecast:
+    """One reward. paid: mean reward of the untrained model's answers. mixed: chance that a group's rewards differ, as
+    they must for a gradient. first_success: chance that a phase has a positive reward at all; where the survey saw
+    none, an upper bound that is exceeded in one survey of twenty. effective [T + 1]: answers a problem is worth after
+    reweighting, in the fold that has fewest. clip_low, clip_high [M]: shares of tokens clipped, by mini-batch, over all
+    phases. kl [T]: a phase's, per token. seeds: simulated."""
+
+    observables: dict[str, Outlook]
+    paid: float
+    mixed: float
+    first_success: float
+    effective: Array
+    clip_low: Array
+    clip_high: Array
+    kl: Array
+    seeds: int
+
+
+def forecast(
+    tree: Tree,
+    observables: Sequence[Observable],
+    reward: SurveyReward,
+    training: Training,
+    *,
+    phases: int,
+    seeds: int,
+    seed: int,
+    relative_error: float = 0.0,
+) -> Forecast:
+    """relative_error: of a mean change, beyond the survey's: what the tangent model itself was off on other models."""
+    check(tree.problems >= 2 * FOLDS, "prompts", f"at least {2 * FOLDS}", tree.problems)
+    check(seeds >= 2 * FOLDS, "seeds", f"at least {2 * FOLDS}", seeds)
+    runs = [
+        _fold(tree, observables, reward, training, fold, phases, -(-seeds // FOLDS), seed_of(seed, fold))
+        for fold in range(FOLDS)
+    ]
+    values = np.stack([run.readings.values.double().numpy() for run in runs])  # [folds, R, T + 1, O]
+    whole = Reader(tree, observables).read(torch.zeros(1, tree.gradients.shape[1])).values[0].double().numpy()
+    found = {seen.name: _outlook(values[..., i], float(whole[i]), relative_error) for i, seen in enumerate(observables)}
+    joined = [torch.cat([getattr(run, name) for run in runs]) for name in ("clip_low", "clip_high", "kl")]
+    return Forecast(
+        observables=found,
+        **_payment(tree, reward, training),
+        effective=np.stack([run.readings.effective.double().numpy().mean(0) for run in runs]).min(0),
+        clip_low=joined[0].double().mean((0, 1)).numpy(),
+        clip_high=joined[1].double().mean((0, 1)).numpy(),
+        kl=joined[2].double().mean(0).numpy(),
+        seeds=values.shape[0] * values.shape[1],
+    )
+
+
+def _fold(
+    tree: Tree,
+    observables: Sequence[Observable],
+    reward: SurveyReward,
+    training: Training,
+    fold: int,
+    phases: int,
+    seeds: int,
+    seed: int,
+) -> TangentRun:
+    """Trainings moved by the problems outside a fold and read inside it; where the arm has none outside, its own move
+    and are not read."""
+    problem = torch.arange(tree.problems)
+    read = problem % FOLDS == fold
+    allowed = torch.ones_like(read)
+    if reward.problems is not None:
+        allowed = torch.isin(problem, torch.tensor(reward.problems))
+    move = allowed & ~read
+    if not move.any():
+        move, read = allowed, read & ~allowed
+    moving = tree.only(move.nonzero().flatten())
+    taken, kept = move[tree.problem], read[tree.problem]
+    paid = reward.paid if isinstance(reward.paid, float) else torch.as_tensor(reward.paid, dtype=torch.float32)[taken]
+    seen = [Observable(o.name, o.of[kept], o.given[kept], o.log_odds) for o in observables]
+    reader = Reader(tree.only(read.nonzero().flatten()), seen)
+    return simulate_tangent(moving, paid, reader, training, phases, seeds, seed)
+
+
+def _outlook(values: Array, start: float, relative_error: float) -> Outlook:
+    """values [folds, R, T + 1]: readings of one observable.
+
+    Changes are averaged over folds. Fold means scatter by what is read, of which each fold has its own part, and hardly
+    by what moves, which is nearly the same for all; the survey's error has both. With s² the variance of K fold means,
+    s²/K is that of the reading alone, so twice that is written, as if both were equally large; simulation-based
+    calibration (tests/validate/predict) says how good that is.
+    """
+    folds = values.shape[0]
+    change = values - values[:, :, :1]
+    fold_mean = change.mean(1)
+    mean = fold_mean.mean(0)
+    stderr = np.sqrt(MOVED_AND_READ * fold_mean.var(0, ddof=1) / folds)
+    seeds = change - fold_mean[:, None]
+    seeds = seeds.reshape(-1, change.shape[-1]) * np.sqrt(change.shape[1] / max(1, change.shape[1] - 1))
+    own = np.hypot(stderr, relative_error * mean)
+    ends = []
+    for level in (LOW, HIGH):
+        far = np.quantile(seeds, level, axis=0)
+        ends.append(start + mean + np.sign(ndtri(level)) * np.hypot(far, ndtri(level) * own))
+    return Outlook(
+        mean=start + mean,
+        std=seeds.std(0),
+        stderr=own,
+        low=ends[0],
+        high=ends[1],
+        start_stderr=float(np.sqrt(values[:, 0, 0].var(ddof=1) / folds)),
+    )
+
+
+def _payment(tree: Tree, reward: SurveyReward, training: Training) -> dict[str, float]:
+    """What the untrained model earns: paid, mixed, first_success."""
+    size, samples = training.group_size, training.groups * training.group_size
+    if isinstance(reward.paid, float):
+        chance = reward.paid
+        blind = {"paid": chance, "mixed": 1 - chance**size - (1 - chance) ** size}
+        return blind | {"first_success": 1 - (1 - chance) ** samples}
+    count, problem = tree.count.numpy().astype(np.float64), tree.problem.numpy()
+    kept = np.ones(len(count), dtype=bool) if reward.problems is None else np.isin(problem, reward.problems)
+    paid, count, problem = np.asarray(reward.paid)[kept], count[kept], problem[kept]
+    mixed, never = [], []
+    for i in np.unique(problem):
+        mine, weight = paid[problem == i], count[problem == i] / count[problem == i].sum()
+        same = sum(weight[mine == value].sum() ** size for value in np.unique(mine))
+        mixed.append(1.0 - same)
+        never.append(weight[mine <= 0].sum() ** size)
+    if (paid > 0).any():
+        first = 1.0 - float(np.mean(never)) ** training.groups
+    else:
+        first = 1.0 - 0.05 ** (samples / count.sum())  # (1 − p)^n = 0.05 bounds p, and a phase draws `samples`
+    return {
+        "paid": float((paid * count).sum() / count.sum()),
+        "mixed": float(np.mean(mixed)),
+        "first_success": first,
+    }
+
+
+def to_text(forecasts: Mapping[str, Forecast]) -> str:
+    """JSON, to the byte, of forecasts by the name of their arm."""
+    listed = {name: _plain(asdict(found)) for name, found in forecasts.items()}
+    return json.dumps({"schema": SCHEMA, "forecasts": listed}, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def from_text(text: str) -> dict[str, Forecast]:
+    """Raises KeyError, TypeError or ValueError where the text holds no forecasts of this schema."""
+    found = json.loads(text)
+    check(found["schema"] == SCHEMA, "forecast.json", f"of schema {SCHEMA}", found["schema"])
+    return {name: _read(entry) for name, entry in found["forecasts"].items()}
+
+
+def _read(entry: dict[str, Any]) -> Forecast:
+    outlooks = {name: Outlook(**_arrays(line)) for name, line in entry["observables"].items()}
+    return Forecast(
+        **_arrays({key: value for key, value in entry.items() if key != "observables"}), observables=outlooks
+    )
+
+
+def _arrays(entry: dict[str, Any]) -> dict[str, Any]:
+    return {key: np.asarray(value) if isinstance(value, list) else value for key, value in entry.items()}
