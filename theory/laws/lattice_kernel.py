@@ -49,19 +49,21 @@ def _on_lattice(position: Array, mass: Array, half: int, extra_variance: Array |
     """
     position = np.clip(position, 1 - half, half - 1)
     nearest = np.rint(position)
-    row = np.arange(len(position))[:, None] * (2 * half + 1) + half
-    index = (nearest + row).astype(np.int64).ravel()
-    offset = position - nearest
+    offset = np.subtract(position, nearest, out=position)
+    nearest += np.arange(len(position))[:, None] * (2 * half + 1) + half
+    index = nearest.astype(np.int64).ravel()
     lean = mass * offset
-    square = lean * offset + mass * extra_variance
+    square = np.multiply(lean, offset, out=offset)
+    if np.any(extra_variance):
+        square += mass * extra_variance
     shape = len(position), 2 * half + 1
     zeroth, first, second = (
         np.asarray(np.bincount(index, values.ravel(), shape[0] * shape[1]), dtype=np.float64).reshape(shape)
         for values in (mass, lean, square)
     )
     weights = zeroth - second
-    weights[:, :-1] += (second - first)[:, 1:] / 2
-    weights[:, 1:] += (second + first)[:, :-1] / 2
+    weights[:, :-1] += (second[:, 1:] - first[:, 1:]) / 2
+    weights[:, 1:] += (second[:, :-1] + first[:, :-1]) / 2
     return weights
 
 
