@@ -85,6 +85,49 @@ def test_the_reward_of_one_is_not_the_reward_of_the_other(tmp_path: Path) -> Non
     assert any("measured in both" in gap["why"] for gap in found["cannot_conclude"])
 
 
+@pytest.mark.parametrize(
+    ("reward", "rest", "needs"),
+    [
+        ("reward", '"frac_reward_zero_std": 0.5', "reward_weights"),
+        ("critic/score/mean", '"actor/pg_clipfrac": 0.01, "actor/ppo_kl": 0.0', "trainer.test_freq"),
+        ("score", '"entropy": 1', "evaluation"),
+    ],
+)
+def test_what_would_measure_is_said_in_the_logs_own_framework(
+    tmp_path: Path, reward: str, rest: str, needs: str
+) -> None:
+    paths = [tmp_path / "real-1.jsonl", tmp_path / "coin-1.jsonl"]
+    for path in paths:
+        path.write_text("".join(f'{{"step": {i}, "{reward}": 0.{i}, {rest}}}\n' for i in range(8)))
+    found = audit(paths[:1], paths[1:]).to_json()
+    (gap,) = (gap for gap in found["cannot_conclude"] if "measured in both" in gap["why"])
+    assert needs in gap["switch_on"]
+    assert ("TRL" in gap["switch_on"]) is False
+
+
+@pytest.mark.parametrize(
+    ("framework", "series", "needs"),
+    [
+        ("trl", "sampling/importance_sampling_ratio", "log_completions"),
+        ("verl", "rollout_corr/rollout_is", "trainer.rollout_data_dir"),
+    ],
+)
+def test_which_answers_were_dropped_is_told_by_other_things_in_verl(
+    tmp_path: Path, framework: str, series: str, needs: str
+) -> None:
+    rest = {"trl": '"frac_reward_zero_std": 0.5', "verl": '"actor/ppo_kl": 0.1'}[framework]
+    path = tmp_path / "log.jsonl"
+    path.write_text(
+        "".join(
+            f'{{"step": {i}, "{series}{"/" if framework == "trl" else "_"}mean": 0.2,'
+            f' "{series}{"/" if framework == "trl" else "_"}min": 0.0, {rest}}}\n'
+            for i in range(8)
+        )
+    )
+    (gap,) = (gap for gap in audit([path]).to_json()["cannot_conclude"] if "dropped" in gap["what"])
+    assert needs in gap["switch_on"]
+
+
 def test_the_interval_is_the_projects_own() -> None:
     assert interval(np.asarray([0.1, 0.2, 0.3])).high == pytest.approx(0.2 + T_2 * 0.1 / math.sqrt(3))
 

@@ -21,7 +21,7 @@ def gaps_of(
     codes = {finding.code for finding in findings}
     gaps = [*_clip_gaps(log, logged, framework, steps, clip, signal_absent)]
     if Role.ENTROPY not in logged:
-        gaps.append(Gap(code="entropy-missing", switch_on=_key(framework, Role.ENTROPY)))
+        gaps.append(Gap(code="entropy-missing", switch_on=key_for(framework, Role.ENTROPY)))
     elif clip.acted and any(code.startswith(("entropy-falls", "entropy-rises")) for code in codes):
         gaps.append(Gap(code="entropy-cause-clip", switch_on=f"{_without_clip(framework)}; {PLACEBO}"))
     elif any(code.startswith(("entropy-falls", "entropy-rises")) for code in codes):
@@ -30,13 +30,11 @@ def gaps_of(
         gaps.append(Gap(code="too-few-points", switch_on="the whole log", evidence={"points": entropy.values.size}))
     grouped = any(log.of(role) for role in (Role.ZERO_STD, Role.MIXED, Role.ADVANTAGE_MAX))
     if not grouped and not signal_absent:
-        gaps.append(Gap(code="groups-missing", switch_on=_key(framework, Role.ZERO_STD)))
+        gaps.append(Gap(code="groups-missing", switch_on=key_for(framework, Role.ZERO_STD)))
     if "recomputation-noise" in codes:
         gaps.append(Gap(code="drift", switch_on="ratios of later mini-batches against the first, on one rollout"))
     if "engine-drops" in codes:
-        gaps.append(
-            Gap(code="which-dropped", switch_on="completions with their weights (log_completions=True and a subclass)")
-        )
+        gaps.append(Gap(code="which-dropped", switch_on=key_for(framework, Role.ENGINE_MIN)))
     if log.decimals is not None:
         gaps.append(Gap(code="rounded-values", switch_on="unrounded numbers: W&B, TensorBoard or the file logger"))
     return gaps
@@ -53,11 +51,11 @@ def _clip_gaps(
     elif clip.can_act is False and not framework.no_ratio_clip:
         gaps.append(Gap(code="clip-effect", switch_on=framework.more_updates))
     if not counted:
-        gaps.append(Gap(code="clip-missing", switch_on=_key(framework, Role.CLIP)))
+        gaps.append(Gap(code="clip-missing", switch_on=key_for(framework, Role.CLIP)))
         if log.of(Role.RATIO) is not None:
-            gaps.append(Gap(code="share-from-means", switch_on=_key(framework, Role.CLIP)))
+            gaps.append(Gap(code="share-from-means", switch_on=key_for(framework, Role.CLIP)))
     elif clip.side == "pooled":
-        gaps.append(Gap(code="side-missing", switch_on=_key(framework, Role.CLIP_HIGH)))
+        gaps.append(Gap(code="side-missing", switch_on=key_for(framework, Role.CLIP_HIGH)))
     if clip.acted:
         gaps.append(Gap(code="clip-cause", switch_on=_without_clip(framework)))
     if clip.acted is False and clip.can_act is None:
@@ -72,6 +70,7 @@ def _without_clip(framework: Framework) -> str:
     return f"{NO_CLIP} ({framework.no_clip})" if framework.no_clip else NO_CLIP
 
 
-def _key(framework: Framework, role: Role) -> str:
+def key_for(framework: Framework, role: Role) -> str:
+    """What would log a role, or more of it, in that framework."""
     known = framework.switch_on.get(role) or OTHER.switch_on.get(role)
     return known or f"not logged by {framework.title} as far as is known"

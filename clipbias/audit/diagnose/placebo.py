@@ -9,15 +9,16 @@ import numpy as np
 from clipbias.common.arrays import Array
 from clipbias.validate.judge.statistics import Interval, interval
 
+from ..frameworks.catalogue import BY_NAME
 from ..log import Log, Role, Series
 from .finding import Evidence, Finding, Gap, Strength
+from .gaps import key_for
 
 FEWEST_PROBLEMS = 5
 FEWEST_SEEDS = 3  # two differences have an interval, but hardly one that excludes anything
 LATE = 4  # the last quarter of a log is its end
 
 SAME_SEEDS = "further seeds of both, with the seed as a number in the file's or folder's name"
-MEASURE = "the same score in both runs, beside the reward (in TRL: a reward function of weight 0; else an evaluation)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def compare(logs: list[Log], placebos: list[Log]) -> Compared:
     if len(pairs) == 1:
         gaps.append(Gap(code="one-seed", switch_on=SAME_SEEDS))
     if not measures and not answers:
-        gaps.append(Gap(code="measure-missing", switch_on=MEASURE))
+        gaps.append(Gap(code="measure-missing", switch_on=key_for(BY_NAME[pairs[0][0].framework], Role.MEASURE)))
     elif not findings:
         gaps.append(Gap(code="gain-from-one-pair", switch_on=SAME_SEEDS))
     if len(pairs) < len(named):

@@ -107,5 +107,9 @@ OTHER = Framework(
         R.LENGTH: ("*length*mean", "*mean_length", "*completion_length", "*response_length"),
         R.LOSS: ("loss", "*/loss", "*policy_loss", "*pg_loss"),
     },
-    switch_on={R.CLIP: "log the share of tokens beyond each bound, with the sign of their advantage"},
+    switch_on={
+        R.CLIP: "log the share of tokens beyond each bound, with the sign of their advantage",
+        R.ENGINE_MIN: "answers with the weight of each",
+        R.MEASURE: "an evaluation by the true reward in both runs, beside the reward",
+    },
 )

@@ -43,6 +43,8 @@ _SWITCH = {
     R.ZERO_STD: "logged by TRL 0.18 or later",
     R.ENGINE_GAP: "use_vllm with vllm_importance_sampling_correction",
     R.TRUNCATED: "logged by TRL 0.17 or later",
+    R.ENGINE_MIN: "completions with their weights (log_completions=True and a subclass)",
+    R.MEASURE: "a second reward function of weight 0 (reward_weights), the same in both runs",
 }
 _NO_CLIP = "epsilon 1.0 and epsilon_high 1e6"
 TRL = Framework(

@@ -46,6 +46,10 @@ VERL = Framework(
         R.KL_REF: "actor_rollout_ref.actor.use_kl_loss=True",
         R.ENGINE_GAP: "actor_rollout_ref.rollout.calculate_log_probs=True",
         R.ZERO_STD: "not available in verl; critic/advantages/{max,min} = 0 shows steps without any signal",
+        R.ENGINE_MIN: "not available in verl: trainer.rollout_data_dir writes the answers without their weights, and"
+        " rollout_corr/* are averages",
+        R.MEASURE: "trainer.test_freq above 0 with the same data.val_files in both runs, and a reward function that"
+        " scores their data_source by the truth in both",
     },
 )
 EASYR1 = Framework(
