@@ -3,7 +3,7 @@ alone may move it. Every control is paid by a coin; with one's own reward the sa
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 from clipbias.common.errors import check
 from clipbias.theory.surrogate import UNCLIPPED, PpoClip
@@ -11,11 +11,10 @@ from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from .answer import ppo_clip
 from .check import Checked
 from .forms import Change, form_of, written
+from .kinds import KINDS, Kind
 from .placebo import Known, Placebo, Power, placebo, power
 from .settings import shown
 
-Kind = Literal["random", "no-clip", "matched-kl", "one-sided"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 CHOOSE = "CHOOSE"  # a value that only a run can tell
 
 

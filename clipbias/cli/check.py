@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from clipbias.check.check import Checked
-    from clipbias.check.control import Kind
+    from clipbias.check.kinds import Kind
     from clipbias.check.setup import Remark
 
 LEVELS = {"error": "error", "warning": "mend", "note": "note"}

@@ -4,16 +4,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from clipbias.check.kinds import KINDS
+
 from .inputs import printable
 from .kinds import Choice, Number
 from .options import stacked
 
 if TYPE_CHECKING:
     from clipbias.check.check import Checked
-    from clipbias.check.control import Control, Kind
+    from clipbias.check.control import Control
+    from clipbias.check.kinds import Kind
     from clipbias.check.placebo import Known
-
-KINDS = ("random", "no-clip", "matched-kl", "one-sided")
 
 
 def _known(name: str, kind: type[int] | type[float], rule: str, text: str) -> Any:

@@ -17,10 +17,11 @@ import pytest
 
 from clipbias.check.catalogue import FRAMEWORKS
 from clipbias.check.check import Checked, check_documents
-from clipbias.check.control import CHOOSE, KINDS, Arm, control
+from clipbias.check.control import CHOOSE, Arm, control
 from clipbias.check.document import parse
 from clipbias.check.forms import Change, Form, written
 from clipbias.check.framework import Framework
+from clipbias.check.kinds import KINDS
 from clipbias.check.placebo import Known
 from clipbias.check.setup import UNREACHABLE
 from clipbias.common.errors import InputError

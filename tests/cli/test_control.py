@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from clipbias.check.check import check_files
-from clipbias.check.control import KINDS, control
+from clipbias.check.control import control
+from clipbias.check.kinds import KINDS
 from clipbias.check.placebo import Known
 from clipbias.cli import control as command
 

@@ -12,6 +12,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import check
 
 
@@ -84,6 +85,15 @@ def lasting_persistence(momentum: float, minibatches: int) -> float:
     """κ_∞ = √(M(1+β)/((1−β)·S(M))), the limit of κ_T: also a gradient's eventual effect over that seen in its phase."""
     one = summed_noise(momentum, minibatches)
     return math.sqrt(minibatches * (1 + momentum) / (1 - momentum) / one)
+
+
+def carried(log_odds: ArrayLike, start: float, mean: float, lasting: float, noise: float) -> Array:
+    """x ↦ x₀ + κ_∞·(x̄ − x₀) + κ⁰_T·(x − x̄): what momentum makes of the log-odds after T phases without it.
+
+    start = x₀; mean = x̄, of the law without momentum; lasting = κ_∞, of gradients (`lasting_persistence`); noise = κ⁰_T
+    (`persistence_from_rest`). Noise keeps going for a while; of every gradient its phase saw only the part 1/κ_∞.
+    """
+    return np.asarray(start + lasting * (mean - start) + noise * (np.asarray(log_odds) - mean))
 
 
 def phase_correlation(momentum: float, minibatches: int) -> float:

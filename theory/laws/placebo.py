@@ -9,7 +9,7 @@ from scipy.special import expit, logit, roots_genlaguerre
 
 from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError, check, check_whole
-from clipbias.theory.formulas.momentum import lasting_persistence, persistence_from_rest
+from clipbias.theory.formulas.momentum import carried, lasting_persistence, persistence_from_rest
 from clipbias.theory.setup import PhaseConfig
 from clipbias.theory.surrogate import UNCLIPPED, Surrogate
 
@@ -73,12 +73,12 @@ def uncertain(spread: float, degrees: float | None) -> tuple[Array, Array]:
     return np.asarray(spread * np.sqrt(degrees / 2 / half)), np.asarray(weights / weights.sum())
 
 
-def carried(law: LogOddsLaw, start: float, walk: Walk) -> LogOddsLaw:
-    """x ↦ x₀ + κ_∞·(x̄ − x₀) + κ⁰_T·(x − x̄): what momentum makes of the law of T independent phases, start = x₀."""
+def _with_momentum(law: LogOddsLaw, start: float, walk: Walk) -> LogOddsLaw:
+    """Of the law of T phases without it."""
     steps = walk.config.minibatches
     lasting = lasting_persistence(walk.momentum, steps)
-    spread = persistence_from_rest(walk.momentum, steps, walk.phases)
-    return replace(law, grid=start + lasting * (law.mean - start) + spread * (law.grid - law.mean))
+    noise = persistence_from_rest(walk.momentum, steps, walk.phases)
+    return replace(law, grid=carried(law.grid, start, law.mean, lasting, noise))
 
 
 def placebo_ends(share: float, walk: Walk) -> list[Possible]:
@@ -104,5 +104,5 @@ def _ends(share: float, walk: Walk, spread: float, gate: Surrogate) -> Ends:
     except ValueError as error:
         raise InputError("spread", "small enough for the toy, a few log-odds a phase", walk.spread) from error
     config = replace(walk.config, learning_rate=rate, surrogate=gate)
-    law = carried(evolve(share, config, walk.phases, "gaussian").laws[-1], float(logit(share)), walk)
+    law = _with_momentum(evolve(share, config, walk.phases, "gaussian").laws[-1], float(logit(share)), walk)
     return Ends(np.asarray(expit(law.grid)), law.mass)

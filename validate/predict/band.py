@@ -1,12 +1,13 @@
 """Where the log-odds will be after every phase: the toy's laws, with what momentum and counting add to them."""
 
 import math
+from functools import partial
 
 import numpy as np
 from scipy.special import entr, expit, ndtri
 
 from clipbias.common.arrays import Array
-from clipbias.theory.formulas.momentum import lasting_persistence, persistence_from_rest
+from clipbias.theory.formulas.momentum import carried, lasting_persistence, persistence_from_rest
 from clipbias.validate.measure.start import counting_variance
 
 from .prediction import Band
@@ -28,8 +29,7 @@ def _mixture(results: list[ToyLaw], weights: Array, phase: int) -> Array:
 def band(toy: Toy, results: list[ToyLaw], momentum: float, minibatches: int, *, corrected: bool = True) -> Band:
     """Quantiles, mean and standard deviation of the log-odds, and mean share and entropy, after 0…T phases.
 
-    With momentum a log-odds x of the toy's law after t phases is moved to x₀ + κ_∞(x̄ − x₀) + κ⁰_t(x − x̄): noise keeps
-    going for a while and is loudest at the start; of every gradient its phase saw only the part 1/κ_∞.
+    Momentum moves the log-odds of the toy's law after t phases as `momentum.carried` says; it is loudest at the start.
 
     momentum: 0 where the laws have it already; corrected: whether it starts as Adam's does.
 
@@ -45,14 +45,15 @@ def band(toy: Toy, results: list[ToyLaw], momentum: float, minibatches: int, *, 
     share, entropy = np.empty(shape), np.empty(shape)
     for phase in range(shape):
         kappa = persistence_from_rest(momentum, minibatches, max(phase, 1), corrected=corrected)
-        centre = toy.log_odds + lasting * (mean[phase] - toy.log_odds)
+        moved = partial(carried, start=toy.log_odds, mean=mean[phase], lasting=lasting, noise=kappa)
+        centre = moved(mean[phase])
         points = np.full(len(LEVELS), toy.log_odds)
         if phase and std[phase] > 0:
-            points = centre + kappa * (np.interp(LEVELS, _mixture(results, toy.weights, phase), _GRID) - mean[phase])
+            points = moved(np.interp(LEVELS, _mixture(results, toy.weights, phase), _GRID))
         counted = float(counting_variance(centre, toy.samples))
         middle = points[LEVELS.index(0.5)]
         points = middle + np.sign(ndtri(LEVELS)) * np.hypot(points - middle, ndtri(LEVELS) * math.sqrt(2 * counted))
-        grids = [centre + kappa * (r.laws[phase].grid - mean[phase]) for r in results]
+        grids = [moved(r.laws[phase].grid) for r in results]
         pairs = list(zip(grids, results, strict=True))
         share[phase] = toy.mixed([r.laws[phase].mass @ expit(x) for x, r in pairs])
         entropy[phase] = toy.mixed([r.laws[phase].mass @ (entr(expit(x)) + entr(expit(-x))) for x, r in pairs])
