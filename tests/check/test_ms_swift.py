@@ -91,6 +91,7 @@ def test_a_second_pass_is_always_taken_since_3_11(version: str | None, words: st
         ("--loss_type cispo", None, 0.2, None),
         ("--loss_type cispo --epsilon 0.2 --epsilon_high 5 --delta 4", None, 5.0, None),
         ("--loss_type fipo --delta 10 --epsilon_high 0.28", 0.8, 1.28, 10.0),
+        ("--delta 1.1 --epsilon_high 0.28", 0.8, 1.1, 1.28),
         ("--loss_type sapo --epsilon 0.1", None, None, None),
         ("--loss_type real", None, None, None),
     ],
@@ -117,6 +118,19 @@ def test_sequences() -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "--use_liger_kernel true",
+        "--truncation_strategy delete",
+        "--padding_free true --attn_impl flash_attention_2",
+        "--padding_free false",
+    ],
+)
+def test_taken(words: str) -> None:
+    assert swift(words)["verdict"] != "refused"
+
+
+@pytest.mark.parametrize(
     ("start", "words"),
     [
         (HF, "--num_generations 1"),
@@ -124,6 +138,14 @@ def test_sequences() -> None:
         (HF, "--generation_batch_size 32 --steps_per_generation 2"),
         (HF, "--generation_batch_size 20"),
         (HF, "--use_liger_kernel true --delta 3"),
+        (HF, "--use_liger_kernel true --delta 3 --loss_type real"),
+        (HF, "--use_liger_kernel true --off_policy_sequence_mask_delta 0.5"),
+        (HF, "--use_liger_kernel true --advantage_estimator rloo"),
+        (HF, "--use_liger_kernel true --sequence_parallel_size 2"),
+        (HF, "--use_liger_kernel true --log_entropy true"),
+        (HF, "--truncation_strategy right"),
+        (MEGATRON, "--truncation_strategy right"),
+        (HF, "--padding_free true"),
         (MEGATRON, "--num_iterations 2"),
         (MEGATRON, "--async_generate true"),
         (MEGATRON, "--use_vllm false"),

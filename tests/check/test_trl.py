@@ -82,6 +82,7 @@ def test_a_group_that_one_device_cannot_hold_is_tried_on_more() -> None:
         ("epsilon_high: 0.28\n", (0.8, 1.28, None)),
         ("epsilon: 3e-4\nepsilon_high: 4e-4\n", (0.9997, 1.0004, None)),  # text to YAML 1.1
         ("delta: 4.0\n", (0.8, 1.2, 4.0)),
+        ("delta: 1.1\n", (0.8, 1.1, 1.2)),  # it caps praised tokens too, below the upper bound
         ("epsilon: 1.0\n", (None, 2.0, None)),
         ("loss_type: cispo\nepsilon_high: 5\n", (None, 5.0, None)),
         ("loss_type: cispo\n", (None, 0.2, None)),

@@ -4,7 +4,7 @@ import re
 from fractions import Fraction
 
 from clipbias.check.framework import Framework, Rules
-from clipbias.check.settings import Settings
+from clipbias.check.settings import NOTHING, Settings, shown
 from clipbias.check.setup import (
     Denominator,
     Gate,
@@ -22,7 +22,7 @@ from clipbias.check.setup import (
 from clipbias.common.errors import InputError
 
 from . import trl
-from .trl import controls
+from .trl import controls, with_delta
 
 LOSSES = ("grpo", "bnpo", "dr_grpo", "dapo", "fipo", "cispo", "sapo", "real")
 LEVELS = ("token", "sequence", "sequence_token")
@@ -148,8 +148,8 @@ def loss_of(given: Settings) -> tuple[Loss, list[Ignored]]:
         written = f"{source} {top:g} is an absolute bound for cispo"
         return Loss(name=name, kind="weight", level=of, upper=top, keys=(written,)), ignored
     keys = (f"epsilon {low:g}: 1 − {low:g}", f"{'epsilon' if high is None else 'epsilon_high'} {top:g}: 1 + {top:g}")
-    dual = () if delta is None else (f"delta {delta:g} is absolute",)
-    return Loss(name=name, level=of, lower=1 - low, upper=1 + top, dual=delta, keys=keys + dual), ignored
+    above, dual, capped = with_delta(1 + top, delta)
+    return Loss(name=name, level=of, lower=1 - low, upper=above, dual=dual, keys=keys + capped), ignored
 
 
 def gates_of(given: Settings, loss: Loss) -> tuple[Gate, ...]:
@@ -194,7 +194,7 @@ def normalisation_of(given: Settings, loss: Loss) -> Normalisation:
         return (
             Normalisation(scale="none", baseline="leave one out")
             if scale == "none"
-            else Normalisation(baseline="other")
+            else Normalisation(baseline="other", over="batch" if scale == "batch" else "group")
         )
     if scale == "none":
         return Normalisation(scale="none")
@@ -213,15 +213,31 @@ def _keys(given: Settings, loss: Loss) -> Keys:
     return controls(loss, *(written or [("steps_per_generation", steps)]))
 
 
-def refusals(given: Settings, loss: Loss, level: str) -> str | None:
+def _on(given: Settings, key: str) -> bool:
+    return given.given(key) and given.flag(key, default=False)
+
+
+def refusals(given: Settings, level: str) -> str | None:
     """What RLHFArguments stops at beside batch sizes."""
-    if given.given("use_liger_kernel") and given.flag("use_liger_kernel", default=False) and not on_megatron(given):
-        if loss.dual is not None:
-            return "the Liger loss has no delta"
-        if given.number("top_entropy_quantile", default=1.0) < 1:
-            return "the Liger loss has no entropy mask"
-        if level == "sequence_token":
-            return "the Liger loss has no importance_sampling_level sequence_token"
+    cut = given.raw("truncation_strategy")
+    if cut is not None and str(cut).lower() not in ("left", "delete", *NOTHING):
+        return f"truncation_strategy {shown(cut)}: GRPO takes left or delete"
+    if not on_megatron(given) and _on(given, "use_liger_kernel"):
+        lacking = {
+            "delta": given.optional("delta") is not None,
+            "sequence_parallel_size above 1": (given.maybe_whole("sequence_parallel_size") or 1) > 1,
+            "padding_free": _on(given, "padding_free"),
+            "entropy mask": given.number("top_entropy_quantile", default=1.0) < 1,
+            "log_entropy": _on(given, "log_entropy"),
+            "off_policy_sequence_mask_delta": given.optional("off_policy_sequence_mask_delta") is not None,
+            "importance_sampling_level sequence_token": level == "sequence_token",
+            "advantage_estimator but grpo": given.word("advantage_estimator", default="grpo") != "grpo",
+        }
+        return next((f"the Liger loss has no {what}" for what, asked in lacking.items() if asked), None)
+    if not on_megatron(given) and (_on(given, "padding_free") or _on(given, "packing")):
+        written = str(given.raw("attn_impl", "attn_implementation"))
+        if not written.startswith("flash_att"):
+            return "padding_free and packing need a flash attention, as attn_impl flash_attention_2"
     return None
 
 
@@ -258,7 +274,7 @@ def read(given: Settings) -> Training:
     given.environment = {**given.environment, **inherited}
     found, refused = geometry(given)
     loss, ignored = loss_of(given)
-    refused = refused or refusals(given, loss, given.word("importance_sampling_level", default="token"))
+    refused = refused or refusals(given, given.word("importance_sampling_level", default="token"))
     denominator = denominator_of(given)
     steps = found.steps_per_rollout
     aligned = steps is None or steps > 1 or (1 / steps).denominator == 1

@@ -103,9 +103,20 @@ def loss_of(given: Settings) -> tuple[Loss, list[Ignored]]:
         return Loss(name=name, kind="weight", upper=top, keys=(written,)), ignored
     upper = "epsilon" if high is None else "epsilon_high"
     keys = (f"epsilon {low:g}: 1 − {low:g}", f"{upper} {top:g}: 1 + {top:g}")
-    dual = () if delta is None else (f"delta {delta:g} is absolute",)
     of: Level = "sequence" if level == "sequence" else "token"
-    return Loss(name=name, level=of, lower=1 - low, upper=1 + top, dual=delta, keys=keys + dual), ignored
+    above, dual, capped = with_delta(1 + top, delta)
+    return Loss(name=name, level=of, lower=1 - low, upper=above, dual=dual, keys=keys + capped), ignored
+
+
+def with_delta(upper: float, delta: float | None) -> tuple[float, float | None, tuple[str, ...]]:
+    """The bounds for praised and for blamed tokens, and how delta is written.
+
+    It caps R before min(R·A, clip(R)·A): the lower of delta and upper bound stops praised tokens, the higher blamed.
+    """
+    if delta is None:
+        return upper, None, ()
+    swapped = "" if delta >= upper else f", and below the upper bound {upper:g}, whose place it takes"
+    return min(upper, delta), max(upper, delta), (f"delta {delta:g} is absolute{swapped}",)
 
 
 def denominator_of(given: Settings) -> Denominator:
