@@ -145,6 +145,7 @@ def test_taken(words: str) -> None:
         (HF, "--use_liger_kernel true --log_entropy true"),
         (HF, "--truncation_strategy right"),
         (MEGATRON, "--truncation_strategy right"),
+        (MEGATRON, "--loss_type real --micro_batch_size 1"),
         (HF, "--padding_free true"),
         (MEGATRON, "--num_iterations 2"),
         (MEGATRON, "--async_generate true"),

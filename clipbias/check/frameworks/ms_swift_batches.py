@@ -86,6 +86,8 @@ def _megatron_refuses(given: Settings, answers: int, group: int, devices: int) -
     for key in sizes:
         model *= given.whole(key, default=1, least=1) if given.given(key) else 1
     copies, micro = max(1, devices // model), given.whole("micro_batch_size", default=1, least=1)
+    if given.word("loss_type", default="grpo") == "real" and group and micro % group:
+        return f"loss_type real needs whole groups: micro_batch_size {micro} is no multiple of num_generations {group}"
     prompts = answers // group if group else 0
     if prompts % copies or prompts // copies % micro:
         return (
