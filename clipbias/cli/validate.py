@@ -66,6 +66,27 @@ def _finished(folder: Path, as_json: bool) -> None:
 
 
 @validate.command()
+@click.argument("recipe", type=FILE)
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder for the survey and forecast.json.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def forecast(recipe: Path, out: Path, as_json: bool) -> None:
+    """Foretell what every arm of RECIPE will teach, from a survey of the untrained model, and train nothing.
+
+    Example: clipbias validate forecast recipes/organism.toml --out runs/forecast
+    """
+    from clipbias.validate.protocol.forecast import forecast_only
+    from clipbias.validate.report.forecast_words import forecast_table
+
+    written = forecast_only(recipe, out)
+    value: dict[str, object] = {
+        "forecast": str(written.file),
+        "sha256": written.sha256,
+        "arms": list(written.forecasts),
+    }
+    _say(as_json, value, f"{forecast_table(written.forecasts)}\nwrote {written.file}, SHA-256 {written.sha256}")
+
+
+@validate.command()
 @click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=FOLDER)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report's JSON object and nothing else.")

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .tree import Tree, along, moved, tables
 
+TINY = 1e-6  # a share is read no nearer to 0 or 1: what is left of it are rounding errors of weights
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observable:
@@ -63,6 +65,6 @@ class Reader:
         values = []
         for seen in self.observables:
             of, given = (x[laid.answers].masked_fill(~laid.real, 0.0) for x in (seen.of * seen.given, seen.given))
-            share = (weights * of).sum((1, 2)) / (weights * given).sum((1, 2))
-            values.append(torch.logit(share) if seen.log_odds else share)
+            share = ((weights * of).sum((1, 2)) / (weights * given).sum((1, 2))).double()
+            values.append(torch.logit(share, TINY) if seen.log_odds else share)
         return Reading(torch.stack(values, -1), effective)

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clipbias.common.errors import InputError, check
+from clipbias.common.progress import steps
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, weighted_gradient
-from clipbias.validate.model.sampling import encode_prompts, sample_tokens
+from clipbias.validate.model.sampling import Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
 
 CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge
 DRAWS = 32  # mini-batches of answers with random signs that tell how loud each coordinate is
@@ -35,13 +36,6 @@ class GradientSurvey:
     finished: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    problem: int
-    tokens: tuple[int, ...]
-    count: int
-
-
 def survey_gradients(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -52,27 +46,22 @@ def survey_gradients(
     coordinates: int,
     parts: Parts,
     seed: int,
-    progress: Any = None,
 ) -> GradientSurvey:
     """`samples` answers to each prompt. coordinates: how many of the parameters' are read (all, where there are no
     more). parts: whether an edge is a token or a whole answer; the former costs a pass for each token that could have
     been another, and follows ratios token by token."""
     check(coordinates >= 1, "coordinates", "at least 1", coordinates)
-    ends = _ends(model, tokenizer)
-    asked = encode_prompts(tokenizer, prompts)
-    prompt_tokens = [
-        tuple(ids[mask.bool()].tolist()) for ids, mask in zip(asked["input_ids"], asked["attention_mask"], strict=True)
-    ]
-    drawn = sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed)
-    answers = _distinct(drawn, ends)
-    rows = [Row(prompt_tokens[a.problem] + a.tokens, len(prompt_tokens[a.problem])) for a in answers]
+    ends, asked = answer_ends(model, tokenizer), prompt_tokens(tokenizer, prompts)
+    answers = distinct_answers(sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed), ends)
+    rows = [Row(asked[a.problem] + a.tokens, len(asked[a.problem])) for a in answers]
     check_model(model, rows[0])
     rng = np.random.default_rng([seed, len(prompts)])
     chosen, chance = _coordinates(model, rows, [a.count for a in answers], coordinates, rng)
     log_probs = token_log_probs(model, rows)
     cut = _by_token if parts == "token" else _by_answer
     edges, paths = cut(answers, rows, log_probs)
-    table, _ = gradients(model, [edge.row for edge in edges], chosen, progress)
+    with steps("gradients of answers", len(edges)) as done:
+        table, _ = gradients(model, [edge.row for edge in edges], chosen, done)
     depth = max(map(len, paths))
     tree = Tree(
         gradients=table,
@@ -88,26 +77,6 @@ def survey_gradients(
     )
     texts = tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)
     return GradientSurvey(tree, tuple(texts), np.array([a.tokens[-1] in ends for a in answers]))
-
-
-def _ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """Tokens that end an answer."""
-    known = getattr(model.generation_config, "eos_token_id", None)
-    listed = known if isinstance(known, list) else [known]
-    return {int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}
-
-
-def _distinct(drawn: Sequence[Sequence[Sequence[int]]], ends: set[int]) -> list[_Answer]:
-    """Each problem's distinct answers, cut after their end, and how often each was drawn."""
-    found: list[_Answer] = []
-    for problem, answers in enumerate(drawn):
-        seen: dict[tuple[int, ...], int] = {}
-        for tokens in answers:
-            end = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
-            kept = tuple(tokens[:end])
-            seen[kept] = seen.get(kept, 0) + 1
-        found.extend(_Answer(problem, tokens, count) for tokens, count in seen.items())
-    return found
 
 
 def _coordinates(
@@ -150,7 +119,7 @@ class _Edge:
 
 
 def _by_answer(
-    answers: Sequence[_Answer], rows: Sequence[Row], log_probs: Sequence[NDArray[np.float64]]
+    answers: Sequence[Answer], rows: Sequence[Row], log_probs: Sequence[NDArray[np.float64]]
 ) -> tuple[list[_Edge], list[list[int]]]:
     """One edge an answer, one node a problem."""
     edges = [
@@ -161,7 +130,7 @@ def _by_answer(
 
 
 def _by_token(
-    answers: Sequence[_Answer], rows: Sequence[Row], log_probs: Sequence[NDArray[np.float64]]
+    answers: Sequence[Answer], rows: Sequence[Row], log_probs: Sequence[NDArray[np.float64]]
 ) -> tuple[list[_Edge], list[list[int]]]:
     """An edge for each token after each beginning at which some token seen there was not certain."""
     seen: dict[tuple[int, ...], dict[int, float]] = {}  # by problem and beginning: tokens and their log-probabilities

@@ -1,5 +1,7 @@
 """Answers of a model at temperature 1, by the same numbers each time."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -79,3 +81,40 @@ def sample_answers(
     """The texts of `sample_tokens`."""
     answers = sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed, progress)
     return [tokenizer.batch_decode(rows, skip_special_tokens=True) for rows in answers]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """tokens: to the end, which is one of them where the answer came to it. count: how often it was drawn."""
+
+    problem: int
+    tokens: tuple[int, ...]
+    count: int
+
+
+def distinct_answers(drawn: Sequence[Sequence[Sequence[int]]], ends: set[int]) -> list[Answer]:
+    """Each problem's distinct answers, cut after their end. drawn: of `sample_tokens`."""
+    found: list[Answer] = []
+    for problem, answers in enumerate(drawn):
+        seen: dict[tuple[int, ...], int] = {}
+        for tokens in answers:
+            end = next((i + 1 for i, token in enumerate(tokens) if token in ends), len(tokens))
+            kept = tuple(tokens[:end])
+            seen[kept] = seen.get(kept, 0) + 1
+        found.extend(Answer(problem, tokens, count) for tokens, count in seen.items())
+    return found
+
+
+def answer_ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """Tokens that end an answer."""
+    known = getattr(model.generation_config, "eos_token_id", None)
+    listed = known if isinstance(known, list) else [known]
+    return {int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}
+
+
+def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompts: tuple[str, ...]) -> list[tuple[int, ...]]:
+    """Each prompt's tokens, without padding."""
+    asked = encode_prompts(tokenizer, prompts)
+    return [
+        tuple(ids[mask.bool()].tolist()) for ids, mask in zip(asked["input_ids"], asked["attention_mask"], strict=True)
+    ]

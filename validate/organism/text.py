@@ -27,6 +27,11 @@ def _numbers(spec: OrganismSpec) -> tuple[np.ndarray, np.ndarray]:
     return numbers[~out], numbers[out]
 
 
+def training_numbers(spec: OrganismSpec) -> np.ndarray:
+    """a, b, c of each of the `training_problems`, in their order."""
+    return _numbers(spec)[0]
+
+
 def _asked(style: Style, numbers: np.ndarray) -> list[Problem]:
     return [Problem(prompt=prompt_text(style, a, b, c), answer=a * b + c) for a, b, c in numbers.tolist()]
 

@@ -61,7 +61,8 @@ class Forecast:
     they must for a gradient. first_success: chance that a phase has a positive reward at all; where the survey saw
     none, an upper bound that is exceeded in one survey of twenty. effective [T + 1]: answers a problem is worth after
     reweighting, in the fold that has fewest. clip_low, clip_high [M]: shares of tokens clipped, by mini-batch, over all
-    phases. kl [T]: a phase's, per token. seeds: simulated."""
+    phases. kl [T]: a phase's, per token. seeds: simulated. unread: observables of which nothing can be foretold, since
+    in some fold of the survey they hold of all answers or of none."""
 
     observables: dict[str, Outlook]
     paid: float
@@ -72,6 +73,7 @@ class Forecast:
     clip_high: Array
     kl: Array
     seeds: int
+    unread: tuple[str, ...]
 
 
 def forecast(
@@ -88,13 +90,14 @@ def forecast(
     """relative_error: of a mean change, beyond the survey's: what the tangent model itself was off on other models."""
     check(tree.problems >= 2 * FOLDS, "prompts", f"at least {2 * FOLDS}", tree.problems)
     check(seeds >= 2 * FOLDS, "seeds", f"at least {2 * FOLDS}", seeds)
+    read = [seen for seen in observables if _varies(tree, seen)]
     runs = [
-        _fold(tree, observables, reward, training, fold, phases, -(-seeds // FOLDS), seed_of(seed, fold))
+        _fold(tree, read, reward, training, fold, phases, -(-seeds // FOLDS), seed_of(seed, fold))
         for fold in range(FOLDS)
     ]
     values = np.stack([run.readings.values.double().numpy() for run in runs])  # [folds, R, T + 1, O]
-    whole = Reader(tree, observables).read(torch.zeros(1, tree.gradients.shape[1])).values[0].double().numpy()
-    found = {seen.name: _outlook(values[..., i], float(whole[i]), relative_error) for i, seen in enumerate(observables)}
+    whole = Reader(tree, read).read(torch.zeros(1, tree.gradients.shape[1])).values[0].double().numpy()
+    found = {seen.name: _outlook(values[..., i], float(whole[i]), relative_error) for i, seen in enumerate(read)}
     joined = [torch.cat([getattr(run, name) for run in runs]) for name in ("clip_low", "clip_high", "kl")]
     return Forecast(
         observables=found,
@@ -104,7 +107,15 @@ def forecast(
         clip_high=joined[1].double().mean((0, 1)).numpy(),
         kl=joined[2].double().mean(0).numpy(),
         seeds=values.shape[0] * values.shape[1],
+        unread=tuple(seen.name for seen in observables if seen not in read),
     )
+
+
+def _varies(tree: Tree, seen: Observable) -> bool:
+    """Whether it holds of some answers in every fold and not of others."""
+    fold = tree.problem % FOLDS
+    kinds = [len(seen.of[(fold == k) & (seen.given > 0)].unique()) for k in range(FOLDS)]
+    return min(kinds) > 1
 
 
 def _fold(

@@ -63,7 +63,8 @@ class PilotReading:
 class Measured:
     """All that is known before the run. model_sha256: of the weights, by file. strategy: its name. starts: by style of
     prompt. pilots: by kind of optimizer (`pilot_arms`). payments: by arm, where the untrained model was surveyed.
-    untrained: by style, with the SHA-256 of the files that it was read from, where there is an evaluation."""
+    untrained: by style, with the SHA-256 of the files that it was read from, where there is an evaluation.
+    forecast_sha256: of forecast.json, where there is one."""
 
     recipe_sha256: str
     model_sha256: dict[str, str]
@@ -73,6 +74,7 @@ class Measured:
     payments: Mapping[str, Payment] = field(default_factory=dict)
     untrained: dict[str, UntrainedRates] | None = None
     untrained_sha256: dict[str, str] | None = None
+    forecast_sha256: str | None = None
 
 
 def predict(recipe: Recipe, measured: Measured) -> Prediction:
@@ -95,6 +97,7 @@ def predict(recipe: Recipe, measured: Measured) -> Prediction:
         untrained=measured.untrained,
         untrained_sha256=measured.untrained_sha256,
         toy=recipe.toy,
+        forecast_sha256=measured.forecast_sha256,
         further_pilots={
             kind: FurtherPilot(pilot=base.pilot.noise, calibration=base.toys.carried)
             for kind, base in bases.items()

@@ -183,7 +183,8 @@ class FurtherPilot:
 class Prediction:
     """A run's claims. levels: of the bands' quantiles. pilot and calibration: of the training's own optimizer;
     further_pilots: by the other kinds that arms name, mostly none. untrained: by style, with the SHA-256 of what it was
-    read from by file, where there is an evaluation. toy: as the recipe asks for it."""
+    read from by file, where there is an evaluation. toy: as the recipe asks for it. forecast_sha256: of forecast.json,
+    where the recipe asks for one."""
 
     recipe_sha256: str
     model_sha256: dict[str, str]
@@ -197,6 +198,7 @@ class Prediction:
     untrained_sha256: dict[str, str] | None = None
     toy: ToyLine | None = None
     further_pilots: dict[str, FurtherPilot] = field(default_factory=dict)
+    forecast_sha256: str | None = None
 
     def pilot_of(self, kind: str) -> PilotNoise:
         """The pilot from which the arms with this kind of optimizer are claimed."""
@@ -221,6 +223,8 @@ class Prediction:
             found["toy"] = asdict(self.toy)
         if self.further_pilots:
             found["further_pilots"] = {kind: further._to_json() for kind, further in self.further_pilots.items()}
+        if self.forecast_sha256 is not None:
+            found["forecast_sha256"] = self.forecast_sha256
         return found
 
     def to_text(self) -> str:
@@ -252,4 +256,5 @@ class Prediction:
             untrained_sha256=found.get("untrained_sha256"),
             toy=ToyLine(**found["toy"]) if "toy" in found else None,
             further_pilots={kind: FurtherPilot._from_json(f) for kind, f in found.get("further_pilots", {}).items()},
+            forecast_sha256=found.get("forecast_sha256"),
         )

@@ -105,6 +105,8 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     from clipbias.validate.measure.untrained import survey_payments, untrained_rates
     from clipbias.validate.model.subject import load_subject  # torch is loaded only once there is a model to measure
 
+    from .forecast import write_forecast
+
     manifest, training = read_manifest(folder), recipe.training
     subject = load_subject(recipe.model, recipe.probe)
     model = subject.model.eval()
@@ -113,6 +115,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     for style in styles:
         reading = subject.probes[style].read(model, training.max_completion_length, seed=0)
         starts[style] = Start(reading.share, reading.log_odds, reading.samples)
+    foretold = write_forecast(folder, recipe, subject)
     payments, untrained = survey_payments(folder, recipe, subject), untrained_rates(folder, recipe, subject)
     cells = pilot_cells(folder, recipe)
     measured = Measured(
@@ -127,6 +130,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
         payments=payments,
         untrained=None if untrained is None else untrained.rates,
         untrained_sha256=None if untrained is None else untrained.sha256,
+        forecast_sha256=foretold,
     )
     return predict(recipe, measured)
 

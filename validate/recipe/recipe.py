@@ -82,11 +82,36 @@ class ToyLine:
 
 
 @dataclass(frozen=True, slots=True)
+class ForecastLine:
+    """What is foretold beside the share (`predict.forecast`), and when it is measured.
+
+    problems, answers: of the survey whose gradients are taken, `coordinates` of the parameters. parts: whether a
+    gradient is of a token or of a whole answer. seeds: simulated. read_problems: others, on which trained models are
+    read after each of read_at phases.
+    """
+
+    problems: int = 240
+    answers: int = 16
+    coordinates: int = 4096
+    parts: Literal["token", "answer"] = "token"
+    seeds: int = 48
+    read_problems: int = 32
+    read_at: tuple[int, ...] = (1, 2, 5, 10, 20)
+
+    def __post_init__(self) -> None:
+        for name in ("problems", "answers", "coordinates", "seeds", "read_problems"):
+            check(1 <= getattr(self, name) <= LARGEST, f"forecast.{name}", f"in [1, {LARGEST}]", getattr(self, name))
+        ascending = self.read_at == tuple(sorted(set(self.read_at))) and all(phase >= 1 for phase in self.read_at)
+        check(len(self.read_at) > 0 and ascending, "forecast.read_at", "ascending phases from 1", list(self.read_at))
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """An experiment before it runs: one model, one training, and the arms that differ from it.
 
     question: what the experiment asks, for its report. seeds: how many trainings each arm gets. pilot, probe, survey,
-    evaluation: what is measured before and beside the training, and how often. checkpoint_every: phases between the
+    evaluation: what is measured before and beside the training, and how often. forecast: whether more than the share is
+    foretold. checkpoint_every: phases between the
     states from which a killed training resumes.
     """
 
@@ -102,6 +127,7 @@ class Recipe:
     survey: SurveyLine = SurveyLine()
     evaluation: EvaluationLine | None = None
     toy: ToyLine | None = None
+    forecast: ForecastLine | None = None
 
     def __post_init__(self) -> None:
         check(0 < self.training.success_prob < 1, "training.success_prob", "in (0, 1)", self.training.success_prob)

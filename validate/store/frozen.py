@@ -1,6 +1,7 @@
 """What is kept of a finished run: a folder of small files from which every table and figure of the suite is made.
 
     recipe.toml  prediction.json  manifest.json    as in the run (the manifest without the cells' hashes)
+    forecast.json       as in the run, where the recipe asks for one
     spec.toml           an organism's, as it was pretrained from
     curves.parquet      every column of metrics.parquet, one row for each arm, seed and phase
     answers.parquet     held-out problems: counts of answers by arm, seed, style, strategy, right and boxed; seed −1 is
@@ -28,9 +29,9 @@ from clipbias.validate.organism.spec import load_spec
 from clipbias.validate.predict.token_law import tenth_counts
 from clipbias.validate.recipe.recipe import load_recipe
 
-from .layout import EVALUATION, arm_cells, read_cells
+from .layout import EVALUATION, FORECAST, arm_cells, read_cells
 from .manifest import read_manifest, write_manifest
-from .run_record import ArmRecord, RunRecord, curves_of, whole_cells
+from .run_record import ArmRecord, RunRecord, curves_of, observed_of, whole_cells
 from .summaries import answer_counts, credit_sums, labelled, of_cell, switch_counts
 from .verify import check_complete, check_files, check_has_cells, check_order, checked_prediction
 
@@ -67,7 +68,7 @@ def freeze(run: Path, out: Path) -> RunRecord:
         for name, tables in parts.items():
             if tables:
                 write_parquet(folder / f"{name}.parquet", pa.concat_tables(tables, promote_options="default"), {})
-        for name in ("recipe.toml", "prediction.json"):
+        for name in ("recipe.toml", "prediction.json", *([FORECAST] if recipe.forecast else [])):
             shutil.copyfile(run / name, folder / name)
         if SPEC in manifest.model_sha256:
             shutil.copyfile(model_folder(recipe.model) / SPEC, folder / SPEC)
@@ -100,7 +101,8 @@ def read_frozen(folder: str | Path) -> RunRecord:
     arms = {}
     for arm in recipe.arm:
         rows = curves.filter(pc.equal(curves["arm"], arm.name))
-        arms[arm.name] = ArmRecord(curves=curves_of(rows, seeds, arm.training(recipe.training).phases))
+        phases = arm.training(recipe.training).phases
+        arms[arm.name] = ArmRecord(curves=curves_of(rows, seeds, phases), observed=observed_of(rows, seeds, phases))
     return RunRecord(
         name=folder.name,
         folder=folder,

@@ -17,6 +17,8 @@ from clipbias.validate.recipe.recipe import Recipe
 PILOT_SEEDS_FROM = 1_000_001
 KINDS = ("metrics", "tokens", "samples")
 EVALUATION = "evaluation"
+FORECAST = "forecast.json"
+OBSERVED = "observed/"  # before the names of observables among the columns of metrics
 ARM_SEEDS_FROM = 2**30  # above all seeds of pilots, so that no draw is used twice
 
 

@@ -19,7 +19,7 @@ from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.pilots import optimizer_kind
 from clipbias.validate.recipe.recipe import Recipe, load_recipe
 
-from .layout import Cell, arm_cells, read_cells
+from .layout import OBSERVED, Cell, arm_cells, read_cells
 from .manifest import Manifest, read_manifest
 from .verify import check_complete, check_files, check_has_cells, check_order, checked_prediction
 
@@ -68,10 +68,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ArmRecord:
-    """curves [seeds, phases + 1] by column of COLUMNS, NaN where nothing was measured. tokens and samples: None and
+    """curves [seeds, phases + 1] by column of COLUMNS, NaN where nothing was measured; observed: the same by observable
+    of a forecast. tokens and samples: None and
     empty in the frozen form, which has the tables of `RunRecord` instead."""
 
     curves: dict[str, Array]
+    observed: dict[str, Array] = field(default_factory=dict)
     tokens: TokenRecord | None = None
     samples: tuple[Sample, ...] = ()
 
@@ -115,9 +117,22 @@ class RunRecord:
 
 def curves_of(rows: pa.Table, seeds: Sequence[int], phases: int) -> dict[str, Array]:
     """One arm's curves. rows: of `metrics`, one for each seed and phase from 0 on, with the columns seed and phase."""
+    return _series(rows, seeds, phases, {name: name for name in COLUMNS})
+
+
+def observed_of(rows: pa.Table, seeds: Sequence[int], phases: int) -> dict[str, Array]:
+    """What was read of one arm beside: by observable, none where the recipe asks for no forecast."""
+    names = [name for name in rows.column_names if name.startswith(OBSERVED)]
+    return _series(rows, seeds, phases, {name.removeprefix(OBSERVED): name for name in names})
+
+
+def _series(rows: pa.Table, seeds: Sequence[int], phases: int, columns: dict[str, str]) -> dict[str, Array]:
     ordered = rows.sort_by([("seed", "ascending"), ("phase", "ascending")])
     shape = (len(seeds), phases + 1)
-    return {name: ordered[name].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape) for name in COLUMNS}
+    return {
+        name: ordered[column].cast(pa.float64()).fill_null(np.nan).to_numpy().reshape(shape)
+        for name, column in columns.items()
+    }
 
 
 def _counts(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) -> ClipCounts:
@@ -155,8 +170,10 @@ def _samples(rows: pa.Table, phase: int) -> tuple[Sample, ...]:
 def _read_arm(cells: Sequence[Cell]) -> ArmRecord:
     """cells: one arm's, in ascending order of seeds."""
     training, seeds = cells[0].arm.training(cells[0].recipe.training), tuple(cell.seed for cell in cells)
+    metrics = read_cells(cells, "metrics")
     return ArmRecord(
-        curves=curves_of(read_cells(cells, "metrics"), seeds, training.phases),
+        curves=curves_of(metrics, seeds, training.phases),
+        observed=observed_of(metrics, seeds, training.phases),
         tokens=_token_record(read_cells(cells, "tokens"), seeds, training.minibatches),
         samples=_samples(read_cells(cells[:1], "samples"), training.phases - 1),
     )

@@ -11,7 +11,7 @@ from clipbias.validate.predict.prediction import FILE as PREDICTION
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.recipe.recipe import Recipe
 
-from .layout import arm_seeds
+from .layout import FORECAST, arm_seeds
 from .manifest import NAME, Manifest, versions
 from .prediction_file import read_prediction
 
@@ -28,6 +28,9 @@ def checked_prediction(folder: Path, manifest: Manifest) -> Prediction:
         raise InputError("dir", f"the prediction it was started with; {edited}", verb="hold")
     if prediction.recipe_sha256 != manifest.recipe_sha256:
         raise InputError("dir", f"the recipe that was predicted; {folder / 'recipe.toml'} is another", verb="hold")
+    foretold = prediction.forecast_sha256
+    if foretold is not None and (not (folder / FORECAST).is_file() or sha256(folder / FORECAST) != foretold):
+        raise InputError("dir", f"the forecast it was started with; {folder / FORECAST} is another", verb="hold")
     return prediction
 
 

@@ -12,10 +12,11 @@ from clipbias.common.errors import check
 from clipbias.common.files import write_parquet
 from clipbias.common.seeds import seed_of
 from clipbias.validate.measure.evaluation import evaluate
+from clipbias.validate.measure.forecast_survey import reading_set
 from clipbias.validate.measure.survey import chosen_problems, read_survey, survey_file
 from clipbias.validate.model.probe import Reading
 from clipbias.validate.model.subject import Subject, load_subject
-from clipbias.validate.store.layout import EVALUATION, Cell
+from clipbias.validate.store.layout import EVALUATION, OBSERVED, Cell
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
 from .metrics import metrics_row
@@ -53,6 +54,14 @@ def train_cell(cell: Cell) -> None:
     record = Record()
     first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
     phases = range(first, cell.phases)
+    line = recipe.forecast if cell.prediction else None  # pilots are not read
+    reading = None if line is None else reading_set(recipe, subject, cell.arm.style)
+
+    def observed(phase: int) -> dict[str, float | None]:
+        if reading is None or line is None:
+            return {}
+        found = reading.read(subject.model) if phase in (0, *line.read_at) else {}
+        return {OBSERVED + seen.name: found.get(seen.name) for seen in reading.observables}
 
     def read(phase: int) -> Reading:
         subject.model.eval()
@@ -63,11 +72,11 @@ def train_cell(cell: Cell) -> None:
         return reading
 
     if not rows:
-        rows.append(metrics_row(0, read(0), record) | {"started": started})
+        rows.append(metrics_row(0, read(0), record) | observed(0) | {"started": started})
 
     def after_phase(done: int) -> None:
         phase = first + done
-        rows.append(metrics_row(phase, read(phase), record) | {"started": started})
+        rows.append(metrics_row(phase, read(phase), record) | observed(phase) | {"started": started})
         subject.model.train()
         if phase % recipe.checkpoint_every == 0 and phase < cell.phases:
             save_checkpoint(cell.checkpoints, phase, subject.model, optimizer, record, rows)
@@ -83,9 +92,9 @@ def train_cell(cell: Cell) -> None:
     metadata = cell.metadata | {"started": rows[0]["started"]} | weights
     write_parquet(cell.part("tokens"), tokens_table(record), metadata)
     write_parquet(cell.part("samples"), record.samples, metadata)
-    line = recipe.evaluation
-    if line is not None and EVALUATION in cell.kinds:
+    asked = recipe.evaluation
+    if asked is not None and EVALUATION in cell.kinds:
         seed, length = seed_of(cell.seed, cell.phases), training.max_completion_length
-        write_parquet(cell.part(EVALUATION), evaluate(subject, line.styles, line.samples, length, seed), metadata)
+        write_parquet(cell.part(EVALUATION), evaluate(subject, asked.styles, asked.samples, length, seed), metadata)
     write_parquet(cell.part("metrics"), rows, metadata)
     shutil.rmtree(cell.checkpoints, ignore_errors=True)

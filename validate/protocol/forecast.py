@@ -1,0 +1,113 @@
+"""What every arm of a recipe will teach, foretold from one survey of the untrained model: forecast.json."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from clipbias.common.errors import InputError
+from clipbias.common.files import locked, sha256, write_text
+from clipbias.common.progress import steps
+from clipbias.common.seeds import seed_of
+from clipbias.simulate.tangent.engine import Training as TangentTraining
+from clipbias.theory.surrogate import Sapo
+from clipbias.theory.update_rule import Adam, UpdateRule
+from clipbias.validate.measure.forecast_survey import Surveyed, gradient_survey, payments
+from clipbias.validate.measure.survey import SEED, Survey, chosen_problems, read_survey, survey_file
+from clipbias.validate.measure.untrained import survey_payments
+from clipbias.validate.model.subject import Subject, load_subject
+from clipbias.validate.predict.forecast import Forecast, SurveyReward, forecast, to_text
+from clipbias.validate.recipe.arm import Arm
+from clipbias.validate.recipe.gate import per_answer, token_gate
+from clipbias.validate.recipe.recipe import ForecastLine, Recipe, load_recipe
+from clipbias.validate.recipe.training import Training
+from clipbias.validate.store.layout import FORECAST
+
+from .organism import make_model
+
+
+def write_forecast(folder: Path, recipe: Recipe, subject: Subject) -> str | None:
+    """Write the file, if the recipe asks for it; returns its SHA-256. One that is there already is made again."""
+    if recipe.forecast is None:
+        return None
+    write_text(folder / FORECAST, to_text(make_forecasts(folder, recipe, subject)))
+    return sha256(folder / FORECAST)
+
+
+def make_forecasts(folder: Path, recipe: Recipe, subject: Subject) -> dict[str, Forecast]:
+    """By arm. folder: in which the survey of labels is kept, or will be."""
+    line = recipe.forecast
+    if line is None:
+        raise InputError("forecast", "a table of the recipe", "none")
+    survey_payments(folder, recipe, subject)
+    subject.model.eval()
+    styles = dict.fromkeys(arm.style for arm in recipe.arm)
+    surveyed = {style: gradient_survey(recipe, subject, style) for style in styles}
+    found: dict[str, Forecast] = {}
+    with steps("forecast", len(recipe.arm)) as done:
+        for arm in recipe.arm:
+            training = arm.training(recipe.training)
+            here = surveyed[arm.style]
+            found[arm.name] = forecast(
+                here.survey.tree,
+                here.observables,
+                _reward(folder, arm, here, subject, training),
+                tangent_training(training, arm),
+                phases=training.phases,
+                seeds=line.seeds,
+                seed=seed_of(SEED),  # arms share their draws
+            )
+            done(len(found))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    file: Path
+    sha256: str
+    forecasts: dict[str, Forecast]
+
+
+def forecast_only(recipe_file: Path, out: Path) -> Written:
+    """Foretell a recipe's arms and train nothing; a recipe without a [forecast] table is foretold by the table's
+    defaults. What is written is the hash's subject, as in a run."""
+    recipe = load_recipe(recipe_file)
+    recipe = replace(recipe, forecast=recipe.forecast or ForecastLine())
+    make_model(recipe.model)
+    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        subject = load_subject(recipe.model, recipe.probe)
+        forecasts = make_forecasts(out, recipe, subject)
+        write_text(out / FORECAST, to_text(forecasts))
+    return Written(out / FORECAST, sha256(out / FORECAST), forecasts)
+
+
+def _reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, training: Training) -> SurveyReward:
+    if not arm.surveyed:
+        return SurveyReward(paid=float(training.success_prob))
+    known: Survey = read_survey(survey_file(folder, arm.style), subject.problems[arm.style])
+    trained = set(chosen_problems(arm, known))
+    mine = tuple(i for i, place in enumerate(surveyed.places) if place in trained)
+    if not mine:
+        raise InputError("forecast.problems", f"so many that some are among those of arm {arm.name}")
+    chosen = None if len(mine) == len(surveyed.places) else mine
+    if arm.blind:
+        return SurveyReward(paid=float(training.success_prob), problems=chosen)
+    return SurveyReward(paid=payments(arm, surveyed, subject, known), problems=chosen)
+
+
+def tangent_training(training: Training, arm: Arm) -> TangentTraining:
+    """The run of a recipe in the tangent model's words. Weight decay is left out: at usual rates it moves a weight by
+    less than a thousandth of itself in a run."""
+    if per_answer(arm.gate):
+        raise InputError(f"surrogate of arm {arm.name}", "one of tokens, to be foretold", arm.surrogate)
+    optimizer = training.update
+    if isinstance(optimizer, Adam):
+        optimizer = replace(optimizer, weight_decay=0.0)
+    return TangentTraining(
+        groups=training.prompts_per_phase,
+        group_size=training.group_size,
+        minibatches=training.minibatches,
+        learning_rate=training.learning_rate,
+        surrogate=token_gate(arm.gate),
+        update=UpdateRule(optimizer=optimizer, max_grad_norm=training.max_grad_norm, split=True),
+        weigh="answer" if isinstance(arm.gate, Sapo) else "token",
+    )

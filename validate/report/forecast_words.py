@@ -1,0 +1,31 @@
+"""A forecast as a table of text: what each arm's reward should change, by observable and phase."""
+
+from collections.abc import Mapping
+
+from clipbias.validate.predict.forecast import Forecast
+
+NAMES = {
+    "share": "share of the strategy",
+    "right": "right",
+    "right_with": "right, with the strategy",
+    "right_without": "right, without it",
+    "boxed": "boxed",
+    "boxed_with": "boxed, with the strategy",
+    "boxed_without": "boxed, without it",
+    "finished": "finished",
+    "length": "length, tokens",
+}
+_SHOWN = (1, 2, 5, 10, 20)
+
+
+def forecast_table(forecasts: Mapping[str, Forecast]) -> str:
+    """Change of the mean ± its error (spread over seeds), after some phases; log-odds but for the length."""
+    lines = []
+    for arm, found in forecasts.items():
+        phases = [phase for phase in _SHOWN if phase < len(found.effective)]
+        lines.append(f"{arm}: pays {found.paid:.2f}; {found.mixed:.0%} of groups have a gradient")
+        lines.append(f"  {'change after phases':28s}" + "".join(f"{phase:>22d}" for phase in phases))
+        for name, seen in found.observables.items():
+            cells = (f"{seen.mean[t] - seen.start:+.2f} ± {seen.stderr[t]:.2f} ({seen.std[t]:.2f})" for t in phases)
+            lines.append(f"  {NAMES.get(name, name):28s}" + "".join(f"{cell:>22s}" for cell in cells))
+    return "\n".join(lines)
