@@ -68,10 +68,18 @@ class TangentRun:
 
 
 def simulate_tangent(
-    moving: Tree, rewards: Tensor | float, reader: Reader, training: Training, phases: int, seeds: int, seed: int
+    moving: Tree,
+    rewards: Tensor | float,
+    reader: Reader,
+    training: Training,
+    phases: int,
+    seeds: int,
+    seed: int,
+    weights: Tensor | None = None,
 ) -> TangentRun:
     """Train `seeds` times. moving: the answers that rollouts are drawn from; rewards: of each of them [N], or the
-    chance that a coin pays. reader: what is read of the moved model, of problems that gave no gradient here."""
+    chance that a coin pays. reader: what is read of the moved model. weights [P]: how often a phase takes each problem,
+    relatively (None: all alike)."""
     laid = tables(moving)
     rows = training.groups * laid.edges.shape[1] * moving.gradients.shape[1]
     chunk = max(1, CHUNK_NUMBERS // rows)
@@ -79,7 +87,7 @@ def simulate_tangent(
     for index, first in enumerate(range(0, seeds, chunk)):
         generator = torch.Generator().manual_seed(seed_of(seed, index))
         size = min(chunk, seeds - first)
-        parts.append(_Chunk(moving, laid, rewards, training, size, generator).run(phases, reader))
+        parts.append(_Chunk(moving, laid, rewards, training, size, generator, weights).run(phases, reader))
     return TangentRun(
         Reading.joined([part.readings for part in parts]),
         *(torch.cat([getattr(part, name) for part in parts]) for name in ("clip_low", "clip_high", "kl", "paid")),
@@ -114,7 +122,9 @@ class _Chunk:
         training: Training,
         seeds: int,
         generator: torch.Generator,
+        weights: Tensor | None,
     ) -> None:
+        self.weights = torch.ones(tree.problems) if weights is None else weights
         self.tree, self.laid, self.rewards, self.training = tree, laid, rewards, training
         self.seeds, self.generator = seeds, generator
         self.shift = torch.zeros(seeds, tree.gradients.shape[1], requires_grad=True)
@@ -145,9 +155,9 @@ class _Chunk:
 
     def _rollout(self) -> _Rollout:
         training, laid, tree, seeds = self.training, self.laid, self.tree, self.seeds
-        weight = torch.ones(seeds, tree.problems)
         again = training.groups > tree.problems
-        chosen = torch.multinomial(weight, training.groups, again, generator=self.generator)
+        weights = self.weights.expand(seeds, -1)
+        chosen = torch.multinomial(weights, training.groups, again, generator=self.generator)
         width = laid.edges.shape[1]
         edges = laid.edges[chosen].flatten(1)
         features = tree.gradients[edges]
@@ -159,9 +169,9 @@ class _Chunk:
         gain = (laws.log_prob - tree.log_prob[edges]).masked_fill(~present, 0.0)
         paths = laid.paths[chosen]  # [R, Q, a, depth]
         answers, real = laid.answers[chosen], laid.real[chosen]
-        weights = (along(gain.unflatten(1, (training.groups, width)), paths)).masked_fill(~real, -torch.inf)
-        weights = (tree.count[answers].log() + weights).softmax(-1)
-        drawn = torch.multinomial(weights.flatten(0, 1), training.group_size, True, generator=self.generator)
+        likely = (along(gain.unflatten(1, (training.groups, width)), paths)).masked_fill(~real, -torch.inf)
+        likely = (tree.count[answers].log() + likely).softmax(-1)
+        drawn = torch.multinomial(likely.flatten(0, 1), training.group_size, True, generator=self.generator)
         drawn = drawn.unflatten(0, (seeds, training.groups))  # [R, Q, G]
         samples = answers.gather(-1, drawn)
         rewards = self._paid(samples)

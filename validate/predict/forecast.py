@@ -29,10 +29,12 @@ MOVED_AND_READ = 2.0  # parts of the survey's error, taken to be as large as eac
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SurveyReward:
     """paid [N]: what the survey's answers earn, or the chance that a coin pays. problems: those that the arm is trained
-    on (None: all)."""
+    on (None: all). population: how many problems the run is trained on, of which the survey's are a sample (None: so
+    many that none comes twice)."""
 
     paid: Array | float
     problems: tuple[int, ...] | None = None
+    population: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -128,22 +130,28 @@ def _fold(
     seeds: int,
     seed: int,
 ) -> TangentRun:
-    """Trainings moved by the problems outside a fold and read inside it; where the arm has none outside, its own move
-    and are not read."""
+    """Trainings that are read inside a fold.
+
+    In the run a problem that is read is also trained on, once in `population`/groups phases: so often do the fold's own
+    move here, and the others stand for all the rest. With no population known, the fold's own do not move at all.
+    """
     problem = torch.arange(tree.problems)
     read = problem % FOLDS == fold
     allowed = torch.ones_like(read)
     if reward.problems is not None:
         allowed = torch.isin(problem, torch.tensor(reward.problems))
-    move = allowed & ~read
-    if not move.any():
-        move, read = allowed, read & ~allowed
+    weights = torch.where(read, 0.0 if reward.population is None else 1.0 / reward.population, 0.0)
+    others = allowed & ~read
+    weights[others] = (1.0 - weights[allowed].sum()) / others.sum()
+    if not others.any():  # an arm on one problem: all others are read
+        weights, read = torch.ones(len(problem)), read & ~allowed
+    move = allowed & (weights > 0)
     moving = tree.only(move.nonzero().flatten())
     taken, kept = move[tree.problem], read[tree.problem]
     paid = reward.paid if isinstance(reward.paid, float) else torch.as_tensor(reward.paid, dtype=torch.float32)[taken]
     seen = [Observable(o.name, o.of[kept], o.given[kept], o.log_odds) for o in observables]
     reader = Reader(tree.only(read.nonzero().flatten()), seen)
-    return simulate_tangent(moving, paid, reader, training, phases, seeds, seed)
+    return simulate_tangent(moving, paid, reader, training, phases, seeds, seed, weights[move])
 
 
 def _outlook(values: Array, start: float, relative_error: float) -> Outlook:

@@ -81,17 +81,19 @@ def forecast_only(recipe_file: Path, out: Path) -> Written:
 
 
 def _reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, training: Training) -> SurveyReward:
+    coin, problems = float(training.success_prob), subject.problems[arm.style]
     if not arm.surveyed:
-        return SurveyReward(paid=float(training.success_prob))
-    known: Survey = read_survey(survey_file(folder, arm.style), subject.problems[arm.style])
+        return SurveyReward(paid=coin, population=len(problems))
+    known: Survey = read_survey(survey_file(folder, arm.style), problems)
     trained = set(chosen_problems(arm, known))
     mine = tuple(i for i, place in enumerate(surveyed.places) if place in trained)
     if not mine:
         raise InputError("forecast.problems", f"so many that some are among those of arm {arm.name}")
-    chosen = None if len(mine) == len(surveyed.places) else mine
-    if arm.blind:
-        return SurveyReward(paid=float(training.success_prob), problems=chosen)
-    return SurveyReward(paid=payments(arm, surveyed, subject, known), problems=chosen)
+    return SurveyReward(
+        paid=coin if arm.blind else payments(arm, surveyed, subject, known),
+        problems=None if len(mine) == len(surveyed.places) else mine,
+        population=len(trained),
+    )
 
 
 def tangent_training(training: Training, arm: Arm) -> TangentTraining:
