@@ -179,3 +179,33 @@ def convert(file: Path, out: Path, as_json: bool) -> None:
 
     gguf.convert(file, out)
     _say(as_json, {"model": str(out)}, f"wrote {out}")
+
+
+@validate.command()
+@click.argument("file", default="docs/results/ledger.jsonl", type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def ledger(file: Path, as_json: bool) -> None:
+    """Show every prediction that was ever hashed, and what became of it, after checking that FILE was never edited.
+
+    Refused where a line was changed, dropped or put in, or where a frozen run beside FILE is not in it.
+
+    Example: clipbias validate ledger docs/results/ledger.jsonl
+    """
+    from dataclasses import asdict
+
+    from clipbias.validate.store.ledger import checked_ledger
+
+    found = checked_ledger(file)
+    value: dict[str, object] = {"head": found.head, "entries": [asdict(entry) for entry in found.entries]}
+    rows = [
+        (e.prediction_sha256[:12], e.written[:16].replace("T", " "), e.fate, e.recipe, e.model, e.where, e.note)
+        for e in found.fates.values()
+    ]
+    widths = [max((len(row[i]) for row in rows), default=0) for i in range(6)]
+    lines = [
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:6], widths, strict=True)), row[6]]).rstrip()
+        for row in rows
+    ]
+    _say(
+        as_json, value, "\n".join([*lines, f"{len(rows)} predictions, whole; the last line's SHA-256 is {found.head}"])
+    )

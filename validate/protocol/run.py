@@ -24,6 +24,7 @@ from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
 from clipbias.validate.store.layout import Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
+from clipbias.validate.store.ledger import append, entry_of
 from clipbias.validate.store.manifest import new_manifest, now, read_manifest, write_manifest
 from clipbias.validate.store.prediction_file import write_prediction
 from clipbias.validate.store.verify import check_files, check_has_cells, check_unchanged, checked_prediction
@@ -65,8 +66,8 @@ def _check_fits(recipe: Recipe) -> None:
         check(style in styles, "evaluation.styles", f"some of {', '.join(styles)}", style)
 
 
-def resume(folder: Path) -> None:
-    """Do what is left of a run."""
+def resume(folder: Path, ledger: Path | None = None) -> None:
+    """Do what is left of a run. ledger: the file in which its prediction is entered before anything is trained."""
     check_has_cells(folder, read_manifest(folder))
     with locked(folder):
         manifest, recipe = read_manifest(folder), load_recipe(folder / "recipe.toml")
@@ -82,6 +83,8 @@ def resume(folder: Path) -> None:
                 seeds=tuple(arm_seeds(digest, recipe.seeds)),
             )
             write_manifest(folder, manifest)
+            if ledger is not None:
+                append(ledger, [entry_of(manifest, recipe, "hashed", folder.name)])
             logger.info("%s written, SHA-256 %s; training starts now", folder / "prediction.json", digest)
         checked_prediction(folder, manifest)
         cells = arm_cells(folder, recipe, manifest.prediction_sha256 or "")

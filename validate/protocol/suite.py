@@ -9,6 +9,7 @@ from clipbias.common.files import read_text, write_text
 from clipbias.validate.recipe.recipe import recipe_text
 from clipbias.validate.report.suite_page import SuiteReport, write_page
 from clipbias.validate.store.frozen import freeze, read_frozen
+from clipbias.validate.store.ledger import FILE, append, entry_of
 
 from .organism import make_models
 from .plan import Experiment
@@ -22,8 +23,9 @@ def frozen_folder(out: Path, experiment: Experiment) -> Path:
 
 
 def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> SuiteReport:
-    """Frozen results and the report of all that are there go to `out`, the runs themselves to `runs`. Both may hold
-    earlier work: an experiment that is frozen is not run again, one that was stopped goes on."""
+    """Frozen results, the ledger of their predictions and the report of all that are there go to `out`, the runs
+    themselves to `runs`. Both may hold earlier work: an experiment that is frozen is not run again, one that was
+    stopped goes on."""
     left = [e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()]
     make_models([experiment.recipe.model for experiment in left])
     for experiment in experiments:
@@ -37,9 +39,10 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> SuiteRepo
         write_text(recipe_file, text)
         start(recipe_file, folder)
         _share_surveys(runs / "surveys" / experiment.organism, folder / "survey")
-        resume(folder)
+        resume(folder, out / FILE)
         _share_surveys(folder / "survey", runs / "surveys" / experiment.organism)
-        freeze(folder, frozen)
+        kept = freeze(folder, frozen)
+        append(out / FILE, [entry_of(kept.manifest, kept.recipe, "frozen", frozen.name)])
     return write_page([read_frozen(file.parent) for file in sorted(out.glob("*/manifest.json"))], out)
 
 
