@@ -13,7 +13,7 @@ from scipy.special import ndtr
 from clipbias.common.arrays import Array
 
 from .crps import crps_normal
-from .rivals import Law
+from .rivals import Law, phases_read
 from .statistics import LEVEL
 
 DRAWS = 2000
@@ -24,8 +24,8 @@ TOLD = 2.0  # standard errors from which a measured change has a sign
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Case:
-    """One observable of one arm. looks: whether the reward reads the answer. measured [S, T + 1], and what was forecast
-    of it: `forecast`, and by name what rivals say."""
+    """One observable of one arm. looks: whether the reward reads the answer. measured [S, T + 1], NaN after phases
+    when it was not read, and what was forecast of it: `forecast`, and by name what rivals say."""
 
     organism: str
     arm: str
@@ -130,9 +130,10 @@ def equivalent_fraction(kept_loss: Array, loss: Array) -> Array:
 
 
 def _kept_loss(case: Case) -> Array:
-    """Mean over seeds of |y_T − y_fT| at each f of PROGRESS; between phases of the curve's chord."""
-    loss = np.abs(case.measured[:, -1:] - case.measured).mean(axis=0)
-    return np.asarray(np.interp(PROGRESS, np.linspace(0.0, 1.0, len(loss)), loss))
+    """Mean over seeds of |y_T − y_fT| at each f of PROGRESS; between phases that were read on the curve's chord."""
+    read = phases_read(case.measured)
+    loss = np.abs(case.measured[:, -1:] - case.measured[:, read]).mean(axis=0)
+    return np.asarray(np.interp(PROGRESS, read / (case.measured.shape[1] - 1), loss))
 
 
 def _end_loss(measured: Array, law: Law) -> float:
@@ -209,13 +210,13 @@ def signs(cases: Sequence[Case], seed: int) -> Signs:
 
 
 def scorecard(cases: Sequence[Case], seed: int = 0) -> Scorecard:
-    """Of all cases at the end of their runs. Every case has the same rivals."""
+    """Of all cases at the end of their runs, in one unit; against rivals that all of them have."""
     sample = _Bootstrap(cases, seed)
     own = np.array([_end_loss(case.measured, case.forecast) for case in cases])
     error = np.array([np.abs(case.measured[:, -1] - case.forecast.mean[..., -1]).mean() for case in cases])
     kept = np.array([_kept_loss(case) for case in cases])
     rivals = {}
-    for name in cases[0].rivals:
+    for name in (name for name in cases[0].rivals if all(name in case.rivals for case in cases)):
         loss = np.array([_end_loss(case.measured, case.rivals[name]) for case in cases])
         rivals[name] = RivalScore(crps=sample.mean(loss), skill=sample.skill(own, loss))
     return Scorecard(

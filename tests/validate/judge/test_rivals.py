@@ -1,10 +1,15 @@
 """Rivals on series whose answer is known."""
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from clipbias.common.errors import InputError
 from clipbias.validate.judge.rivals import (
+    TOY_ON_THE_FIRST_FOUR,
     Law,
     Recalibration,
     driftless_walk,
@@ -59,6 +64,21 @@ def test_a_saturating_curve_is_found_from_its_beginning(height: float, tau: floa
 def test_a_curve_that_never_bends_is_carried_on_as_a_line_nearly() -> None:
     found = saturating(T[None]).mean[0, -1]
     assert 18.5 < found < 20.0
+
+
+def test_phases_that_were_not_read_are_left_out() -> None:
+    measured = (0.4 + 3.0 * -np.expm1(-T / 4.0))[None].repeat(2, axis=0)
+    gaps = np.where(np.isin(T, (0, 1, 2, 5, 10, 20)), measured, np.nan)
+    assert saturating(gaps).mean == pytest.approx(measured, abs=2e-3)  # two parameters from phases 1 and 2
+    assert kept_value(gaps, 0.2).mean[:, -1] == pytest.approx(measured[:, 2])
+    with pytest.raises(InputError, match="measured must be read after at least two phases"):
+        saturating(gaps[:, :2])
+
+
+def test_the_toy_is_mended_as_its_first_four_organisms_say() -> None:
+    file = Path(__file__).parents[3] / "docs" / "results" / "after_the_fact" / "rivals_of_a_forecast.json"
+    found = json.loads(file.read_text())["mended_on_all_that_look"]
+    assert asdict(TOY_ON_THE_FIRST_FOUR) == pytest.approx(found, abs=5e-4)
 
 
 def test_what_comes_later_is_not_seen() -> None:
