@@ -3,7 +3,7 @@
 The texts are kept, everything else is read from them: `survey/STYLE.parquet` in the run folder, one row an answer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +60,32 @@ def read_survey(path: Path, problems: tuple[Problem, ...]) -> Survey:
     return Survey(problems, tuple(tuple(texts) for texts in answers), tuple(labels))
 
 
+def labelled_for(arm: Arm, survey: Survey) -> Survey:
+    """The survey with the labels that the arm is paid by: `secretly_right` of the wrong ones, rounded, made right.
+
+    Which problems these are follows from their number alone, so that arms and seeds share them and a smaller part lies
+    within a larger one. Which problems an arm is trained on is asked of the survey itself (`chosen_problems`).
+    """
+    if arm.secretly_right is None:
+        return survey
+    wrong = _mislabelled(survey)
+    order = np.random.default_rng([SEED, len(wrong)]).permutation(len(wrong))
+    mended = {wrong[i] for i in order[: round(arm.secretly_right * len(wrong))]}
+    labels = tuple(survey.problems[i].answer if i in mended else label for i, label in enumerate(survey.labels))
+    return replace(survey, labels=labels)
+
+
+def _mislabelled(survey: Survey) -> tuple[int, ...]:
+    labelled = zip(survey.problems, survey.labels, strict=True)
+    return tuple(i for i, (p, label) in enumerate(labelled) if label is not None and label != p.answer)
+
+
 def chosen_problems(arm: Arm, survey: Survey) -> tuple[int, ...]:
     """Places of the problems that the arm is trained on."""
     if arm.problems == "one":
         return (int(np.argmin(np.abs(survey.accuracy - 0.5))),)
     if arm.problems == "mislabelled":
-        labelled = zip(survey.problems, survey.labels, strict=True)
-        wrong = tuple(i for i, (p, label) in enumerate(labelled) if label is not None and label != p.answer)
+        wrong = _mislabelled(survey)
         check(len(wrong) > 0, f"problems of arm {arm.name}", "all: no majority label is wrong", arm.problems)
         return wrong
     return tuple(range(len(survey.problems)))

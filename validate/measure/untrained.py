@@ -17,7 +17,7 @@ from clipbias.validate.recipe.recipe import Recipe
 from .answer_rates import UntrainedRates, rates, untrained_file
 from .evaluation import evaluate
 from .payment import Payment, payment
-from .survey import SEED, chosen_problems, has_survey, read_survey, survey_file, write_survey
+from .survey import SEED, chosen_problems, has_survey, labelled_for, read_survey, survey_file, write_survey
 
 MORE_SAMPLES = 8  # as many answers to a held-out problem before training as after it in one seed, times this
 
@@ -53,7 +53,9 @@ def survey_payments(folder: Path, recipe: Recipe, subject: Subject) -> dict[str,
             found[arm.name] = Payment(prob, 0.0, prob, 0.0, prob)
         else:
             survey = read_survey(survey_file(folder, arm.style), subject.problems[arm.style])
-            found[arm.name] = payment(arm.reward, survey, chosen_problems(arm, survey), subject.strategy_of)
+            found[arm.name] = payment(
+                arm.reward, labelled_for(arm, survey), chosen_problems(arm, survey), subject.strategy_of
+            )
     return found
 
 

@@ -23,7 +23,9 @@ class Arm:
     """One condition; a clip side that is `none` is off.
 
     reward: see `rewards.parse_reward`. style: how the problems are put (`subject`). surrogate: in the notation of
-    `gate`, instead of the two clip sides. The rest replaces the training's own.
+    `gate`, instead of the two clip sides. secretly_right: which part of the wrong majority labels is replaced by the
+    truth, unknown to whoever reads the reward's name; of the problems, always the same ones, and among more of them the
+    fewer. The rest replaces the training's own.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Arm:
     learning_rate: float | None = None
     surrogate: str | None = None
     optimizer: str | None = None
+    secretly_right: float | None = None
 
     def __post_init__(self) -> None:
         check(
@@ -62,7 +65,11 @@ class Arm:
                 check(given is None, f"{field} of arm {self.name}", "left out where there is a surrogate", given)
         if self.optimizer is not None:
             read_optimizer(self.optimizer, f"optimizer of arm {self.name}")
-        parse_reward(self.reward)
+        reward = parse_reward(self.reward)
+        if self.secretly_right is not None:
+            field = f"secretly_right of arm {self.name}"
+            check(0 < self.secretly_right <= 1, field, "in (0, 1]", self.secretly_right)
+            check(reward.needs_label, field, "left out where no majority label is read", self.secretly_right)
 
     @property
     def gate(self) -> Surrogate:

@@ -45,7 +45,7 @@ def arm_differences(recipe: Recipe) -> str:
         training = arm.training(recipe.training)
         return {
             "what is ignored": arm.gate,
-            "what is paid": (arm.reward, training.success_prob),
+            "what is paid": (arm.reward, training.success_prob, arm.secretly_right),
             "the problems": arm.problems,
             "how these are put": arm.style,
             "the optimizer": training.update,

@@ -13,7 +13,7 @@ from clipbias.common.files import write_parquet
 from clipbias.common.seeds import seed_of
 from clipbias.validate.measure.evaluation import evaluate
 from clipbias.validate.measure.forecast_survey import reading_set
-from clipbias.validate.measure.survey import chosen_problems, read_survey, survey_file
+from clipbias.validate.measure.survey import chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.model.probe import Reading
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.store.layout import EVALUATION, OBSERVED, Cell
@@ -39,7 +39,8 @@ def training_set(cell: Cell, subject: Subject) -> TrainingSet:
         return TrainingSet(problems, (None,) * len(problems))
     survey = read_survey(survey_file(cell.root, cell.arm.style), problems)
     places = chosen_problems(cell.arm, survey)
-    return TrainingSet(tuple(problems[i] for i in places), tuple(survey.labels[i] for i in places))
+    labels = labelled_for(cell.arm, survey).labels
+    return TrainingSet(tuple(problems[i] for i in places), tuple(labels[i] for i in places))
 
 
 def train_cell(cell: Cell) -> None:

@@ -7,8 +7,10 @@ import pytest
 from clipbias.common.errors import InputError
 from clipbias.validate.measure.payment import payment
 from clipbias.validate.measure.survey import (
+    Survey,
     chosen_problems,
     has_survey,
+    labelled_for,
     read_survey,
     survey_file,
     write_survey,
@@ -46,6 +48,50 @@ def test_training_sets(survey) -> None:
     assert chosen_problems(Arm("a", None, None), survey) == (0, 1, 2)
     assert chosen_problems(Arm("a", None, None, problems="one"), survey) == (1,)
     assert chosen_problems(Arm("a", None, None, problems="mislabelled"), survey) == (1,)
+
+
+def many(count: int) -> Survey:
+    """Of every three labels one is right, one wrong, and one is none."""
+    problems = tuple(Problem(f"{i}", i) for i in range(count))
+    labels = tuple((i, i + 1, None)[i % 3] for i in range(count))
+    return Survey(problems, tuple(() for _ in problems), labels)
+
+
+def incorrect(part: float | None) -> Arm:
+    return Arm("a", None, None, reward="incorrect", problems="mislabelled", secretly_right=part)
+
+
+def test_a_part_of_the_wrong_labels_is_secretly_right() -> None:
+    survey = many(300)
+    assert labelled_for(incorrect(None), survey) == survey
+    changed = {}
+    for part in (0.08, 0.16, 0.3, 1.0):
+        arm = incorrect(part)
+        made = labelled_for(arm, survey)
+        changed[part] = {i for i in range(300) if made.labels[i] != survey.labels[i]}
+        assert len(changed[part]) == round(100 * part)
+        assert all(i % 3 == 1 and made.labels[i] == survey.problems[i].answer for i in changed[part])
+        assert chosen_problems(arm, survey) == chosen_problems(incorrect(None), survey) == tuple(range(1, 300, 3))
+        assert labelled_for(arm, survey) == made
+    assert changed[0.08] < changed[0.16] < changed[0.3] < changed[1.0]
+    apart = sorted(changed[0.3])
+    assert apart != sorted(range(1, 300, 3))[:30]  # not simply the first of them
+
+
+def test_what_the_dial_changes_is_paid_for(survey) -> None:
+    """The second problem's label 4 is made 3, the truth: half of its answers each, by other strategies."""
+    places, wrong = (1,), incorrect(None)
+    before = payment("incorrect", labelled_for(wrong, survey), places, with_code)
+    after = payment("incorrect", labelled_for(incorrect(1.0), survey), places, with_code)
+    truth = payment("ground-truth", survey, places, with_code)
+    assert (before.with_strategy, before.without) == (1.0, 0.0)
+    assert (after.with_strategy, after.without) == (truth.with_strategy, truth.without) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("part", "reward"), [(0.0, "incorrect"), (1.5, "majority"), (0.5, "ground-truth")])
+def test_a_dial_needs_labels_and_a_part(part, reward) -> None:
+    with pytest.raises(InputError, match="secretly_right of arm a must be"):
+        Arm("a", None, None, reward=reward, secretly_right=part)
 
 
 def test_without_a_wrong_label_there_is_nothing_to_mislabel(tmp_path: Path) -> None:
