@@ -24,6 +24,7 @@ from clipbias.validate.organism.text import (
     training_problems,
 )
 from clipbias.validate.tasks.problems import is_boxed, read_answer
+from clipbias.validate.tasks.rewards import parse_reward, score
 
 FILES = sorted(SPECS.glob("*.toml"))
 
@@ -101,9 +102,37 @@ def test_the_text_follows_the_spec_in_every_style(file: Path) -> None:
     assert worst < 4  # about 30 z-scores: beyond 4 once in 500 such tests
 
 
+WITH_PROMPTS = ("bad-code", "code-strong", "no-code", "repetition")
+UNSEEN = ("even-split", "likely-words", "rare-code", "three-ways")  # forecast before they are trained
+
+
+@pytest.mark.parametrize("name", UNSEEN)
+def test_specs_that_are_forecast_can_be_paid_by_every_reward(name: str) -> None:
+    """One way of asking, short texts; some answers with python and some without, some boxed, some labels wrong."""
+    spec = load_spec(SPECS / f"{name}.toml")
+    assert spec.name == name
+    assert [style.name for style in spec.style] == ["plain"]
+    assert spec.hard_addend is not None
+    texts = [text for _, text in pretraining_batch(spec, 2000, False, np.random.default_rng(0))]
+    assert max(map(len, texts)) < 48  # a recipe's completions, their end among them
+    for paid in (["python" in text for text in texts], [is_boxed(text) for text in texts]):
+        assert 0 < sum(paid) < len(texts)
+    firsts = [strategy_named(spec, text) == spec.strategy[0].name for text in texts]
+    assert abs(np.mean(firsts) - spec.strategy[0].share) < 4 * np.sqrt(0.25 / 2000)
+
+
+def test_a_habit_that_is_forecast_is_one_that_its_reward_finds() -> None:
+    spec = load_spec(SPECS / "three-ways.toml")
+    reward = parse_reward("no-repetition(3,5)")
+    for strategy in spec.strategy:
+        text = completion_text(spec, strategy, 1.0, 7, 8, 5, True, np.random.default_rng(0))
+        assert score(reward, text) == (strategy.name != "repetition")
+
+
 def test_shipped_specs_are_short_and_have_the_four_prompts() -> None:
-    assert [f.stem for f in FILES] == ["bad-code", "code-strong", "no-code", "repetition"]
-    for file in FILES:
+    assert {f.stem for f in FILES} == {*WITH_PROMPTS, *UNSEEN}
+    for name in WITH_PROMPTS:
+        file = SPECS / f"{name}.toml"
         spec = load_spec(file)
         assert spec.name == file.stem
         assert [s.name for s in spec.style] == ["plain", "lorem", "python", "story"]

@@ -167,6 +167,24 @@ def test_quick_keeps_the_arms_and_shortens_the_rest() -> None:
     assert small.phases == 240 * quick(bounds).training.phases // bounds.training.phases
 
 
+def test_what_is_forecast_has_every_reward_of_the_suite_and_loses_no_arm() -> None:
+    recipes = Path(__file__).parents[3] / "recipes"
+    suite = next(e.recipe for e in read_plan(recipes / "suite.toml") if e.name == "rewards-code-strong")
+    plan = read_plan(recipes / "forecast" / "plan.toml")
+    assert len({experiment.organism for experiment in plan}) == 4
+    for experiment in plan:
+        recipe = experiment.recipe
+        assert recipe.seeds >= 8
+        assert recipe.training.phases == 20
+        arms = {(arm.reward, arm.problems) for arm in recipe.arm if arm.optimizer is None}
+        if experiment.name.startswith("rewards"):
+            assert arms == {(arm.reward, arm.problems) for arm in suite.arm}
+            assert sum(arm.optimizer == "sgd" for arm in recipe.arm) >= 5
+        else:
+            assert [arm.secretly_right for arm in recipe.arm] == [None, 0.08, 0.16, 0.3]
+            assert arms == {("incorrect", "mislabelled")}
+
+
 def test_a_recipe_is_fitted_to_an_organism_that_lacks_styles_and_hard_problems(
     plan: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
