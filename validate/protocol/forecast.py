@@ -11,7 +11,7 @@ from clipbias.simulate.tangent.engine import Training as TangentTraining
 from clipbias.theory.surrogate import Sapo
 from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.measure.forecast_survey import Surveyed, gradient_survey, payments
-from clipbias.validate.measure.survey import SEED, Survey, chosen_problems, read_survey, survey_file
+from clipbias.validate.measure.survey import SEED, Survey, chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.measure.untrained import survey_payments
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.predict.forecast import Forecast, SurveyReward, forecast, to_text
@@ -90,7 +90,7 @@ def _reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, traini
     if not mine:
         raise InputError("forecast.problems", f"so many that some are among those of arm {arm.name}")
     return SurveyReward(
-        paid=coin if arm.blind else payments(arm, surveyed, subject, known),
+        paid=coin if arm.blind else payments(arm, surveyed, subject, labelled_for(arm, known)),
         problems=None if len(mine) == len(surveyed.places) else mine,
         population=len(trained),
     )
