@@ -9,8 +9,10 @@ Accuracy: coordinates are sampled, so φ·Δ has a sampling error (see `measure.
 θ₀, so that what the network does beyond first order is left out; a problem's answers are those that the survey saw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import torch
@@ -22,11 +24,13 @@ from clipbias.theory.setup import Scale
 from clipbias.theory.surrogate import Surrogate
 from clipbias.theory.update_rule import Adam, UpdateRule
 
+from .packing import Layout, Packed
 from .reading import Reader, Reading
-from .tree import Tables, Tree, along, moved, score_weights, tables
+from .tree import Tree, along
 
-CHUNK_NUMBERS = 1 << 25  # of the gradients that a chunk of seeds takes into a phase: 128 MB
+CHUNK_NUMBERS = 1 << 21  # of the gradients that a chunk of seeds takes into a phase: 8 MB, for a processor's cache
 EPSILON = 1e-4  # TRL adds it to the standard deviation of a group's rewards
+NORM_GUARD = 1e-6  # torch.nn.utils.clip_grad_norm_ adds it to the norm before dividing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +71,14 @@ class TangentRun:
     paid: Tensor
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Samples:
+    """A phase's samples in the order of its mini-batches: answers (numbers in the tree) and advantages, both [R, S]."""
+
+    answers: Tensor
+    advantages: Tensor
+
+
 def simulate_tangent(
     moving: Tree,
     rewards: Tensor | float,
@@ -79,55 +91,79 @@ def simulate_tangent(
 ) -> TangentRun:
     """Train `seeds` times. moving: the answers that rollouts are drawn from; rewards: of each of them [N], or the
     chance that a coin pays. reader: what is read of the moved model. weights [P]: how often a phase takes each problem,
-    relatively (None: all alike)."""
-    laid = tables(moving)
-    rows = training.groups * laid.edges.shape[1] * moving.gradients.shape[1]
-    chunk = max(1, CHUNK_NUMBERS // rows)
-    parts = []
-    for index, first in enumerate(range(0, seeds, chunk)):
+    relatively (None: all alike).
+
+    Chunks of seeds run on as many threads as torch uses; the numbers do not depend on how many.
+    """
+    layout = Layout(moving)
+    often = torch.ones(moving.problems) if weights is None else weights
+    rows = training.groups * layout.mean_edges * moving.gradients.shape[1]
+    size = max(1, int(CHUNK_NUMBERS / rows))
+
+    def chunk(index: int) -> TangentRun:
         generator = torch.Generator().manual_seed(seed_of(seed, index))
-        size = min(chunk, seeds - first)
-        parts.append(_Chunk(moving, laid, rewards, training, size, generator, weights).run(phases, reader))
+        replicates = _Replicates(layout, training, min(size, seeds - index * size))
+        return replicates.train(rewards, reader, phases, generator, often)
+
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, initializer=partial(torch.set_num_threads, 1)) as pool:
+            parts = list(pool.map(chunk, range(-(-seeds // size))))
+    finally:
+        torch.set_num_threads(threads)
     return TangentRun(
         Reading.joined([part.readings for part in parts]),
         *(torch.cat([getattr(part, name) for part in parts]) for name in ("clip_low", "clip_high", "kl", "paid")),
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rollout:
-    """A phase's problems and samples, of R seeds. features [R, E, D]: of all edges of the phase's problems; edges
-    [R, E]: their numbers in the tree; present, nodes [R, E]; sampled [R, S, depth]: places among E of each sample's
-    edges, E in padding; advantages, tokens [R, S]."""
+@torch.no_grad()
+def train_on(tree: Tree, phases: Sequence[Samples], training: Training) -> Tensor:
+    """Δ after every optimizer step on the given samples, [steps, R, D]."""
+    layout = Layout(tree)
+    replicates = _Replicates(layout, training, len(phases[0].answers))
+    found = []
+    for samples in phases:
+        problems = [torch.unique(row) for row in tree.problem[samples.answers]]
+        most = max(map(len, problems))
+        chosen = torch.stack([torch.cat([row, row[:1].expand(most - len(row))]) for row in problems])
+        slots = (tree.problem[samples.answers][..., None] == chosen[:, None]).long().argmax(-1)
+        packed = layout.pack(chosen)
+        answers = samples.answers[..., None] == packed.answers.gather(
+            1, slots[..., None].expand(-1, -1, packed.answers.shape[2])
+        )
+        within = (answers & packed.real.gather(1, slots[..., None].expand_as(answers))).long().argmax(-1)
+        paths = _taken(packed, slots * packed.answers.shape[2] + within)
+        batch = _Batch(packed, replicates.features(packed), paths, samples.advantages, tree.tokens[samples.answers])
+        for _ in replicates.steps(batch):
+            found.append(replicates.shift.detach().clone())
+    return torch.stack(found)
 
-    features: Tensor
-    edges: Tensor
-    present: Tensor
-    nodes: Tensor
-    node_count: int
-    sampled: Tensor
+
+def _taken(packed: Packed, places: Tensor) -> Tensor:
+    """Paths [R, S, depth] of samples, given their places [R, S] among all answers of the row."""
+    paths = packed.paths.flatten(1, 2)
+    return paths.gather(1, places[..., None].expand(*places.shape, paths.shape[2]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Batch:
+    """A phase's samples. features: φ of each row's edges, [size, D] each; paths [R, S, depth]; advantages, tokens
+    [R, S]."""
+
+    packed: Packed
+    features: list[Tensor]
+    paths: Tensor
     advantages: Tensor
     tokens: Tensor
-    paid: Tensor
 
 
-class _Chunk:
+class _Replicates:
     """Some seeds, side by side."""
 
-    def __init__(
-        self,
-        tree: Tree,
-        laid: Tables,
-        rewards: Tensor | float,
-        training: Training,
-        seeds: int,
-        generator: torch.Generator,
-        weights: Tensor | None,
-    ) -> None:
-        self.weights = torch.ones(tree.problems) if weights is None else weights
-        self.tree, self.laid, self.rewards, self.training = tree, laid, rewards, training
-        self.seeds, self.generator = seeds, generator
-        self.shift = torch.zeros(seeds, tree.gradients.shape[1], requires_grad=True)
+    def __init__(self, layout: Layout, training: Training, seeds: int) -> None:
+        self.layout, self.tree, self.training, self.seeds = layout, layout.tree, training, seeds
+        self.shift = self.tree.gradients.new_zeros(seeds, self.tree.gradients.shape[1]).requires_grad_()
         optimizer, rate = training.update.optimizer, training.learning_rate
         self.optimizer: torch.optim.Optimizer
         if isinstance(optimizer, Adam):
@@ -137,62 +173,55 @@ class _Chunk:
             self.optimizer = torch.optim.SGD([self.shift], rate, optimizer.momentum, maximize=True)
 
     @torch.no_grad()
-    def run(self, phases: int, reader: Reader) -> TangentRun:
+    def train(
+        self, rewards: Tensor | float, reader: Reader, phases: int, generator: torch.Generator, often: Tensor
+    ) -> TangentRun:
         readings, low, high, kl, paid = [reader.read(self.shift)], [], [], [], []
         for _ in range(phases):
-            rollout = self._rollout()
-            steps = list(self._steps(rollout))
+            batch, mean = self._rollout(rewards, generator, often)
+            steps = list(self.steps(batch))
             low.append(torch.stack([step[0] for step in steps], 1)[:, : self.training.minibatches])
             high.append(torch.stack([step[1] for step in steps], 1)[:, : self.training.minibatches])
             kl.append(steps[-1][2])
-            paid.append(rollout.paid)
+            paid.append(mean)
             readings.append(reader.read(self.shift))
         return TangentRun(Reading.stacked(readings), *(torch.stack(found, 1) for found in (low, high, kl, paid)))
 
-    def _shifts(self, features: Tensor) -> Tensor:
-        """φ_e·Δ [R, E]."""
-        return torch.bmm(features, (self.shift * self.tree.scale).unsqueeze(-1)).squeeze(-1)
+    def features(self, packed: Packed) -> list[Tensor]:
+        return [self.tree.gradients[row[:size]] for row, size in zip(packed.edges, packed.sizes.tolist(), strict=True)]
 
-    def _rollout(self) -> _Rollout:
-        training, laid, tree, seeds = self.training, self.laid, self.tree, self.seeds
+    def _shifts(self, batch_features: list[Tensor], like: Tensor) -> Tensor:
+        """φ_e·Δ [R, e]."""
+        found = torch.zeros_like(like)
+        for row, features, shift in zip(found, batch_features, self.shift * self.tree.scale, strict=True):
+            row[: len(features)] = features @ shift
+        return found
+
+    def _rollout(self, rewards: Tensor | float, generator: torch.Generator, often: Tensor) -> tuple[_Batch, Tensor]:
+        """(A phase's samples, mean reward [R])."""
+        training, tree, seeds = self.training, self.tree, self.seeds
         again = training.groups > tree.problems
-        weights = self.weights.expand(seeds, -1)
-        chosen = torch.multinomial(weights, training.groups, again, generator=self.generator)
-        width = laid.edges.shape[1]
-        edges = laid.edges[chosen].flatten(1)
-        features = tree.gradients[edges]
-        first_node = laid.most_nodes * torch.arange(training.groups)[:, None]
-        nodes = (laid.nodes[chosen] + first_node).flatten(1)
-        present = laid.present[chosen].flatten(1)
-        node_count = laid.most_nodes * training.groups
-        laws = moved(tree.log_prob[edges], self._shifts(features), nodes, present, node_count)
-        gain = (laws.log_prob - tree.log_prob[edges]).masked_fill(~present, 0.0)
-        paths = laid.paths[chosen]  # [R, Q, a, depth]
-        answers, real = laid.answers[chosen], laid.real[chosen]
-        likely = (along(gain.unflatten(1, (training.groups, width)), paths)).masked_fill(~real, -torch.inf)
-        likely = (tree.count[answers].log() + likely).softmax(-1)
-        drawn = torch.multinomial(likely.flatten(0, 1), training.group_size, True, generator=self.generator)
+        chosen = torch.multinomial(often.expand(seeds, -1), training.groups, again, generator=generator)
+        packed = self.layout.pack(chosen)
+        features = self.features(packed)
+        log_prob = packed.nodes.log_prob
+        gain = packed.nodes.moved(self._shifts(features, log_prob)).log_prob - log_prob
+        gains = along(gain, packed.paths.flatten(1, 2)).unflatten(1, packed.real.shape[1:])
+        weights = (tree.count[packed.answers].log() + gains).masked_fill(~packed.real, -torch.inf).softmax(-1)
+        drawn = torch.multinomial(weights.flatten(0, 1), training.group_size, True, generator=generator)
         drawn = drawn.unflatten(0, (seeds, training.groups))  # [R, Q, G]
-        samples = answers.gather(-1, drawn)
-        rewards = self._paid(samples)
-        advantages = self._advantages(rewards)
-        depth = paths.shape[-1]
-        taken = paths.gather(2, drawn[..., None].expand(*drawn.shape, depth))
-        offset = width * torch.arange(training.groups)[:, None, None]
-        taken = torch.where(taken == width, width * training.groups, taken + offset).flatten(1, 2)
-        advantage, tokens = advantages.flatten(1), tree.tokens[samples].flatten(1)
+        answers = packed.answers.gather(-1, drawn)
+        if isinstance(rewards, float):
+            paid = torch.bernoulli(torch.full(answers.shape, rewards), generator=generator)
+        else:
+            paid = rewards[answers]
+        advantages = self._advantages(paid.to(log_prob.dtype)).flatten(1)
+        places = (drawn + packed.real.shape[2] * torch.arange(training.groups)[:, None]).flatten(1)
+        tokens = tree.tokens[answers].flatten(1)
         if training.update.split:
-            order = torch.rand(advantage.shape, generator=self.generator).argsort(1)
-            taken = taken.gather(1, order[..., None].expand_as(taken))
-            advantage, tokens = advantage.gather(1, order), tokens.gather(1, order)
-        return _Rollout(
-            features, edges, present, nodes, node_count, taken, advantage, tokens, rewards.flatten(1).mean(1)
-        )
-
-    def _paid(self, samples: Tensor) -> Tensor:
-        if isinstance(self.rewards, float):
-            return torch.bernoulli(torch.full(samples.shape, self.rewards), generator=self.generator)
-        return self.rewards[samples]
+            order = torch.rand(advantages.shape, generator=generator).argsort(1)
+            places, advantages, tokens = (x.gather(1, order) for x in (places, advantages, tokens))
+        return _Batch(packed, features, _taken(packed, places), advantages, tokens), paid.flatten(1).mean(1)
 
     def _advantages(self, rewards: Tensor) -> Tensor:
         """A group's rewards less their mean, over their standard deviation as TRL takes it."""
@@ -202,46 +231,44 @@ class _Chunk:
         correction = 1 if self.training.scale == "std-unbiased" else 0
         return centred / (rewards.std(-1, correction=correction, keepdim=True) + EPSILON)
 
-    def _steps(self, rollout: _Rollout) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-        """The optimizer steps of a phase; of each the shares of tokens clipped low and high, and the KL before it."""
-        training, tree = self.training, self.tree
-        log_start = tree.log_prob[rollout.edges]
-        start = log_start.exp().masked_fill(~rollout.present, 0.0)
-        length = tree.length[rollout.edges]
-        size = rollout.advantages.shape[1] // training.minibatches
+    def steps(self, batch: _Batch) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        """The optimizer steps of a phase; of each the shares of tokens clipped low and high, and its KL as it began."""
+        training, nodes = self.training, batch.packed.nodes
+        parts = (training.minibatches, -1)
+        advantage, tokens = batch.advantages.unflatten(1, parts), batch.tokens.unflatten(1, parts).to(nodes.prob.dtype)
+        total = tokens.sum(2)
+        mean = tokens * tokens.shape[2] if training.weigh == "answer" else total[..., None]
+        length = self.tree.length[batch.packed.edges]
+        praised, blamed = advantage > 0, advantage < 0
+
+        def on_edges(values: Tensor) -> Tensor:
+            """Each sample's value [R, M, n] added to every edge on its path: [R, M, e]."""
+            paths = batch.paths.unflatten(1, parts)
+            found = values.new_zeros(*values.shape[:2], nodes.prob.shape[1] + 1)
+            return found.scatter_add_(2, paths.flatten(2), values[..., None].expand(paths.shape).flatten(2))[..., :-1]
+
+        praise, blame = (on_edges(advantage / mean * side) for side in (praised, blamed))
+        seen, seen_praised, seen_blamed = (
+            on_edges(side.to(tokens.dtype)) * length[:, None] / total[..., None]
+            for side in (torch.ones_like(praised), praised, blamed)
+        )
         old: Tensor | None = None
         for step in range(training.update.epochs * training.minibatches):
-            part = slice(step % training.minibatches * size, (step % training.minibatches + 1) * size)
-            laws = moved(log_start, self._shifts(rollout.features), rollout.nodes, rollout.present, rollout.node_count)
+            at = step % training.minibatches
+            laws = nodes.moved(self._shifts(batch.features, nodes.prob))
             old = laws.log_prob if old is None else old
             log_ratio = (laws.log_prob - old) / length
-            advantage, tokens = rollout.advantages[:, part], rollout.tokens[:, part].to(log_ratio.dtype)
-            weight = advantage / (tokens * size if training.weigh == "answer" else tokens.sum(1, keepdim=True))
-            taken = rollout.sampled[:, part]
-            praise, blame = (self._on_edges(weight * (side), taken, start) for side in (advantage > 0, advantage < 0))
-            slopes = training.surrogate.slopes(log_ratio.exp().numpy(), old.exp().numpy())
-            plus, minus = (torch.as_tensor(slope, dtype=log_ratio.dtype) for slope in slopes)
-            pull = log_ratio.exp() * (plus * praise + minus * blame)
-            counts = self._on_edges(torch.ones_like(advantage), taken, start) * length
-            praised, blamed = (
-                self._on_edges(side.to(log_ratio.dtype), taken, start) * length
-                for side in (advantage > 0, advantage < 0)
-            )
-            total = tokens.sum(1)
-            kl = (counts * (log_ratio.exp() - 1 - log_ratio)).sum(1) / total
-            yield ((blamed * (minus == 0)).sum(1) / total, (praised * (plus == 0)).sum(1) / total, kl)
-            weights = score_weights(pull, laws, start, rollout.nodes)
-            gradient = torch.bmm(weights.unsqueeze(1), rollout.features).squeeze(1)
+            ratio = log_ratio.exp()
+            slopes = training.surrogate.slopes(ratio.numpy(), old.exp().numpy())
+            plus, minus = (torch.as_tensor(slope, dtype=ratio.dtype) for slope in slopes)
+            low, high = (seen_blamed[:, at] * (minus == 0)).sum(1), (seen_praised[:, at] * (plus == 0)).sum(1)
+            kl = (seen[:, at] * (ratio - 1 - log_ratio)).sum(1)
+            weights = nodes.score_weights(ratio * (plus * praise[:, at] + minus * blame[:, at]), laws)
+            pairs = zip(weights, batch.features, strict=True)
+            gradient = torch.stack([row[: len(features)] @ features for row, features in pairs])
             if training.update.max_grad_norm is not None:
-                norm = (gradient.square() @ tree.scale).sqrt().unsqueeze(1)
-                gradient *= (training.update.max_grad_norm / (norm + 1e-6)).clamp(max=1.0)
+                norm = (gradient.square() @ self.tree.scale).sqrt().unsqueeze(1)
+                gradient *= (training.update.max_grad_norm / (norm + NORM_GUARD)).clamp(max=1.0)
             self.shift.grad = gradient
             self.optimizer.step()
-
-    @staticmethod
-    def _on_edges(values: Tensor, taken: Tensor, like: Tensor) -> Tensor:
-        """Each sample's value [R, n] added to every edge on its path: [R, E]."""
-        found = like.new_zeros(like.shape[0], like.shape[1] + 1)
-        return found.scatter_add_(1, taken.flatten(1), values[..., None].expand(taken.shape).flatten(1).to(like.dtype))[
-            :, :-1
-        ]
+            yield low, high, kl

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .tree import Tree, along, moved, tables
+from .packing import Layout
+from .tree import Tree, along
 
 TINY = 1e-6  # a share is read no nearer to 0 or 1: what is left of it are rounding errors of weights
 
@@ -46,25 +47,25 @@ class Reader:
     """Reads observables of a tree's answers at any Δ."""
 
     def __init__(self, tree: Tree, observables: Sequence[Observable]) -> None:
-        self.tree, self.observables = tree, tuple(observables)
-        self._tables = tables(tree)
-        self._scaled = (tree.gradients * tree.scale).T.contiguous()
+        self.observables = tuple(observables)
+        self._packed = Layout(tree).pack(torch.arange(tree.problems)[None])
+        self._log_count = tree.count[self._packed.answers[0]].log().masked_fill(~self._packed.real[0], -torch.inf)
+        self._scaled = ((tree.gradients * tree.scale)[self._packed.edges[0]]).T.contiguous()
+        self._kinds = [
+            [x[self._packed.answers[0]].masked_fill(~self._packed.real[0], 0.0) for x in (o.of * o.given, o.given)]
+            for o in self.observables
+        ]
 
     def read(self, shift: Tensor) -> Reading:
         """shift: Δ [R, D]."""
-        tree, laid = self.tree, self._tables
-        shifts = (shift @ self._scaled)[:, laid.edges]  # [R, P, e]
-        nodes, present = (x.expand_as(shifts) for x in (laid.nodes, laid.present))
-        log_prob = tree.log_prob[laid.edges].expand_as(shifts)
-        laws = moved(log_prob, shifts, nodes, present, laid.most_nodes)
-        gain = (laws.log_prob - log_prob).masked_fill(~present, 0.0)
-        gains = along(gain, laid.paths.expand(len(shift), *laid.paths.shape)).masked_fill(~laid.real, -torch.inf)
-        count = tree.count[laid.answers]
-        weights = (gains + count.log()).softmax(-1)
-        effective = (1.0 / (weights.square() / count).masked_fill(~laid.real, 0.0).sum(-1)).mean(-1)
+        packed = self._packed
+        laws = packed.nodes.moved(shift @ self._scaled)
+        paths = packed.paths[0].flatten(0, 1).expand(len(shift), -1, -1)
+        gains = along(laws.log_prob - packed.nodes.log_prob, paths).unflatten(1, packed.real.shape[1:])
+        weights = (gains + self._log_count).softmax(-1)
+        effective = (1.0 / (weights.square() / self._log_count.exp()).nan_to_num(0.0).sum(-1)).mean(-1)
         values = []
-        for seen in self.observables:
-            of, given = (x[laid.answers].masked_fill(~laid.real, 0.0) for x in (seen.of * seen.given, seen.given))
+        for seen, (of, given) in zip(self.observables, self._kinds, strict=True):
             share = ((weights * of).sum((1, 2)) / (weights * given).sum((1, 2))).double()
             values.append(torch.logit(share, TINY) if seen.log_odds else share)
         return Reading(torch.stack(values, -1), effective)

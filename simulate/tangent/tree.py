@@ -80,90 +80,59 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tables:
-    """A tree's edges and answers by problem, padded to rectangles: edges [P, e] (indices into the tree, 0 in padding),
-    present [P, e]; nodes [P, e] numbered within their problem; answers [P, a] and real [P, a]; paths [P, a, depth],
-    edges numbered within their problem, e (one past the last) in padding."""
-
-    edges: Tensor
-    present: Tensor
-    nodes: Tensor
-    most_nodes: int
-    answers: Tensor
-    real: Tensor
-    paths: Tensor
-
-
-def _rectangle(group: Tensor, groups: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(members [groups, most] of each group, which of them are real, place [n] of each member in its row)."""
-    order = torch.argsort(group, stable=True)
-    sizes = torch.bincount(group, minlength=groups)
-    first = torch.cumsum(sizes, 0) - sizes
-    place = torch.empty_like(group)
-    place[order] = torch.arange(len(group)) - first[group[order]]
-    members = torch.zeros(groups, int(sizes.max()), dtype=torch.long)
-    real = torch.zeros_like(members, dtype=torch.bool)
-    members[group, place] = torch.arange(len(group))
-    real[group, place] = True
-    return members, real, place
-
-
-def tables(tree: Tree) -> Tables:
-    edges, present, edge_place = _rectangle(tree.edge_problem, tree.problems)
-    answers, real, _ = _rectangle(tree.problem, tree.problems)
-    node = tree.node[edges]
-    first = node.masked_fill(~present, int(tree.node.max()) + 1).amin(dim=1, keepdim=True)
-    nodes = (node - first).masked_fill(~present, 0)
-    width = edges.shape[1]
-    local = torch.where(tree.path == PADDING, width, edge_place[tree.path.clamp(min=0)])
-    paths = torch.where(real[..., None], local[answers], width)
-    return Tables(edges, present, nodes, int(nodes.max()) + 1, answers, real, paths)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class NodeLaws:
-    """The laws at the nodes of some problems, moved by Δ. log_prob, prob [..., e]: of each edge; rest, q [..., nodes]:
-    of what was not seen, moved and at θ₀."""
+    """Laws at nodes, moved by Δ. log_prob, prob [R, e]: of each edge; rest [R, nodes]: of what was not seen."""
 
     log_prob: Tensor
     prob: Tensor
     rest: Tensor
-    unseen: Tensor
 
 
-def _by_node(values: Tensor, nodes: Tensor, count: int) -> Tensor:
-    """Sums [..., count] over edges [..., e]."""
-    return values.new_zeros(*values.shape[:-1], count).scatter_add_(-1, nodes, values)
+class Nodes:
+    """The laws at the nodes of R rows of edges. log_prob, nodes (numbers of nodes within a row), present (padding is
+    not): [R, e]; count: nodes of a row."""
 
+    def __init__(self, log_prob: Tensor, nodes: Tensor, present: Tensor, count: int) -> None:
+        self.log_prob, self.nodes, self.present = log_prob.masked_fill(~present, 0.0), nodes, present
+        self.prob = log_prob.exp().masked_fill(~present, 0.0)
+        unseen = 1.0 - self.prob.new_zeros(len(nodes), count).scatter_add_(1, nodes, self.prob)
+        self._whole = unseen < WHOLE
+        self.unseen = unseen.masked_fill(self._whole, 0.0)
+        self._divisor = unseen.masked_fill(self._whole, 1.0)
 
-def moved(log_prob: Tensor, shift: Tensor, nodes: Tensor, present: Tensor, count: int) -> NodeLaws:
-    """The laws at nodes once each edge's φ_e·Δ is `shift`; all of shape [..., e], padding not `present`."""
-    prob = log_prob.exp().masked_fill(~present, 0.0)
-    unseen = 1.0 - _by_node(prob, nodes, count)
-    whole = unseen < WHOLE
-    unseen = unseen.masked_fill(whole, 0.0)
-    rest_shift = -_by_node(prob * shift, nodes, count) / unseen.masked_fill(whole, 1.0)
-    top = shift.masked_fill(~present, 0.0).amax(-1, keepdim=True).maximum(rest_shift.amax(-1, keepdim=True))
-    lifted, rest = prob * (shift - top).exp(), unseen * (rest_shift - top).exp()
-    total = _by_node(lifted, nodes, count) + rest
-    total = torch.where(total > 0, total, 1.0)  # a node number that this problem does not have
-    at = total.gather(-1, nodes)
-    moved_log_prob = (log_prob + shift - top - at.log()).masked_fill(~present, 0.0)
-    return NodeLaws(moved_log_prob, lifted / at, rest / total, unseen)
+    def _sums(self, values: Tensor) -> Tensor:
+        """[R, nodes] over edges [R, e]."""
+        return values.new_zeros(len(values), self.unseen.shape[1]).scatter_add_(1, self.nodes.expand_as(values), values)
+
+    def _at(self, values: Tensor) -> Tensor:
+        """[R, e]: what [R, nodes] says of each edge's node."""
+        return values.gather(1, self.nodes.expand(len(values), -1))
+
+    def moved(self, shift: Tensor) -> NodeLaws:
+        """The laws once each edge's φ_e·Δ is `shift`, [R, e] (R rows of shifts for one row of edges will do)."""
+        rest_shift = (-self._sums(self.prob * shift) / self._divisor).masked_fill(self._whole, 0.0)
+        low = shift.masked_fill(~self.present, -torch.inf)
+        top = rest_shift.scatter_reduce(1, self.nodes.expand_as(shift), low, "amax")
+        at_top = self._at(top)
+        lifted = (self.prob * (shift - at_top).exp()).masked_fill(~self.present, 0.0)
+        rest = self.unseen * (rest_shift - top).exp()
+        total = self._sums(lifted) + rest
+        total = torch.where(total > 0, total, 1.0)  # a node number that this row does not have
+        at = self._at(total)
+        log_prob = (self.log_prob + shift - at_top - at.log()).masked_fill(~self.present, 0.0)
+        return NodeLaws(log_prob, lifted / at, rest / total)
+
+    def score_weights(self, pull: Tensor, laws: NodeLaws) -> Tensor:
+        """Weights w with Σ_e w_e φ_e = Σ_e pull_e ∇ log p(e | θ₀ + Δ), all [R, e].
+
+        ∇ log p(e) = φ_e − Σ_c p_Δ(c) φ_c − p_Δ(rest) φ_rest, the mean over the node's own law taken off.
+        """
+        ratio = (laws.rest / self._divisor).masked_fill(self._whole, 0.0)
+        mean = self._at(self._sums(pull)) * (laws.prob - self._at(ratio) * self.prob)
+        return pull - mean
 
 
 def along(values: Tensor, paths: Tensor) -> Tensor:
-    """Sums [..., a] of the edges' values [..., e] along paths [..., a, depth] (e in padding)."""
-    padded = torch.cat([values, values.new_zeros(*values.shape[:-1], 1)], dim=-1)
-    picked = padded.unsqueeze(-2).expand(*paths.shape[:-1], padded.shape[-1]).gather(-1, paths)
-    return picked.sum(dim=-1)
-
-
-def score_weights(pull: Tensor, laws: NodeLaws, start: Tensor, nodes: Tensor) -> Tensor:
-    """Weights w with Σ_e w_e φ_e = Σ_e pull_e ∇ log p(e | θ₀ + Δ), all [..., e]; start: p(e) at θ₀.
-
-    ∇ log p(e) = φ_e − Σ_c p_Δ(c) φ_c − p_Δ(rest) φ_rest, the mean over the node's own law taken off.
-    """
-    at_node = _by_node(pull, nodes, laws.rest.shape[-1])
-    ratio = torch.where(laws.unseen > 0, laws.rest / laws.unseen.clamp(min=WHOLE), 0.0)
-    return pull - at_node.gather(-1, nodes) * (laws.prob - ratio.gather(-1, nodes) * start)
+    """Sums [R, a] of the edges' values [R, e] along paths [R, a, depth] (e in padding)."""
+    padded = torch.cat([values, values.new_zeros(len(values), 1)], dim=1)
+    return padded.gather(1, paths.flatten(1)).view(paths.shape).sum(dim=2)

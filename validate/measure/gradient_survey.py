@@ -50,20 +50,37 @@ def survey_gradients(
     """`samples` answers to each prompt. coordinates: how many of the parameters' are read (all, where there are no
     more). parts: whether an edge is a token or a whole answer; the former costs a pass for each token that could have
     been another, and follows ratios token by token."""
-    check(coordinates >= 1, "coordinates", "at least 1", coordinates)
-    ends, asked = answer_ends(model, tokenizer), prompt_tokens(tokenizer, prompts)
+    ends = answer_ends(model, tokenizer)
     answers = distinct_answers(sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed), ends)
-    rows = [Row(asked[a.problem] + a.tokens, len(asked[a.problem])) for a in answers]
+    asked = prompt_tokens(tokenizer, prompts)
+    tree = read_tree(model, asked, answers, coordinates=coordinates, parts=parts, seed=seed)
+    texts = tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)
+    return GradientSurvey(tree, tuple(texts), np.array([a.tokens[-1] in ends for a in answers]))
+
+
+def read_tree(
+    model: PreTrainedModel,
+    prompts: Sequence[tuple[int, ...]],
+    answers: Sequence[Answer],
+    *,
+    coordinates: int,
+    parts: Parts,
+    seed: int,
+) -> Tree:
+    """The tree of given answers, by problem, to prompts of tokens; otherwise as `survey_gradients`."""
+    check(coordinates >= 1, "coordinates", "at least 1", coordinates)
+    rows = [Row(prompts[a.problem] + a.tokens, len(prompts[a.problem])) for a in answers]
     check_model(model, rows[0])
     rng = np.random.default_rng([seed, len(prompts)])
-    chosen, chance = _coordinates(model, rows, [a.count for a in answers], coordinates, rng)
+    loud = _loudness(model, rows, [a.count for a in answers], rng)
+    chosen, chance = _coordinates(loud, coordinates, rng)
     log_probs = token_log_probs(model, rows)
     cut = _by_token if parts == "token" else _by_answer
     edges, paths = cut(answers, rows, log_probs)
     with steps("gradients of answers", len(edges)) as done:
         table, _ = gradients(model, [edge.row for edge in edges], chosen, done)
     depth = max(map(len, paths))
-    tree = Tree(
+    return Tree(
         gradients=table,
         scale=torch.as_tensor(1.0 / chance, dtype=torch.float32),
         log_prob=torch.tensor([edge.log_prob for edge in edges], dtype=torch.float32),
@@ -75,18 +92,12 @@ def survey_gradients(
         tokens=torch.tensor([len(a.tokens) for a in answers]),
         path=torch.tensor([path + [PADDING] * (depth - len(path)) for path in paths]),
     )
-    texts = tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)
-    return GradientSurvey(tree, tuple(texts), np.array([a.tokens[-1] in ends for a in answers]))
 
 
-def _coordinates(
-    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], wanted: int, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """(Sorted places of coordinates, chance of each to be drawn).
-
-    An optimizer that divides by √v moves coordinate d of Δ by about g_d/√v_d a step, and φ·Δ by φ_d g_d/√v_d: on
-    average √E[g_d²]. So coordinates are drawn with chances in proportion to that, by systematic sampling.
-    """
+def _loudness(
+    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    """√E[g_d²] of every parameter, over sums of drawn answers' gradients with random signs."""
     share = np.asarray(counts, dtype=np.float64) / sum(counts)
     square: Any = 0.0
     for _ in range(DRAWS):
@@ -94,9 +105,19 @@ def _coordinates(
         signs = rng.choice([-1.0, 1.0], DRAWN_ANSWERS)
         square = square + weighted_gradient(model, [rows[i] for i in places], signs.tolist()).square().numpy()
     loud = np.sqrt(np.asarray(square, dtype=np.float64))
-    loud = np.where(loud > 0, loud + _FLOOR * loud.mean(), 0.0)
     if not loud.any():
         raise InputError("model", "one whose answers have gradients", "none")
+    return np.where(loud > 0, loud + _FLOOR * loud.mean(), 0.0)
+
+
+def _coordinates(
+    loud: NDArray[np.float64], wanted: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(Sorted places of coordinates, chance of each to be drawn).
+
+    An optimizer that divides by √v moves coordinate d of Δ by about g_d/√v_d a step, and φ·Δ by φ_d g_d/√v_d: on
+    average √E[g_d²]. So coordinates are drawn with chances in proportion to that, by systematic sampling.
+    """
     if wanted >= np.count_nonzero(loud):
         chosen = np.flatnonzero(loud)
         return chosen, np.ones(len(chosen))

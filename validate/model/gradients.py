@@ -21,6 +21,7 @@ from clipbias.common.errors import InputError
 
 BATCH_NUMBERS = 1 << 24  # of activations that a batch may hold: 64 MB of each kind
 _TOLERANCE = 1e-3
+_KNOWN = "made of linear layers, embeddings and norms that scale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ class _Pass:
     back: Tensor | None = None
 
 
+def _layers(model: PreTrainedModel) -> list[nn.Module]:
+    """Those that own parameters."""
+    return [layer for layer in model.modules() if next(layer.parameters(recurse=False), None) is not None]
+
+
 @contextmanager
 def _watched(model: PreTrainedModel) -> Iterator[list[_Pass]]:
     """The passes of all layers that own parameters, while no parameter asks for a gradient of its own."""
@@ -55,8 +61,7 @@ def _watched(model: PreTrainedModel) -> Iterator[list[_Pass]]:
         return given
 
     wanted = [(p, p.requires_grad) for p in model.parameters()]
-    layers = [layer for layer in model.modules() if next(layer.parameters(recurse=False), None) is not None]
-    hooks = [layer.register_forward_hook(note) for layer in layers]
+    hooks = [layer.register_forward_hook(note) for layer in _layers(model)]
     try:
         for parameter, _ in wanted:
             parameter.requires_grad_(False)
@@ -190,11 +195,15 @@ def weighted_gradient(model: PreTrainedModel, rows: Sequence[Row], weights: Sequ
 
 
 def check_model(model: PreTrainedModel, row: Row) -> None:
-    """Raise InputError where a row's gradient by layers is not autograd's."""
+    """Raise InputError where a layer is of no known kind, or a row's gradient by layers is not autograd's."""
+    for layer in _layers(model):
+        norm = type(layer).__name__.endswith("Norm") and all(p.dim() == 1 for p in layer.parameters(recurse=False))
+        if not isinstance(layer, nn.Linear | nn.Embedding) and not norm:
+            raise InputError("model", _KNOWN, type(layer).__name__)
     size = total_size(model)
     places = np.unique(np.linspace(0, size - 1, min(size, 20_000)).astype(np.int64))
     by_layers = gradients(model, [row], places)[0][0]
     expected = weighted_gradient(model, [row], [1.0])[torch.as_tensor(places)]
     error = float((by_layers - expected).norm() / expected.norm().clamp(min=1e-12))
     if not error < _TOLERANCE:
-        raise InputError("model", f"made of linear layers, embeddings and norms (gradients are {error:.1g} off)")
+        raise InputError("model", _KNOWN, f"gradients that are {error:.1g} off")
