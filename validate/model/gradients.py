@@ -126,7 +126,8 @@ def _at(layer: _Pass, parameter: Tensor, places: Tensor) -> Tensor:
         return torch.einsum("btk,btk->bk", back[..., row], taken[..., column])
     if isinstance(kind, nn.Embedding):
         row, column = places // parameter.shape[1], places % parameter.shape[1]
-        return torch.einsum("btk,btk->bk", (taken[..., None] == row).to(back.dtype), back[..., column])
+        hit = (taken[..., None] == row) & (row != (-1 if kind.padding_idx is None else kind.padding_idx))
+        return torch.einsum("btk,btk->bk", hit.to(back.dtype), back[..., column])
     if parameter is getattr(kind, "bias", None):
         return back.sum(1)[:, places]
     offset = getattr(kind, "bias", None)

@@ -47,7 +47,8 @@ REFUSED: dict[str, Callable[[], PreTrainedConfig]] = {
         vocab_size=WORDS, n_positions=32, n_embd=8, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=1
     ),
 }
-ROWS = [Row((2, 3, 4, 5, 6), 2), Row((2, 7, 8), 1), Row((9, 3, 3, 10, 1, 4, 2), 6), Row((2, 3, 4), 2)]
+# Token 0 pads: torch gives its embedding no gradient, wherever it stands.
+ROWS = [Row((2, 3, 4, 5, 6), 2), Row((2, 0, 8), 1), Row((9, 3, 3, 10, 1, 4, 2), 6), Row((2, 3, 4), 2)]
 
 
 def model(config: PreTrainedConfig) -> PreTrainedModel:
