@@ -12,9 +12,9 @@ import tiny_trl
 from clipbias.simulate.tangent.packing import Layout
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.measure import gradient_survey
-from clipbias.validate.measure.gradient_survey import Answer, Parts, read_tree, survey_gradients
+from clipbias.validate.measure.gradient_survey import Parts, read_tree, survey_gradients
 from clipbias.validate.model.gradients import total_size
-from clipbias.validate.model.sampling import sample_tokens
+from clipbias.validate.model.sampling import Answer, distinct_answers, sample_tokens
 
 pytestmark = pytest.mark.fast
 
@@ -30,7 +30,7 @@ def setting() -> Setting:
         for parameter in made.parameters():
             parameter *= 12.0 if parameter.dim() == 2 else 1.0
     drawn = sample_tokens(made, tiny_trl.tokenizer(), ("ask", "ask a", "ask b c"), 24, 4, seed=3)
-    return made, tuple(gradient_survey._distinct(drawn, {1}))
+    return made, tuple(distinct_answers(drawn, {1}))
 
 
 def read(setting: Setting, parts: Parts = "token", coordinates: int = 10**6) -> Tree:

@@ -20,8 +20,9 @@ from clipbias.simulate.tangent.packing import Layout
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.theory.surrogate import UNCLIPPED
 from clipbias.theory.update_rule import Adam, Sgd, UpdateRule
-from clipbias.validate.measure.gradient_survey import Answer, read_tree
+from clipbias.validate.measure.gradient_survey import read_tree
 from clipbias.validate.model.gradients import Row, weighted_gradient
+from clipbias.validate.model.sampling import Answer
 from clipbias.validate.model.subject import Subject
 from clipbias.validate.recipe import training as recipe
 from clipbias.validate.recipe.arm import Arm
