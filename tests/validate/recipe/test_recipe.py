@@ -15,6 +15,7 @@ from clipbias.validate.store.layout import pilot_cells
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(file for file in (ROOT / "recipes").glob("*.toml") if file.stem != "suite")
+FORECAST = sorted((ROOT / "recipes" / "forecast").glob("*-*.toml"))
 FROZEN = sorted((ROOT / "docs" / "results").glob("*/recipe.toml"))
 
 
@@ -112,6 +113,17 @@ def test_recipes_that_need_none_of_it_are_written_as_ever(file: Path) -> None:
     text = written(load_recipe(file))
     assert not any(word in text for word in ("surrogate", "optimizer", "[toy]"))
     assert read_recipe(text) == load_recipe(file)
+
+
+@pytest.mark.parametrize("file", FORECAST, ids=lambda file: file.stem)
+def test_a_clip_that_is_forecast_is_compared_with_none(file: Path) -> None:
+    """The arms differ in the clip alone, and the last has none."""
+    recipe = load_recipe(file)
+    assert recipe.name == file.stem
+    *clipped, plain = recipe.arm
+    assert all(arm.clipped and replace(arm.unclipped, name=plain.name) == plain for arm in clipped)
+    assert recipe.forecast is not None
+    assert read_recipe(written(recipe)) == recipe
 
 
 @pytest.mark.parametrize("file", FROZEN, ids=lambda file: file.parent.name)
