@@ -18,6 +18,7 @@ STOREYS = (
     "check",
     "monitor",
     "audit",
+    "forecast",
     "figures",
     "cli",
 )  # from the ground up, the face on top

@@ -22,6 +22,7 @@ COMMANDS = {
     "theory": "theory",
     "simulate": "simulate",
     "check": "check",
+    "forecast": "forecast",
     "audit": "audit",
     "validate": "validate",
 }  # name: module and attribute

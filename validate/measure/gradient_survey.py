@@ -4,20 +4,22 @@ Three readings of the model, no training: answers, drawn; their log-probabilitie
 of their parts, one pass forward and back for each, at coordinates that are drawn once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clipbias.common.errors import InputError, check
 from clipbias.common.progress import steps
+from clipbias.common.seeds import seed_of
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, weighted_gradient
-from clipbias.validate.model.sampling import Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
+from clipbias.validate.model.sampling import BATCH, Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
 
 CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge
 DRAWS = 32  # mini-batches of answers with random signs that tell how loud each coordinate is
@@ -25,14 +27,24 @@ DRAWN_ANSWERS = 16  # in each
 _FLOOR = 1e-3  # of the loudness's mean: a coordinate that was silent in all draws is still drawn now and then
 
 Parts = Literal["token", "answer"]
+Arrays: TypeAlias = Mapping[str, NDArray[Any]]
+Keep: TypeAlias = Callable[[str, Callable[[], Arrays]], Arrays]
+"""What a part of a survey is handed to, by its name and as what makes it: one that keeps parts on a disk makes each
+once, so that a survey that was stopped goes on where it was."""
+
+
+def keep_nothing(name: str, make: Callable[[], Arrays]) -> Arrays:
+    return make()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GradientSurvey:
-    """texts, finished (whether they came to their end): of the distinct answers of `tree`, by its numbers."""
+    """texts, token_ids (padding left out), finished (whether they came to their end): of the distinct answers of
+    `tree`, by its numbers."""
 
     tree: Tree
     texts: tuple[str, ...]
+    token_ids: tuple[tuple[int, ...], ...]
     finished: NDArray[np.bool_]
 
 
@@ -46,16 +58,23 @@ def survey_gradients(
     coordinates: int,
     parts: Parts,
     seed: int,
+    draws: int = DRAWS,
+    together: int | None = None,
+    keep: Keep = keep_nothing,
 ) -> GradientSurvey:
     """`samples` answers to each prompt. coordinates: how many of the parameters' are read (all, where there are no
     more). parts: whether an edge is a token or a whole answer; the former costs a pass for each token that could have
-    been another, and follows ratios token by token."""
+    been another, and follows ratios token by token. draws: mini-batches that tell how loud coordinates are. together:
+    answers that are drawn at once and rows of gradients that are kept at once (None: as many as there are)."""
     ends = answer_ends(model, tokenizer)
-    answers = distinct_answers(sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed), ends)
+    drawn = _drawn(model, tokenizer, prompts, samples, max_new_tokens, seed, together, keep)
+    answers = distinct_answers(drawn, ends)
     asked = prompt_tokens(tokenizer, prompts)
-    tree = read_tree(model, asked, answers, coordinates=coordinates, parts=parts, seed=seed)
-    texts = tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)
-    return GradientSurvey(tree, tuple(texts), np.array([a.tokens[-1] in ends for a in answers]))
+    sizes: dict[str, Any] = {"coordinates": coordinates, "draws": draws, "together": together}
+    tree = read_tree(model, asked, answers, parts=parts, seed=seed, keep=keep, **sizes)
+    token_ids = tuple(a.tokens for a in answers)
+    texts = tokenizer.batch_decode([list(ids) for ids in token_ids], skip_special_tokens=True)
+    return GradientSurvey(tree, tuple(texts), token_ids, np.array([ids[-1] in ends for ids in token_ids]))
 
 
 def read_tree(
@@ -66,23 +85,31 @@ def read_tree(
     coordinates: int,
     parts: Parts,
     seed: int,
+    draws: int = DRAWS,
+    together: int | None = None,
+    keep: Keep = keep_nothing,
 ) -> Tree:
     """The tree of given answers, by problem, to prompts of tokens; otherwise as `survey_gradients`."""
     check(coordinates >= 1, "coordinates", "at least 1", coordinates)
     rows = [Row(prompts[a.problem] + a.tokens, len(prompts[a.problem])) for a in answers]
-    check_model(model, rows[0])
-    rng = np.random.default_rng([seed, len(prompts)])
-    loud = _loudness(model, rows, [a.count for a in answers], rng)
-    chosen, chance = _coordinates(loud, coordinates, rng)
-    log_probs = token_log_probs(model, rows)
+
+    def choose() -> Arrays:
+        check_model(model, rows[0])
+        rng = np.random.default_rng([seed, len(prompts)])
+        loud = _loudness(model, rows, [a.count for a in answers], draws, rng)
+        places, chance = _coordinates(loud, coordinates, rng)
+        return {"places": places, "chance": chance}
+
+    chosen = keep("coordinates", choose)
+    flat = keep("log-probs", lambda: {"flat": np.concatenate(token_log_probs(model, rows))})["flat"]
+    log_probs = np.split(flat, np.cumsum([len(a.tokens) for a in answers])[:-1])
     cut = _by_token if parts == "token" else _by_answer
     edges, paths = cut(answers, rows, log_probs)
-    with steps("gradients of answers", len(edges)) as done:
-        table, _ = gradients(model, [edge.row for edge in edges], chosen, done)
+    table = _table(model, [edge.row for edge in edges], chosen["places"], together, keep)
     depth = max(map(len, paths))
     return Tree(
         gradients=table,
-        scale=torch.as_tensor(1.0 / chance, dtype=torch.float32),
+        scale=torch.as_tensor(1.0 / chosen["chance"], dtype=torch.float32),
         log_prob=torch.tensor([edge.log_prob for edge in edges], dtype=torch.float32),
         length=torch.tensor([edge.length for edge in edges], dtype=torch.float32),
         node=torch.tensor([edge.node for edge in edges]),
@@ -94,13 +121,57 @@ def read_tree(
     )
 
 
+def _drawn(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: tuple[str, ...],
+    samples: int,
+    max_new_tokens: int,
+    seed: int,
+    together: int | None,
+    keep: Keep,
+) -> list[list[list[int]]]:
+    """Answers by prompt, some prompts at a time, each time by a seed of its own."""
+    if together is None:
+        return sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed)
+    step = max(1, min(together, BATCH) // samples)
+    found: list[list[list[int]]] = []
+    with steps("answers", len(prompts)) as done:
+        for part, first in enumerate(range(0, len(prompts), step)):
+
+            def make(part: int = part, first: int = first) -> Arrays:
+                some = prompts[first : first + step]
+                lists = sample_tokens(model, tokenizer, some, samples, max_new_tokens, seed_of(seed, part))
+                return {"tokens": np.array(lists, dtype=np.int32)}
+
+            found += keep(f"answers-{part}", make)["tokens"].tolist()
+            done(len(found))
+    return found
+
+
+def _table(
+    model: PreTrainedModel, rows: Sequence[Row], places: NDArray[np.int64], together: int | None, keep: Keep
+) -> Tensor:
+    """Gradients [rows, coordinates], some rows at a time."""
+    step, found = together or len(rows), []
+    with steps("gradients of answers", len(rows)) as done:
+        for part, first in enumerate(range(0, len(rows), step)):
+
+            def make(first: int = first) -> Arrays:
+                some = rows[first : first + step]
+                return {"gradients": gradients(model, some, places, lambda n: done(first + n))[0].numpy()}
+
+            found.append(torch.as_tensor(keep(f"gradients-{part}", make)["gradients"]))
+    return torch.cat(found)
+
+
 def _loudness(
-    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], rng: np.random.Generator
+    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], draws: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
     """√E[g_d²] of every parameter, over sums of drawn answers' gradients with random signs."""
     share = np.asarray(counts, dtype=np.float64) / sum(counts)
     square: Any = 0.0
-    for _ in range(DRAWS):
+    for _ in range(draws):
         places = rng.choice(len(rows), DRAWN_ANSWERS, p=share)
         signs = rng.choice([-1.0, 1.0], DRAWN_ANSWERS)
         square = square + weighted_gradient(model, [rows[i] for i in places], signs.tolist()).square().numpy()

@@ -51,21 +51,26 @@ class Subject:
         return problem.prompt
 
 
-def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
-    """Load from a local folder only; safetensors only; no code from the folder is run."""
-    folder = model_folder(line)
+def load_model(folder: Path, field: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """From a local folder only, safetensors only, in single precision; no code from the folder is run."""
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
+    safe = {"local_files_only": True, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
-        model = AutoModelForCausalLM.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
-        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **safe)
+        model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **safe)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise InputError("model.path", f"a model that transformers can load ({reason})", str(folder)) from error
+        raise InputError(field, f"a model that transformers can load ({reason})", str(folder)) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
+    return model, tokenizer
+
+
+def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
+    """The model of a recipe (`load_model`), with problems and probes."""
+    folder = model_folder(line)
+    model, tokenizer = load_model(folder, "model.path")
     make = _organism if (folder / "spec.toml").is_file() else _pretrained
     return make(folder, model, tokenizer, line, probe)
 

@@ -114,7 +114,9 @@ def forecast(
 
 
 def _varies(tree: Tree, seen: Observable) -> bool:
-    """Whether it holds of some answers in every fold and not of others."""
+    """Whether it holds of some answers in every fold and not of others, as its log-odds needs."""
+    if not seen.log_odds:
+        return True
     fold = tree.problem % FOLDS
     kinds = [len(seen.of[(fold == k) & (seen.given > 0)].unique()) for k in range(FOLDS)]
     return min(kinds) > 1
