@@ -12,19 +12,23 @@ from .options import as_json, number
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from clipbias.forecast.foretell import Foretold, Line
+    from clipbias.forecast.result import Foretold, Line
 
 MOST_COLUMNS = 3  # phases of a table: the first, one in the middle, the last
 
 
 @click.command()
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder with weights as safetensors.")
+@click.option(
+    "--model",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder with weights as safetensors; default: the small model that comes along.",
+)
 @click.option(
     "--prompts", required=True, type=click.Path(path_type=Path), help="JSON Lines with a field prompt, at least 12."
 )
 @click.option(
     "--reward",
-    "rewards",
     multiple=True,
     required=True,
     metavar="WORD | FILE.py:FUNCTION",
@@ -32,7 +36,6 @@ MOST_COLUMNS = 3  # phases of a table: the first, one in the middle, the last
 )
 @click.option(
     "--config",
-    "words",
     multiple=True,
     required=True,
     metavar="FILE | KEY=VALUE",
@@ -56,8 +59,8 @@ MOST_COLUMNS = 3  # phases of a table: the first, one in the middle, the last
 def forecast(
     model: Path,
     prompts: Path,
-    rewards: tuple[str, ...],
-    words: tuple[str, ...],
+    reward: tuple[str, ...],
+    config: tuple[str, ...],
     observe: tuple[str, ...],
     out: Path | None,
     phases: int,
@@ -79,12 +82,12 @@ def forecast(
 
     from clipbias.forecast.foretell import Asked, foretell, prepare
 
-    files, overrides = files_and_overrides(words)
+    files, overrides = files_and_overrides(config)
     prepared = prepare(
         Asked(
             model=model,
             prompts=prompts,
-            rewards=rewards,
+            rewards=reward,
             observe=observe,
             config=tuple(files),
             overrides=tuple(overrides),

@@ -14,7 +14,7 @@ from clipbias.common.progress import steps
 from clipbias.simulate.tangent.reading import Observable
 from clipbias.validate.measure.gradient_survey import GradientSurvey
 from clipbias.validate.model.subject import looks_like_code
-from clipbias.validate.organism.spec import load_spec
+from clipbias.validate.organism.spec import SHIPPED, load_spec
 from clipbias.validate.predict.forecast import FOLDS, Forecast, Outlook, SurveyReward, forecast
 
 from .config import Configured, read_config
@@ -73,11 +73,11 @@ def prepare(asked: Asked) -> Prepared:
     for text in asked.observe:
         check(is_function(text), "observe", "file.py:function", text)
         load_function(text, "observe")
-    called = [*names(asked.rewards), *names(asked.observe), "length", "finished", "code"]
+    called = [*names(asked.rewards), *names(asked.observe)]
     again = sorted({name for name in called if called.count(name) > 1 or name in TAKEN})
     check(not again, "observe", "of other names than each other and rewards", ", ".join(again))
     survey = plan_survey(
-        asked.model,
+        _folder(asked.model),
         prompts,
         configured,
         answers=asked.answers,
@@ -134,11 +134,17 @@ def _observed(prepared: Prepared, survey: GradientSurvey, paid: Sequence[Paid]) 
     for text, name in zip(prepared.asked.observe, names(prepared.asked.observe), strict=True):
         says = detected(load_function(text, "observe"), text, survey.texts)
         found.append(_Seen(name, "share", np.array(says)))
-    code = _strategy(prepared.asked.model)
+    code = _strategy(_folder(prepared.asked.model))
     found.append(_Seen("code", "share", np.array([float(code(text)) for text in survey.texts])))
     found.append(_Seen("finished", "share", survey.finished.astype(np.float64)))
     found.append(_Seen("length", "tokens", survey.tree.tokens.double().numpy()))
-    return found
+    mine = set(names([*prepared.asked.rewards, *prepared.asked.observe]))
+    return [seen for i, seen in enumerate(found) if i < len(found) - 3 or seen.name not in mine]
+
+
+def _folder(model: Path) -> Path:
+    """Of the weights; "default" is the organism that comes with the package."""
+    return SHIPPED if model == Path("default") and not model.exists() else model
 
 
 def _strategy(model: Path) -> Callable[[str], bool]:

@@ -140,12 +140,12 @@ def keeper(folder: Path | None) -> Keep:
             return made
         file = folder / f"{name}.npz"
         try:
-            with np.load(file, allow_pickle=False) as kept:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
                 return dict(kept)
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             arrays: Arrays = make()
-            with replaced(file) as draft, draft.open("wb") as opened:
-                np.savez(opened, allow_pickle=False, **arrays)
+            with replaced(file) as draft, draft.open("wb") as written:
+                np.savez(written, allow_pickle=False, **arrays)
             return arrays
 
     return keep

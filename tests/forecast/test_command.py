@@ -27,7 +27,7 @@ max_completion_length: 28
 lr_scheduler_type: constant
 """
 MINE = """
-def code(completions, **rest):
+def coded(completions, **rest):
     return [float(text.startswith("print")) for text in completions]
 
 def never(completions, **rest):
@@ -56,21 +56,32 @@ def command(folder: Path, rest: str, model: Path = SHIPPED) -> str:
 
 @pytest.mark.statistical
 def test_contract_cache_and_seeds(folder: Path, clipbias: Ask) -> None:
-    both = f"--reward {folder}/mine.py:code --reward {folder}/mine.py:never --observe {folder}/mine.py:starts {SMALL}"
+    both = f"--reward {folder}/mine.py:coded --reward {folder}/mine.py:never --observe {folder}/mine.py:starts {SMALL}"
     done = clipbias(command(folder, both))
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout, parse_constant=pytest.fail)
     assert set(found) == {"rewards", "cost", "effective_samples", "warnings"}
-    assert set(found["rewards"]) == {"code", "never"} == set(found["effective_samples"])
-    paid = found["rewards"]["code"]
+    assert set(found["rewards"]) == {"coded", "never"} == set(found["effective_samples"])
+    paid = found["rewards"]["coded"]
     assert paid["phases"] == [1]
-    assert set(paid) == {"paid", "mixed", "first_success", "phases", "never", "starts", "finished", "length", "code"}
-    for name in ("code", "starts", "finished", "length"):
+    assert set(paid) == {
+        "paid",
+        "mixed",
+        "first_success",
+        "phases",
+        "never",
+        "starts",
+        "finished",
+        "length",
+        "code",
+        "coded",
+    }
+    for name in ("coded", "starts", "finished", "length"):
         line = paid[name]
         assert set(line) == {"unit", "start", "mean", "low", "high", "stderr"}
         assert line["low"][0] <= line["mean"][0] <= line["high"][0]
-    assert paid["code"]["start"] == pytest.approx(paid["paid"], abs=1e-6)
-    assert paid["code"]["mean"][0] > paid["code"]["start"]  # what is paid rises, and what excludes it falls
+    assert paid["coded"]["start"] == pytest.approx(paid["paid"], abs=1e-6)
+    assert paid["coded"]["mean"][0] > paid["coded"]["start"]  # what is paid rises, and what excludes it falls
     assert paid["starts"]["mean"][0] < paid["starts"]["start"]
     never = found["rewards"]["never"]
     assert never["paid"] == never["mixed"] == 0
@@ -80,14 +91,14 @@ def test_contract_cache_and_seeds(folder: Path, clipbias: Ask) -> None:
     assert not found["cost"]["reused"]
 
     kept = {path: path.stat().st_mtime_ns for path in folder.glob("kept/*/*.npz")}
-    one = f"--reward {folder}/mine.py:code --observe {folder}/mine.py:starts {SMALL.replace('--answers 4 ', '')}"
+    one = f"--reward {folder}/mine.py:coded --observe {folder}/mine.py:starts {SMALL.replace('--answers 4 ', '')}"
     again = json.loads(clipbias(command(folder, one)).stdout)
     assert again["cost"]["reused"]
     assert again["cost"]["answers"] == 4
     assert {path: path.stat().st_mtime_ns for path in folder.glob("kept/*/*.npz")} == kept
-    assert again["rewards"]["code"]["starts"] == paid["starts"]
+    assert again["rewards"]["coded"]["starts"] == paid["starts"]
     other = json.loads(clipbias(command(folder, f"{one} --seed 1 --answers 4")).stdout)
-    assert other["rewards"]["code"]["starts"] != paid["starts"]
+    assert other["rewards"]["coded"]["starts"] != paid["starts"]
 
 
 def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
