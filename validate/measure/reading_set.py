@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from clipbias.common.arrays import Array
-from clipbias.simulate.tangent.reading import Observable
+from clipbias.simulate.tangent.reading import TINY, Observable
 from clipbias.validate.model.gradients import Row, token_log_probs
 from clipbias.validate.model.sampling import answer_ends, distinct_answers, prompt_tokens, sample_tokens
 from clipbias.validate.model.subject import Subject
@@ -47,7 +47,7 @@ class ReadingSet:
         found = {}
         for seen in self.observables:
             value = (weight * seen.of * seen.given).sum() / (weight * seen.given).sum()
-            found[seen.name] = float(torch.logit(value) if seen.log_odds else value)
+            found[seen.name] = float(torch.logit(value, TINY) if seen.log_odds else value)
         return found
 
 

@@ -62,7 +62,8 @@ def train_cell(cell: Cell) -> None:
         if reading is None or line is None:
             return {}
         found = reading.read(subject.model) if phase in (0, *line.read_at) else {}
-        return {OBSERVED + seen.name: found.get(seen.name) for seen in reading.observables}
+        known = {name: value for name, value in found.items() if math.isfinite(value)}
+        return {OBSERVED + seen.name: known.get(seen.name) for seen in reading.observables}
 
     def read(phase: int) -> Reading:
         subject.model.eval()
