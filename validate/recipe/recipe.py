@@ -87,8 +87,8 @@ class ForecastLine:
 
     problems, answers: of the survey whose gradients are taken, `coordinates` of the parameters. parts: whether a
     gradient is of a token or of a whole answer. Few answers make too few groups whose rewards differ: of something that
-    6 % of answers do, 47 % with 16 answers where 63 % is true. seeds: simulated. read_problems: others, on which trained models are
-    read after each of read_at phases.
+    6 % of answers do, 47 % with 16 answers where 63 % is true. seeds: simulated. read_problems: others, on which
+    trained models are read after each of read_at phases.
     """
 
     problems: int = 240
