@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import minimize
 from scipy.special import ndtri
 
 from clipbias.common.arrays import Array
@@ -22,6 +22,7 @@ from .crps import crps_normal
 OUTER = (0.05, 0.95)  # a law's low and high
 WATCHED = 0.1  # of a run, before its value is kept
 FITTED = 0.2  # of a run, to which a curve is fitted
+CURVES = 4001  # time constants that are tried, about a sixth of a percent apart
 SLOWEST = 10.0  # time constants of a saturating curve, in lengths of the run: a straight line to within 5 %
 
 
@@ -39,6 +40,11 @@ class Law:
     def normal(cls, mean: Array, std: Array) -> "Law":
         low, high = (mean + ndtri(level) * std for level in OUTER)
         return cls(mean=mean, std=std, low=low, high=high)
+
+    def starting(self, start: float) -> "Law":
+        """The same changes from another start: problems that are read differ from those that were foretold of."""
+        by = start - self.mean[..., :1]
+        return Law(mean=self.mean + by, std=self.std, low=self.low + by, high=self.high + by)
 
     def until(self, phase: int) -> "Law":
         """The first `phase` phases of it."""
@@ -80,41 +86,25 @@ def saturating(measured: Array, fraction: float = FITTED) -> Law:
     """The best x₀ + a(1 − e^{−t/τ}) of each seed's own first phases, carried on; measured [S, T + 1], NaN where it was
     not read.
 
-    Least squares over τ from half a phase to `SLOWEST` runs; a is linear, and solved for each τ. At least two phases
+    Least squares; a is linear, and solved for each of many τ from half a phase to `SLOWEST` runs. At least two phases
     are watched.
     """
     phases, read = measured.shape[1] - 1, phases_read(measured)
     check(len(read) > 2, "measured", "read after at least two phases", len(read) - 1)
     seen = read[(read > 0) & (read <= max(read[2], watched(phases, fraction)))]
-    t = np.arange(phases + 1, dtype=np.float64)
-
-    def shape(log_tau: float) -> Array:
-        return np.asarray(-np.expm1(-t * np.exp(-log_tau)))
-
-    def height(change: Array, basis: Array) -> float:
-        return float(basis[seen] @ change[seen] / (basis[seen] @ basis[seen]))
-
-    bounds = np.log(0.5), np.log(SLOWEST * phases)
-    mean = np.empty_like(measured)
-    for seed, values in enumerate(measured):
-        change = values - values[0]
-
-        def residual(at: Array, change: Array = change) -> Array:
-            basis = shape(float(at[0]))
-            return np.asarray((height(change, basis) * basis - change)[seen])
-
-        starts = np.linspace(*bounds, 5)[1:-1]
-        found = min((least_squares(residual, [x], bounds=bounds) for x in starts), key=lambda fit: float(fit.cost))
-        basis = shape(float(found.x[0]))
-        mean[seed] = values[0] + height(change, basis) * basis
+    tau = np.geomspace(0.5, SLOWEST * phases, CURVES)
+    shape = -np.expm1(-np.arange(phases + 1) / tau[:, None])  # [CURVES, T + 1]
+    basis, change = shape[:, seen], measured[:, seen] - measured[:, :1]
+    height = change @ basis.T / (basis**2).sum(axis=1)  # [S, CURVES]
+    best = ((height[..., None] * basis - change[:, None]) ** 2).sum(axis=-1).argmin(axis=1)
+    mean = measured[:, :1] + height[np.arange(len(measured)), best, None] * shape[best]
     return Law.normal(mean, np.zeros_like(mean))
 
 
-def outlook_law(outlook: Outlook, start: float) -> Law:
-    """A forecast's, moved to where the run starts: the problems that are read there are not the survey's."""
-    moved = start - outlook.start
+def outlook_law(outlook: Outlook) -> Law:
+    """A forecast's, with its own error."""
     std = np.hypot(outlook.std, outlook.stderr)
-    return Law(mean=outlook.mean + moved, std=std, low=outlook.low + moved, high=outlook.high + moved)
+    return Law(mean=outlook.mean, std=std, low=outlook.low, high=outlook.high)
 
 
 def toy_law(band: Band, levels: tuple[float, ...]) -> Law:

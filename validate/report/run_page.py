@@ -13,8 +13,9 @@ from clipbias.validate.judge.statistics import LEVEL
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.store.run_record import RunRecord, Sample, read_run
 
+from . import forecast_sentences, words
 from . import run_figures as plots
-from . import words
+from .forecast_page import forecast_json, forecast_parts, foretold
 from .html import png, render
 
 SCHEMA = 2  # of report.json; 1 had sentences in it
@@ -120,11 +121,17 @@ def write_report(folders: list[Path], out: Path) -> RunReport:
     runs = [read_run(folder) for folder in folders]
     comparisons = [compare(run) for run in runs]
     pages = [_page(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)]
-    report = {
+    report: dict[str, Any] = {
         "schema": SCHEMA,
         "runs": [_json(run, comparison) for run, comparison in zip(runs, comparisons, strict=True)],
     }
-    write_text(out, render("run.html.j2", runs=pages, level=f"{100 * LEVEL:.0f} %"))
+    parts = forecast_parts([found for run in runs if (found := foretold(run))])
+    if parts:
+        report["forecasts"] = forecast_json(parts)
+    page = render(
+        "run.html.j2", runs=pages, level=f"{100 * LEVEL:.0f} %", forecast_parts=parts, forecast_words=forecast_sentences
+    )
+    write_text(out, page)
     write_json(out.with_suffix(".json"), report)
     said = [f"{found.name}: {verdict}" for found in comparisons for verdict in words.verdicts(found)]
     return RunReport(json=report, verdicts=said)

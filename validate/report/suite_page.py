@@ -17,7 +17,9 @@ from clipbias.validate.judge.verdict import Verdict
 from clipbias.validate.store.run_record import RunRecord
 
 from . import finding_words as words
+from . import forecast_sentences
 from . import suite_figures as figures
+from .forecast_page import forecast_json, forecast_parts, foretold
 from .html import png, render
 
 SCHEMA = 2  # of report.json; 1 had sentences in it
@@ -106,8 +108,11 @@ class SuiteReport:
 def write_page(runs: list[RunRecord], out: Path) -> SuiteReport:
     """Write report.html and report.json into `out`."""
     judged = judge_suite(runs)
+    parts = forecast_parts([found for run in runs if (found := foretold(run))])
     page = render(
         "suite.html.j2",
+        forecast_parts=parts,
+        forecast_words=forecast_sentences,
         answers=[(answer, *_side_by_side(answer.shown)) for answer in judged.answers],
         sections=_sections(judged.findings),
         coverage=judged.coverage,
@@ -123,6 +128,8 @@ def write_page(runs: list[RunRecord], out: Path) -> SuiteReport:
         ],
     )
     report = _json(runs, judged)
+    if parts:
+        report["forecasts"] = forecast_json(parts)
     write_text(out / "report.html", page)
     write_json(out / "report.json", report)
     return SuiteReport(json=report, answers=judged.answers)

@@ -4,7 +4,10 @@ from pathlib import Path
 
 from clipbias.common.errors import InputError
 from clipbias.common.files import read_text, sha256, write_text
+from clipbias.validate.predict.forecast import Forecast, from_text
 from clipbias.validate.predict.prediction import FILE, SCHEMA, Prediction
+
+from .layout import FORECAST
 
 
 def write_prediction(folder: Path, prediction: Prediction) -> str:
@@ -27,3 +30,14 @@ def read_prediction(folder: Path) -> Prediction:
         raise InputError(str(path), f"the key {error.args[0]}", verb="have") from None
     except (TypeError, ValueError, AttributeError) as error:
         raise InputError(str(path), f"a prediction of schema {SCHEMA}: {error}") from None
+
+
+def read_forecasts(folder: Path) -> dict[str, Forecast]:
+    """Forecasts by arm; none where the recipe asked for none."""
+    path = folder / FORECAST
+    if not path.is_file():
+        return {}
+    try:
+        return from_text(read_text(path))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(str(path), f"forecasts of arms: {error}") from None
