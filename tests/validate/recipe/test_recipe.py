@@ -15,8 +15,9 @@ from clipbias.validate.store.layout import pilot_cells
 
 ROOT = Path(__file__).parents[3]
 SHIPPED = sorted(file for file in (ROOT / "recipes").glob("*.toml") if file.stem != "suite")
-FORECAST = sorted((ROOT / "recipes" / "forecast").glob("*-*.toml"))
+CLIPS = sorted((ROOT / "recipes" / "forecast").glob("clip-*.toml"))
 FROZEN = sorted((ROOT / "docs" / "results").glob("*/recipe.toml"))
+BY_THE_SUITE = [file for file in FROZEN if not file.read_text(encoding="utf-8").startswith("#")]  # no hand's remark
 
 
 def test_reads_none_as_an_open_side(recipe_text: str) -> None:
@@ -115,7 +116,7 @@ def test_recipes_that_need_none_of_it_are_written_as_ever(file: Path) -> None:
     assert read_recipe(text) == load_recipe(file)
 
 
-@pytest.mark.parametrize("file", FORECAST, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", CLIPS, ids=lambda file: file.stem)
 def test_a_clip_that_is_forecast_is_compared_with_none(file: Path) -> None:
     """The arms differ in the clip alone, and the last has none."""
     recipe = load_recipe(file)
@@ -126,7 +127,7 @@ def test_a_clip_that_is_forecast_is_compared_with_none(file: Path) -> None:
     assert read_recipe(written(recipe)) == recipe
 
 
-@pytest.mark.parametrize("file", FROZEN, ids=lambda file: file.parent.name)
+@pytest.mark.parametrize("file", BY_THE_SUITE, ids=lambda file: file.parent.name)
 def test_frozen_recipes_are_written_to_the_byte(file: Path) -> None:
     assert written(load_recipe(file)) == file.read_text(encoding="utf-8")
 
