@@ -12,7 +12,7 @@ mean shifts came out 8 to 70 % wrong (ε_l = 0.2 alone at η = 0.5: −0.0037 fo
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +27,7 @@ from clipbias.theory.formulas.drift import check_probs
 from clipbias.theory.setup import PhaseConfig
 
 from .minibatch import Advantages, rewarded_laws
+from .sobol import scrambled_points
 
 SCRAMBLINGS = 16
 LARGEST_OUTCOMES = 10_600  # 2K + 1 of the 21,201 dimensions of SciPy's Sobol sequence
@@ -34,6 +35,7 @@ _LEAST = 2.0**-54  # a point of the sequence may be 0
 _FEWEST_SAMPLES = 5.0
 _SHORT_JUMP = 0.5  # of the way to a bound
 _LONG_JUMP = 0.5  # log-odds, whatever the bounds
+_AT_ONCE = 2**16  # logits followed together: what fits into a core's cache, and many enough that calls cost little
 _MOMENTS = (
     *("logit_shift", "logit_std", "prob_shift", "prob_mean", "prob_std", "log_odds_shift", "log_odds_std"),
     *("entropy_shift", "entropy_mean", "clip_low_fraction", "clip_high_fraction"),
@@ -86,9 +88,8 @@ def paths(
     phases: int = 1,
     points: int = 1024,
     seed: int = 0,
-    progress: Callable[[int], None] | None = None,
 ) -> PathsResult:
-    """T phases from probs [K]; 16 × `points` paths (a power of 2). progress is called with the scramblings done.
+    """T phases from probs [K]; 16 × `points` paths (a power of 2).
 
     Domain: V is drawn with the right mean and covariance, and noise of the right third cumulants around b·T; its own
     skewness is not right (`minibatch`). Where an outcome is expected fewer than 5 times in a mini-batch and one of
@@ -115,14 +116,13 @@ def paths(
     check_whole(points, "points", 1)
     check_whole(seed, "seed", 0)
     check(points >= 2 and not points & (points - 1), "points", "a power of 2 and at least 2", points)
-    found = []
-    for child in np.random.SeedSequence(seed).spawn(SCRAMBLINGS):
-        found.append(_one_scrambling(start, config, phases, points, np.random.default_rng(child)))
-        if progress is not None:
-            progress(len(found))
-    *moments, ends = zip(*found, strict=True)
+    generators = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(SCRAMBLINGS)]
+    sets = min(max(1, _AT_ONCE // (points * len(start))), SCRAMBLINGS)
+    parts = [generators[first : first + sets] for first in range(0, SCRAMBLINGS, sets)]
+    found = zip(*(_followed(start, config, phases, points, part) for part in parts), strict=True)
+    *moments, ends = (list(np.concatenate(values)) for values in found)
     plain = dict(zip(_MOMENTS, map(_over_sets, moments), strict=True))
-    return PathsResult(**plain, ends=ends, warnings=_doubts(start, config))
+    return PathsResult(**plain, ends=tuple(ends), warnings=_doubts(start, config))
 
 
 def single_jump(old_probs: Array, config: PhaseConfig) -> Array:
@@ -148,14 +148,17 @@ def _doubts(old: Array, config: PhaseConfig) -> tuple[str, ...]:
     return ()
 
 
-def _one_scrambling(
-    start: Array, config: PhaseConfig, phases: int, points: int, rng: np.random.Generator
+def _followed(
+    start: Array, config: PhaseConfig, phases: int, points: int, generators: Sequence[np.random.Generator]
 ) -> tuple[Array, ...]:
-    from scipy.stats import qmc  # a second to load, which laws of two outcomes need not wait for
+    """What each generator's set of points finds, as in `_MOMENTS`, and its ends; [sets, …] each."""
+    sets, outcomes, steps = len(generators), len(start), config.minibatches
+    z = np.broadcast_to(np.log(start), (sets * points, outcomes))
+    low, high = np.zeros((sets, steps)), np.zeros((sets, steps))
 
-    outcomes, steps = len(start), config.minibatches
-    z = np.broadcast_to(np.log(start), (points, outcomes))
-    low, high = np.zeros(steps), np.zeros(steps)
+    def by_set(values: Array) -> Array:
+        return values.reshape(sets, points, *values.shape[1:])
+
     for _ in range(phases):
         log_old = log_softmax(z, axis=1)
         old = np.exp(log_old)
@@ -165,27 +168,28 @@ def _one_scrambling(
             log_policy = log_softmax(z, axis=1)
             policy, ratio = np.exp(log_policy), np.exp(log_policy - log_old)
             above, below = config.surrogate.slopes(ratio, old)
-            low[step] += float((table.negative * ((below == 0) * rest).sum(axis=1)).mean()) / phases
-            high[step] += float((table.positive * ((above == 0) * rewarded).sum(axis=1)).mean()) / phases
-            levels = rng.permutation(qmc.Sobol(2 * outcomes + 1, seed=rng).random(points))
-            praise, blame = table.sums(np.maximum(levels, _LEAST), rewarded, rest, config)
+            low[:, step] += by_set(table.negative * ((below == 0) * rest).sum(axis=1)).mean(axis=1) / phases
+            high[:, step] += by_set(table.positive * ((above == 0) * rewarded).sum(axis=1)).mean(axis=1) / phases
+            levels = scrambled_points(2 * outcomes + 1, points, generators)
+            mixed = np.concatenate([rng.permutation(own) for rng, own in zip(generators, levels, strict=True)])
+            praise, blame = table.sums(np.maximum(mixed, _LEAST), rewarded, rest, config)
             pull = ratio * (above * praise + below * blame)
             move = pull - policy * pull.sum(axis=1, keepdims=True)
             z = z + config.learning_rate / (config.group_size * config.groups_per_minibatch) * move
-    policy = softmax(z, axis=1)
-    log_odds = z - _log_rest(z)
+    policy = by_set(softmax(z, axis=1))
+    log_odds = by_set(z - _log_rest(z))
     at_start = np.log(start) - np.log1p(-start)
-    entropy = entr(policy).sum(axis=1).mean()
+    entropy = entr(policy).sum(axis=2).mean(axis=1)
     return (
-        z.mean(axis=0) - np.log(start),
-        z.std(axis=0),
-        policy.mean(axis=0) - start,
-        policy.mean(axis=0),
-        policy.std(axis=0),
-        log_odds.mean(axis=0) - at_start,
-        log_odds.std(axis=0),
-        np.asarray(entropy - entr(start).sum()),
-        np.asarray(entropy),
+        by_set(z).mean(axis=1) - np.log(start),
+        by_set(z).std(axis=1),
+        policy.mean(axis=1) - start,
+        policy.mean(axis=1),
+        policy.std(axis=1),
+        log_odds.mean(axis=1) - at_start,
+        log_odds.std(axis=1),
+        entropy - entr(start).sum(),
+        entropy,
         low,
         high,
         policy,
