@@ -202,6 +202,19 @@ def test_the_exact_ratio_of_0_6_and_0_7() -> None:
         assert checked(ONE, version=version).training.moves is Moves.NOISE
 
 
+def test_a_critic_of_other_mini_batches_fills_up_to_whole_ones_of_both() -> None:
+    words = f"data.train_batch_size=1024 actor_rollout_ref.rollout.n=16 {A}ppo_mini_batch_size=64"
+    gae = f"{words} algorithm.adv_estimator=gae critic.ppo_mini_batch_size=24"
+    assert checked(gae).training.geometry.steps_per_rollout == 18  # to 6 of 192 prompts, each 3 mini-batches
+    assert "filled up to a multiple of 192" in checked(gae).training.geometry.arithmetic
+    mode = "trainer.v1.trainer_mode=separate_async trainer.v1.separate_async.parameter_sync_step"
+    assert checked(f"{gae} {mode}=16").training.geometry.steps_per_rollout == 48  # each of the 16 by itself
+    for without in ("critic.enable=False", "trainer.use_v1=False", "algorithm.adv_estimator=grpo"):
+        assert checked(f"{gae} {without}").training.geometry.steps_per_rollout == 16
+    assert "critic.ppo_micro_batch_size_per_gpu" in str(checked(gae).answer.remarks)
+    assert "critic.ppo_micro_batch_size_per_gpu" not in str(checked(SEVERAL).answer.remarks)
+
+
 def test_until_0_8_a_mini_batch_was_rounded_down_to_whole_devices() -> None:
     words = f"{BATCH}5 trainer.nnodes=2"
     assert checked(words).training.refused is not None
@@ -220,6 +233,7 @@ def test_sizes_that_a_launch_must_give_are_named_and_change_no_answer() -> None:
     assert reference in missing(f"{SEVERAL} {A}use_kl_loss=True")
     assert checked(SEVERAL).answer.verdict == "can-act"
     assert not missing(f"{SEVERAL} {A}use_dynamic_bsz=True")
+    assert f"{A}ppo_micro_batch_size_per_gpu" in missing(f"{SEVERAL} model_engine=megatron {A}ppo_micro_batch_size=8")
     assert not missing(f"{SEVERAL} {A}ppo_micro_batch_size_per_gpu=1 {rollout}=1")
     part = check_documents([parse(Path("part.yaml"), "actor_rollout_ref: {actor: {ppo_mini_batch_size: 32}}\n")])
     assert "micro-batch" not in codes(part)

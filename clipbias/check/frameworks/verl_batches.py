@@ -31,8 +31,8 @@ def geometry(given: Settings, schedule: str) -> tuple[Geometry, str | None]:
     """Steps per rollout, and why verl would refuse them. Batch and mini-batch are both prompts: rollout.n cancels.
 
     ⌈train_batch_size/ppo_mini_batch_size⌉·ppo_epochs: the v1 trainer fills the batch up to whole mini-batches, older
-    ones left the last smaller. Fully asynchronous: require_batches·trigger_parameter_sync_step mini-batches share a
-    denominator.
+    ones left the last smaller. With a critic of other mini-batches, up to whole ones of both. Fully asynchronous:
+    require_batches·trigger_parameter_sync_step mini-batches share a denominator.
     """
     mini = given.whole(MINI, default=256, least=1)
     epochs = given.whole(f"{ACTOR}ppo_epochs", default=1, least=1)
@@ -41,8 +41,12 @@ def geometry(given: Settings, schedule: str) -> tuple[Geometry, str | None]:
         return _async_geometry(given, mini, epochs, group), None
     prompts = given.whole("data.train_batch_size", default=1024, least=0)
     refused = _refusal(given, schedule, prompts, mini, group)
-    steps = Fraction(math.ceil(prompts / mini) * epochs)
+    whole = math.lcm(mini, _critics(given, mini) if schedule in ("sync", "separate_async") else mini)
+    parts = max(1, prompts // mini) if schedule == "separate_async" else 1  # each filled up by itself
+    steps = Fraction(math.ceil(prompts / parts / whole) * parts * (whole // mini) * epochs)
     padded = "" if prompts % mini == 0 else ", rounded up"
+    if whole > mini:
+        padded = f", filled up to a multiple of {whole} for the critic's mini-batches"
     arithmetic = (
         f"data.train_batch_size {prompts} prompts / ppo_mini_batch_size {mini} prompts{padded} × ppo_epochs {epochs}"
         f" = {steps} optimizer steps a rollout ({group} answers to each prompt, in both)"
@@ -54,6 +58,23 @@ def geometry(given: Settings, schedule: str) -> tuple[Geometry, str | None]:
         group_size=group,
         prompts_per_rollout=prompts,
     ), refused
+
+
+def _has_critic(given: Settings) -> bool:
+    if given.given("critic.enable") and given.raw("critic.enable") is not None:
+        return given.flag("critic.enable", default=True)
+    return given.word("algorithm.adv_estimator", default="gae") == "gae"
+
+
+def _critics(given: Settings, mini: int) -> int:
+    """The critic's mini-batch where the v1 trainer heeds it: the actor's unless written."""
+    if _version_0(given) or not given.given("critic.ppo_mini_batch_size") or not _has_critic(given):
+        return mini
+    return given.whole("critic.ppo_mini_batch_size", default=mini, least=1)
+
+
+def _version_0(given: Settings) -> bool:
+    return "main_ppo_v0" in given.program or (given.given(V1) and not given.flag(V1, default=True))
 
 
 def _async_geometry(given: Settings, mini: int, epochs: int, group: int) -> Geometry:
@@ -82,8 +103,7 @@ def _refusal(given: Settings, schedule: str, prompts: int, mini: int, group: int
             return f"train_batch_size {prompts} is not parameter_sync_step {syncs} × ppo_mini_batch_size {mini}"
     if prompts < 1:
         return "train_batch_size 0 leaves nothing to train on outside fully asynchronous training"
-    version_0 = "main_ppo_v0" in given.program or (given.given(V1) and not given.flag(V1, default=True))
-    if version_0 and prompts % mini:
+    if _version_0(given) and prompts % mini:
         return f"train_batch_size {prompts} is no multiple of ppo_mini_batch_size {mini}, which only use_v1 fills up"
     if not _dynamic(given) and prompts < mini:
         return f"train_batch_size {prompts} is below ppo_mini_batch_size {mini}, without use_dynamic_bsz"
@@ -147,12 +167,15 @@ def unsaid(given: Settings) -> list[str]:
     """Sizes of a pass that have no default, and that a launch command must give."""
     if not given.program or _dynamic(given):
         return []
-    passes = [(EACH, MICRO)]
+    passes = [(EACH, EACH if _is_megatron(given) else MICRO)]
     rooms = [ROLLOUT]
     for switch in (f"{ACTOR}use_kl_loss", "algorithm.use_kl_in_reward"):
         if given.given(switch) and given.flag(switch, default=False) and len(rooms) == 1:
             rooms.append("actor_rollout_ref.ref.")
     passes += [(f"{room}log_prob_micro_batch_size_per_gpu", f"{room}log_prob_micro_batch_size") for room in rooms]
+    dynamic = "critic.use_dynamic_bsz"
+    if _has_critic(given) and not (given.given(dynamic) and given.flag(dynamic, default=False)):
+        passes.append(("critic.ppo_micro_batch_size_per_gpu", "critic.ppo_micro_batch_size"))
     return [key for key, other in passes if not given.given(key, other)]
 
 
