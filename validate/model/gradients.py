@@ -55,7 +55,7 @@ def _watched(model: PreTrainedModel) -> Iterator[list[_Pass]]:
     def note(layer: nn.Module, taken: tuple[Any, ...], given: Tensor) -> Tensor:
         if isinstance(layer, nn.Embedding):  # the first of all: nothing before it needs a gradient
             given = given.detach().requires_grad_(True)
-        seen = _Pass(layer, taken[0].detach(), given)
+        seen = _Pass(layer, taken[0].detach(), given.detach())  # with its graph it would hold itself, by the hook below
         given.register_hook(lambda gradient: setattr(seen, "back", gradient.detach()))
         passes.append(seen)
         return given
@@ -131,7 +131,7 @@ def _at(layer: _Pass, parameter: Tensor, places: Tensor) -> Tensor:
     if parameter is getattr(kind, "bias", None):
         return back.sum(1)[:, places]
     offset = getattr(kind, "bias", None)
-    normed = layer.given.detach() - (0.0 if offset is None else offset.detach())
+    normed = layer.given - (0.0 if offset is None else offset.detach())
     return (back * normed / parameter.detach()).sum(1)[:, places]
 
 
