@@ -210,6 +210,8 @@ class _Replicates:
         gain = packed.nodes.moved(self._shifts(features, log_prob)).log_prob - log_prob
         gains = along(gain, packed.paths.flatten(1, 2)).unflatten(1, packed.real.shape[1:])
         weights = (tree.count[packed.answers].log() + gains).masked_fill(~packed.real, -torch.inf).softmax(-1)
+        bounded = bool(weights.isfinite().all())
+        check(bounded, "learning_rate", "one at which simulated trainings stay finite", training.learning_rate)
         drawn = torch.multinomial(weights.flatten(0, 1), training.group_size, True, generator=generator)
         drawn = drawn.unflatten(0, (seeds, training.groups))  # [R, Q, G]
         answers = packed.answers.gather(-1, drawn)

@@ -1,5 +1,6 @@
 """A reward's forecast from a survey: apart in folds, paid as enumeration says, and written to be read back."""
 
+from dataclasses import replace
 from itertools import product
 from math import isclose
 
@@ -108,3 +109,9 @@ def test_too_little_is_refused() -> None:
     few = survey(shared=True).only(torch.arange(PROBLEMS - 1))
     with pytest.raises(InputError, match="prompts must be at least 12"):
         forecast(few, SHARE, SurveyReward(paid=0.5), TRAINING, phases=1, seeds=12, seed=0)
+
+
+def test_a_training_that_diverges_is_refused_by_its_learning_rate() -> None:
+    wild = replace(TRAINING, learning_rate=1e39, update=UpdateRule(split=True))
+    with pytest.raises(InputError, match="learning_rate must be one at which simulated trainings stay finite"):
+        forecast(survey(shared=True), SHARE, SurveyReward(paid=0.5), wild, phases=20, seeds=12, seed=0)
