@@ -77,7 +77,9 @@ def plan_survey(
     cost.check_positions(model, longest, length)
     cost.check_memory(cost.survey_bytes(size, longest, length), free_memory())
     parts = cost.parts_of(size, configured.whole_answers)
-    key = _key(folder, texts, length, configured.temperature, coordinates, parts, seed)
+    key = _key(
+        folder, texts, length, configured.temperature, coordinates, parts, seed, cost.DRAWS[parts], cost.TOGETHER
+    )
     if answers is None:
         answers = _kept_answers(out, key)
     with tempered(model, configured.temperature):

@@ -30,7 +30,8 @@ class Places:
 
 def places(line: ForecastLine, count: int) -> Places:
     """count: of the training problems."""
-    check(line.problems + line.read_problems <= count, "forecast.problems", f"at most {count} with those read", line)
+    asked = line.problems + line.read_problems
+    check(asked <= count, "forecast.problems", f"at most {count} together with read_problems", asked)
     order = np.random.default_rng(SEED).permutation(count).tolist()
     surveyed = sorted(order[: line.problems])
     return Places(surveyed=tuple(surveyed), read=tuple(sorted(order[line.problems :][: line.read_problems])))

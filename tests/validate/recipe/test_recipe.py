@@ -127,6 +127,11 @@ def test_a_clip_that_is_forecast_is_compared_with_none(file: Path) -> None:
     assert read_recipe(written(recipe)) == recipe
 
 
+@pytest.mark.parametrize("file", FROZEN, ids=lambda file: file.parent.name)
+def test_frozen_recipes_are_read_back_as_the_same(file: Path) -> None:
+    assert read_recipe(written(load_recipe(file))) == load_recipe(file)
+
+
 @pytest.mark.parametrize("file", BY_THE_SUITE, ids=lambda file: file.parent.name)
 def test_frozen_recipes_are_written_to_the_byte(file: Path) -> None:
     assert written(load_recipe(file)) == file.read_text(encoding="utf-8")
