@@ -50,6 +50,12 @@ def styles_of(line: ModelLine) -> tuple[str, ...]:
     return tuple(style.name for style in load_spec(spec).style) if spec.is_file() else tuple(WORD_STYLES)
 
 
+def held_out_count(line: ModelLine) -> int | None:
+    """Problems that an organism is never trained on; None of another model, of which the survey's own are kept back."""
+    spec = _spec_of(line)
+    return load_spec(spec).held_out if spec.is_file() else None
+
+
 def problem_count(line: ModelLine) -> int:
     """Problems that the model can be trained on."""
     spec = _spec_of(line)

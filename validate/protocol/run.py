@@ -16,7 +16,7 @@ from clipbias.common.files import locked, read_text, write_text
 from clipbias.theory.update_rule import Adam
 from clipbias.validate.measure.pilot_noise import pilot_noise
 from clipbias.validate.measure.start import Start
-from clipbias.validate.model.locate import model_folder, problem_count, styles_of
+from clipbias.validate.model.locate import held_out_count, model_folder, problem_count, styles_of
 from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.predict.token_law import shared_log_ratio
@@ -62,6 +62,8 @@ def _check_fits(recipe: Recipe) -> None:
             allowed = f"at most {available}, the problems there are"
             check(prompts <= available, "training.prompts_per_phase", allowed, prompts)
         check(arm.style in styles, f"style of arm {arm.name}", f"one of {', '.join(styles)}", arm.style)
+    if recipe.evaluation and held_out_count(recipe.model) == 0:
+        raise InputError("evaluation", "left out: this organism's spec has held_out = 0, no problem to evaluate on")
     for style in recipe.evaluation.styles if recipe.evaluation else ():
         check(style in styles, "evaluation.styles", f"some of {', '.join(styles)}", style)
 

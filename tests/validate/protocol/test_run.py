@@ -63,6 +63,14 @@ def test_more_prompts_than_problems_are_refused_before_anything_is_made(tmp_path
     assert not (tmp_path / "run").exists()
 
 
+def test_an_evaluation_of_an_organism_that_keeps_no_problem_back_is_refused(tmp_path: Path, recipe_text: str) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(recipe_text.replace("[[arm]]", "[evaluation]\nsamples = 4\n\n[[arm]]", 1))
+    with pytest.raises(InputError, match="evaluation must be left out"):
+        run.start(recipe, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_with_two_updates_a_phase_something_moves_and_is_counted(finished_run: Path) -> None:
     arm = read_run(finished_run).tokens("clip")
     assert arm.all_tokens.tokens.shape == (2, 2)
