@@ -19,6 +19,7 @@ STOREYS = (
     "monitor",
     "audit",
     "forecast",
+    "published",
     "figures",
     "cli",
 )  # from the ground up, the face on top
@@ -169,6 +170,7 @@ def test_a_wheel_has_the_files_that_are_no_code() -> None:
     organism, report = "clipbias.validate.organism", "clipbias.validate.report"
     readers = "clipbias.check.frameworks"
     expected = {(readers, file.name) for file in folder_of(readers).glob("known/*")}
+    expected |= {("clipbias.published", file.name) for file in folder_of("clipbias.published").glob("record/*")}
     expected |= {("clipbias.audit", file.name) for file in folder_of("clipbias.audit").glob("templates/*")}
     expected |= {(report, file.name) for file in folder_of(report).glob("templates/*")}
     for part in ("default", "specs"):

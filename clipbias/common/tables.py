@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args, get_origin
 from .errors import InputError, check
 
 T = TypeVar("T")
-_WORDS = {int: "a whole number", float: "a number", str: "a text"}
+_WORDS = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 def parse_toml(text: str, what: str) -> dict[str, Any]:
