@@ -87,9 +87,11 @@ def forecast(
     phases: int,
     seeds: int,
     seed: int,
-    relative_error: float = 0.0,
+    model_error: float = 0.0,
 ) -> Forecast:
-    """relative_error: of a mean change, beyond the survey's: what the tangent model itself was off on other models."""
+    """model_error: of a mean change of log-odds, for each phase, beyond the survey's: what the tangent model itself was
+    off on another model. It grows with the way that the parameters have gone, which under Adam is as long for all
+    rewards."""
     check(tree.problems >= 2 * FOLDS, "prompts", f"at least {2 * FOLDS}", tree.problems)
     check(seeds >= 2 * FOLDS, "seeds", f"at least {2 * FOLDS}", seeds)
     read = [seen for seen in observables if _varies(tree, seen)]
@@ -99,7 +101,8 @@ def forecast(
     ]
     values = np.stack([run.readings.values.double().numpy() for run in runs])  # [folds, R, T + 1, O]
     whole = Reader(tree, read).read(torch.zeros(1, tree.gradients.shape[1])).values[0].double().numpy()
-    found = {seen.name: _outlook(values[..., i], float(whole[i]), relative_error) for i, seen in enumerate(read)}
+    off = [model_error if seen.log_odds else 0.0 for seen in read]
+    found = {seen.name: _outlook(values[..., i], float(whole[i]), off[i]) for i, seen in enumerate(read)}
     joined = [torch.cat([getattr(run, name) for run in runs]) for name in ("clip_low", "clip_high", "kl")]
     return Forecast(
         observables=found,
@@ -156,7 +159,7 @@ def _fold(
     return simulate_tangent(moving, paid, reader, training, phases, seeds, seed, weights[move])
 
 
-def _outlook(values: Array, start: float, relative_error: float) -> Outlook:
+def _outlook(values: Array, start: float, model_error: float) -> Outlook:
     """values [folds, R, T + 1]: readings of one observable.
 
     Changes are averaged over folds. Fold means scatter by what is read, of which each fold has its own part, and hardly
@@ -171,7 +174,7 @@ def _outlook(values: Array, start: float, relative_error: float) -> Outlook:
     stderr = np.sqrt(MOVED_AND_READ * fold_mean.var(0, ddof=1) / folds)
     seeds = change - fold_mean[:, None]
     seeds = seeds.reshape(-1, change.shape[-1]) * np.sqrt(change.shape[1] / max(1, change.shape[1] - 1))
-    own = np.hypot(stderr, relative_error * mean)
+    own = np.hypot(stderr, model_error * np.arange(len(mean)))
     ends = []
     for level in (LOW, HIGH):
         far = np.quantile(seeds, level, axis=0)

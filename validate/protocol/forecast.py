@@ -54,6 +54,7 @@ def make_forecasts(folder: Path, recipe: Recipe, subject: Subject) -> dict[str, 
                 phases=training.phases,
                 seeds=line.seeds,
                 seed=seed_of(SEED),  # arms share their draws
+                model_error=line.model_error,
             )
             done(len(found))
     return found

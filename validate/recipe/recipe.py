@@ -87,8 +87,9 @@ class ForecastLine:
 
     problems, answers: of the survey whose gradients are taken, `coordinates` of the parameters. parts: whether a
     gradient is of a token or of a whole answer. Few answers make too few groups whose rewards differ: of something that
-    6 % of answers do, 47 % with 16 answers where 63 % is true. seeds: simulated. read_problems: others, on which
-    trained models are read after each of read_at phases.
+    6 % of answers do, 47 % with 16 answers where 63 % is true. seeds: simulated. model_error: of a mean change of
+    log-odds, for each phase, as found on another model (`recipes/forecast/model_error.py`). read_problems: others, on
+    which trained models are read after each of read_at phases.
     """
 
     problems: int = 240
@@ -96,12 +97,14 @@ class ForecastLine:
     coordinates: int = 4096
     parts: Literal["token", "answer"] = "token"
     seeds: int = 48
+    model_error: float = 0.0
     read_problems: int = 32
     read_at: tuple[int, ...] = (1, 2, 5, 10, 20)
 
     def __post_init__(self) -> None:
         for name in ("problems", "answers", "coordinates", "seeds", "read_problems"):
             check(1 <= getattr(self, name) <= LARGEST, f"forecast.{name}", f"in [1, {LARGEST}]", getattr(self, name))
+        check(0 <= self.model_error < 10, "forecast.model_error", "in [0, 10)", self.model_error)
         ascending = self.read_at == tuple(sorted(set(self.read_at))) and all(phase >= 1 for phase in self.read_at)
         check(len(self.read_at) > 0 and ascending, "forecast.read_at", "ascending phases from 1", list(self.read_at))
 
