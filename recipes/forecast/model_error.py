@@ -3,11 +3,11 @@
     python recipes/forecast/model_error.py [docs/results/twenty-phases]
 
 A mean change y over n seeds is foretold as x with the survey's error s, and seeds spread by σ. The model's own error
-after t phases is taken to be normal with standard deviation a·t, the same for all rewards and observables, and a is that
-of greatest likelihood, y ~ N(x, s² + σ²/n + (a·t)²), over all arms, five observables and the phases after which the run
-was read. z is the root mean square of (y − x)/√(…), which is 1 where a serves that phase alone. Arms whose answers earn
-what another arm's earn, or nothing, count once or not at all; those on one problem do not count, since they are
-foretold from that problem's answers alone.
+after t phases is taken to be normal with standard deviation a·t, the same for all rewards and observables, and a is
+that of greatest likelihood, y ~ N(x, s² + σ²/n + (a·t)²), over all arms, five observables and the phases after which
+the run was read. z is the root mean square of (y − x)/√(…), which is 1 where a serves that phase alone. Arms whose
+answers earn what another arm's earn, or nothing, count once or not at all; those on one problem do not count, since
+they are foretold from that problem's answers alone.
 """
 
 from pathlib import Path
