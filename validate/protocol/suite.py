@@ -25,7 +25,8 @@ def frozen_folder(out: Path, experiment: Experiment) -> Path:
 def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> SuiteReport:
     """Frozen results, the ledger of their predictions and the report of all that are there go to `out`, the runs
     themselves to `runs`. Both may hold earlier work: an experiment that is frozen is not run again, one that was
-    stopped goes on."""
+    stopped goes on. Frozen runs without an [evaluation] may lie there too; the report, of accuracies, is of the others.
+    """
     left = [e for e in experiments if not (frozen_folder(out, e) / "manifest.json").is_file()]
     make_models([experiment.recipe.model for experiment in left])
     for experiment in experiments:
@@ -43,7 +44,8 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> SuiteRepo
         _share_surveys(folder / "survey", runs / "surveys" / experiment.organism)
         kept = freeze(folder, frozen)
         append(out / FILE, [entry_of(kept.manifest, kept.recipe, "frozen", frozen.name)])
-    return write_page([read_frozen(file.parent) for file in sorted(out.glob("*/manifest.json"))], out)
+    frozen_runs = [read_frozen(file.parent) for file in sorted(out.glob("*/manifest.json"))]
+    return write_page([run for run in frozen_runs if run.recipe.evaluation], out)
 
 
 def _share_surveys(source: Path, target: Path) -> None:
