@@ -24,6 +24,8 @@ from clipbias.validate.store.run_record import RunRecord
 
 pytestmark = pytest.mark.training
 
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
+
 
 def read_all(finished: Path) -> list[RunRecord]:
     return [read_frozen(file.parent) for file in sorted(finished.glob("*/manifest.json"))]
@@ -75,11 +77,8 @@ def test_claims_say_what_each_reward_pays(finished: Path) -> None:
     assert arms["random"].parts == Parts(arms["random"].parts.noise, 0.0, arms["random"].parts.clip)
 
 
-RESULTS = Path(__file__).parents[3] / "docs" / "results"
-
-
 def test_a_frozen_suite_is_not_run_again_and_says_the_same(finished: Path, plan: Path, tmp_path: Path) -> None:
-    """Not even where there are no organisms: what is frozen is enough. A run without an evaluation may lie beside it."""
+    """Not even where there are no organisms: what is frozen is enough. A run without an evaluation may lie beside."""
     shutil.copytree(finished, tmp_path / "results")
     shutil.copytree(RESULTS / "first-phases", tmp_path / "results" / "first-phases")
     before = {path: path.read_bytes() for path in finished.rglob("*") if path.is_file()}
