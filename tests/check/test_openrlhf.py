@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from asked import codes
 from clipbias.check.answer import binary_advantages
 from clipbias.check.check import Checked, check_documents
 from clipbias.check.document import parse
@@ -21,10 +22,6 @@ def checked(flags: str, **more: Any) -> Checked:
     found = check_documents([parse(Path("run.sh"), script)], **more)
     assert found.framework.name == "openrlhf"
     return found
-
-
-def codes(found: Checked) -> set[str]:
-    return {remark.code for remark in found.answer.remarks}
 
 
 def test_the_defaults_make_eight_steps() -> None:

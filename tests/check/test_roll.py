@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from asked import bounds, codes, ignored
 from clipbias.check.answer import binary_advantages
 from clipbias.check.check import Checked, check_documents
 from clipbias.check.control import control
@@ -19,19 +20,6 @@ def read(text: str, name: str, **more: Any) -> Checked:
     found = check_documents([parse(Path(name), text)], **more)
     assert found.framework.name == "roll"
     return found
-
-
-def bounds(found: Checked) -> tuple[float | None, float | None, float | None]:
-    loss = found.training.loss
-    return loss.lower, loss.upper, loss.dual
-
-
-def ignored(found: Checked) -> set[str]:
-    return {i.key for i in found.training.ignored}
-
-
-def codes(found: Checked) -> set[str]:
-    return {remark.code for remark in found.answer.remarks}
 
 
 TEXT = """

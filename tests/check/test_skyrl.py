@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from asked import codes
 from clipbias.check.check import Checked, check_documents
 from clipbias.check.document import parse
 from clipbias.check.frameworks.skyrl import REWARD
@@ -24,10 +25,6 @@ def script(text: str, **more: Any) -> Checked:
 
 def checked(words: str, **more: Any) -> Checked:
     return script(f"uv run -m skyrl.train.entrypoints.main_base {words}\n", **more)
-
-
-def codes(found: Checked) -> set[str]:
-    return {remark.code for remark in found.answer.remarks}
 
 
 @pytest.mark.parametrize(("mini", "epochs"), [(128, 1), (32, 1), (64, 2), (128, 3)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from asked import codes
 from clipbias.check.answer import binary_advantages
 from clipbias.check.check import Checked, check_documents
 from clipbias.check.document import parse
@@ -25,10 +26,6 @@ def script(text: str, **more: Any) -> Checked:
 
 def checked(flags: str, **more: Any) -> Checked:
     return script(f"python3 train.py {flags}\n", **more)
-
-
-def codes(found: Checked) -> set[str]:
-    return {remark.code for remark in found.answer.remarks}
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(256, 1), (64, 4), (100, 2), (128, 2)])

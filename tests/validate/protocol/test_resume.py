@@ -109,16 +109,18 @@ def test_a_killed_run_is_resumed_from_the_command_line(
     recipe.write_text(recipe_text)
     command = "from clipbias.common import processes; processes.cores = lambda: 1; "  # before any module takes it
     command += "from clipbias.cli.main import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, "validate", "run", str(recipe), "--out", str(tmp_path / "run")],
-        stderr=subprocess.DEVNULL,
-    )
+    said = tmp_path / "stderr"
+    with said.open("w") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", command, "validate", "run", str(recipe), "--out", str(tmp_path / "run")],
+            stderr=stderr,
+        )
     metrics = tmp_path / "run" / "metrics.parquet"
     deadline = time.monotonic() + 120
     while not list(metrics.glob("*/*/*.parquet")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL, said.read_text()
     parts = sorted((finished_run / "metrics.parquet").glob("*/*/*.parquet"))
     assert 0 < len(list(metrics.glob("*/*/*.parquet"))) < len(parts)
     with in_this_process():
