@@ -8,6 +8,7 @@ each other.
 import gc
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,6 +25,10 @@ from clipbias.cli.main import main
 settings.register_profile("clipbias", derandomize=True, deadline=None, database=None, max_examples=60)
 settings.register_profile("thorough", derandomize=True, deadline=None, database=None, max_examples=20_000)
 settings.load_profile("clipbias")
+
+# One thread for each of pytest's workers and for what they start: tests are small, and of two pairs of threads on two
+# cores those that wait spin. Set before numpy and torch are imported; numbers of a run are those of one thread.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 MARKERS = ("fast", "training", "statistical")  # in the order of what a file of them takes
 PROGRAM = str(Path(sys.executable).with_name("clipbias"))

@@ -1,8 +1,10 @@
-"""Every test says what it costs, once: `make test-fast` leaves nothing fast out and takes nothing slow in."""
+"""Every test says what it costs, once: `make test-fast` leaves nothing fast out and takes nothing slow in. None takes a
+second processor for it."""
 
 from typing import Any
 
 import pytest
+import torch
 
 KINDS = {"fast", "statistical", "training"}
 
@@ -24,3 +26,8 @@ def test_two_markers_are_a_mistake(request: pytest.FixtureRequest) -> None:
             hook.pytest_collection_modifyitems([item])
     finally:
         item.own_markers.pop()
+
+
+def test_tests_have_one_thread() -> None:
+    """What conftest asks for came before numpy and torch."""
+    assert torch.get_num_threads() == 1

@@ -5,7 +5,6 @@ Recipes of TRL's documentation whose clip is idle are run as they stand, and men
 
 import json
 import tempfile
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,15 +20,6 @@ from clipbias.check.document import parse
 from tiny_trl import trainer
 
 pytestmark = pytest.mark.training
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """A model this small is slower on several."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def checked(**options: Any) -> Checked:

@@ -26,11 +26,6 @@ from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSe
 pytestmark = pytest.mark.training
 
 
-@pytest.fixture(autouse=True)
-def one_thread() -> None:
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def subject() -> Subject:
     return load_subject(ModelLine(organism="default"), ProbeLine(prompts=8))

@@ -110,14 +110,6 @@ def finished_run(
     return folder / "run"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """As in the workers: the numbers of a run are those of one thread."""
-    import torch
-
-    torch.set_num_threads(1)
-
-
 @pytest.fixture
 def folder(finished_run: Path, tmp_path: Path) -> Path:
     """A copy of the finished run, to be damaged."""

@@ -163,12 +163,7 @@ def trial(seed: int) -> Trial:
 
 @cache
 def trials() -> tuple[Trial, ...]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return tuple(trial(seed) for seed in range(WORLDS))
-    finally:
-        torch.set_num_threads(threads)
+    return tuple(trial(seed) for seed in range(WORLDS))
 
 
 def calibrated(cases: list[Case]) -> Calibration:
