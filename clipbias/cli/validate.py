@@ -8,6 +8,11 @@ import click
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FOLDER_TO_WRITE = click.Path(file_okay=False, path_type=Path)
+LEDGER = click.option(
+    "--ledger",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Ledger to enter the prediction in before anything is trained.",
+)
 
 
 def _say(as_json: bool, value: dict[str, object], text: str) -> None:
@@ -22,8 +27,9 @@ def validate() -> None:
 @validate.command()
 @click.argument("recipe", type=FILE)
 @click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Run folder to create.")
+@LEDGER
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def run(recipe: Path, out: Path, as_json: bool) -> None:
+def run(recipe: Path, out: Path, ledger: Path | None, as_json: bool) -> None:
     """Measure, predict, train every arm of RECIPE. A folder made from the same recipe is taken up where it stopped.
 
     Example: clipbias validate run recipes/organism.toml --out runs/organism
@@ -31,21 +37,22 @@ def run(recipe: Path, out: Path, as_json: bool) -> None:
     from clipbias.validate.protocol import run as protocol
 
     protocol.start(recipe, out)
-    protocol.resume(out)
+    protocol.resume(out, ledger)
     _finished(out, as_json)
 
 
 @validate.command()
 @click.argument("folder", metavar="DIR", type=FOLDER)
+@LEDGER
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def resume(folder: Path, as_json: bool) -> None:
+def resume(folder: Path, ledger: Path | None, as_json: bool) -> None:
     """Finish the run in DIR after it was stopped; it ends with the numbers it would have had.
 
     Example: clipbias validate resume runs/organism
     """
     from clipbias.validate.protocol import run as protocol
 
-    protocol.resume(folder)
+    protocol.resume(folder, ledger)
     _finished(folder, as_json)
 
 
@@ -93,16 +100,29 @@ def forecast(recipe: Path, out: Path, as_json: bool) -> None:
 def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     """Write a self-contained HTML report, and the same name with .json, from finished runs.
 
-    Refused where a prediction was changed after its run, or is younger than it.
+    Of frozen runs it is the report of their forecasts. Refused where a prediction was changed after its run, or is
+    younger than it.
 
+    \b
     Example: clipbias validate report runs/organism --out report.html
+    Example: clipbias validate report docs/results/first-phases --out forecasts.html
     """
     from clipbias.common.errors import check
+    from clipbias.validate.report.forecast_page import foretold, write_forecast_page
     from clipbias.validate.report.run_page import write_report
+    from clipbias.validate.store.frozen import is_frozen, read_frozen
 
     check(out.suffix == ".html", "out", "a file name that ends in .html", str(out))
-    written = write_report(list(folders), out)
-    _say(as_json, written.json, "\n".join([*written.verdicts, f"wrote {out} and {out.with_suffix('.json')}"]))
+    if all(map(is_frozen, folders)):
+        runs = {folder: foretold(read_frozen(folder)) for folder in folders}
+        without = [str(folder) for folder, run in runs.items() if run is None]
+        check(not without, "DIR", "frozen runs whose recipe has a [forecast]", ", ".join(without))
+        forecasts = write_forecast_page([run for run in runs.values() if run is not None], out)
+        value, lines = forecasts.json, forecasts.sentences
+    else:
+        written = write_report(list(folders), out)
+        value, lines = written.json, written.verdicts
+    _say(as_json, value, "\n".join([*lines, f"wrote {out} and {out.with_suffix('.json')}"]))
 
 
 @validate.command()
@@ -179,6 +199,22 @@ def convert(file: Path, out: Path, as_json: bool) -> None:
 
     gguf.convert(file, out)
     _say(as_json, {"model": str(out)}, f"wrote {out}")
+
+
+@validate.command()
+@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder to write: new, beside ledger.jsonl.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def freeze(folder: Path, out: Path, as_json: bool) -> None:
+    """Keep what every table and figure is made from of the finished run in DIR, and enter it in the ledger beside it.
+
+    Example: clipbias validate freeze runs/organism --out docs/results/organism
+    """
+    from clipbias.validate.protocol.run import keep
+
+    kept = keep(folder, out)
+    value = {"frozen": str(out), "prediction_sha256": kept.manifest.prediction_sha256}
+    _say(as_json, value, f"wrote {out}")
 
 
 @validate.command()

@@ -23,10 +23,12 @@ from clipbias.validate.predict.token_law import shared_log_ratio
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
+from clipbias.validate.store.frozen import freeze
 from clipbias.validate.store.layout import Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
-from clipbias.validate.store.ledger import append, entry_of
+from clipbias.validate.store.ledger import FILE, append, entry_of
 from clipbias.validate.store.manifest import new_manifest, now, read_manifest, write_manifest
 from clipbias.validate.store.prediction_file import write_prediction
+from clipbias.validate.store.run_record import RunRecord
 from clipbias.validate.store.verify import check_files, check_has_cells, check_unchanged, checked_prediction
 
 from .organism import make_model
@@ -97,6 +99,13 @@ def resume(folder: Path, ledger: Path | None = None) -> None:
         _train(cells, "arms")
         hashes = cell_hashes(folder, cells)
         write_manifest(folder, replace(manifest, status="complete", completed=now(), cells_sha256=hashes))
+
+
+def keep(folder: Path, out: Path) -> RunRecord:
+    """Freeze a finished run into `out` and say so in the ledger beside it."""
+    kept = freeze(folder, out)
+    append(out.parent / FILE, [entry_of(kept.manifest, kept.recipe, "frozen", out.name)])
+    return kept
 
 
 def _train(cells: Sequence[Cell], description: str) -> None:

@@ -8,12 +8,12 @@ from clipbias.common.errors import InputError
 from clipbias.common.files import read_text, write_text
 from clipbias.validate.recipe.recipe import recipe_text
 from clipbias.validate.report.suite_page import SuiteReport, write_page
-from clipbias.validate.store.frozen import freeze, read_frozen
-from clipbias.validate.store.ledger import FILE, append, entry_of
+from clipbias.validate.store.frozen import read_frozen
+from clipbias.validate.store.ledger import FILE
 
 from .organism import make_models
 from .plan import Experiment
-from .run import resume, start
+from .run import keep, resume, start
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +42,7 @@ def run_suite(experiments: list[Experiment], out: Path, runs: Path) -> SuiteRepo
         _share_surveys(runs / "surveys" / experiment.organism, folder / "survey")
         resume(folder, out / FILE)
         _share_surveys(folder / "survey", runs / "surveys" / experiment.organism)
-        kept = freeze(folder, frozen)
-        append(out / FILE, [entry_of(kept.manifest, kept.recipe, "frozen", frozen.name)])
+        keep(folder, frozen)
     frozen_runs = [read_frozen(file.parent) for file in sorted(out.glob("*/manifest.json"))]
     return write_page([run for run in frozen_runs if run.recipe.evaluation], out)
 

@@ -79,6 +79,10 @@ def freeze(run: Path, out: Path) -> RunRecord:
     return read_frozen(out)
 
 
+def is_frozen(folder: Path) -> bool:
+    return read_manifest(folder).frozen_sha256 is not None
+
+
 def read_frozen(folder: str | Path) -> RunRecord:
     """A frozen run; InputError where something is missing, was changed, or came before the prediction."""
     folder = Path(folder)

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,7 +12,9 @@ from clipbias.common.errors import InputError
 from clipbias.common.files import read_json, read_parquet, sha256
 from clipbias.validate.protocol import run
 from clipbias.validate.recipe.recipe import read_recipe, recipe_text
+from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.layout import ARM_SEEDS_FROM, arm_seeds, pilot_cells
+from clipbias.validate.store.manifest import read_manifest
 from clipbias.validate.store.run_record import read_run
 
 pytestmark = pytest.mark.training
@@ -69,6 +72,16 @@ def test_an_evaluation_of_an_organism_that_keeps_no_problem_back_is_refused(tmp_
     with pytest.raises(InputError, match="evaluation must be left out"):
         run.start(recipe, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_finished_run_is_frozen_and_entered_in_the_ledger_beside_it(
+    finished_run: Path, tmp_path: Path, answer: Callable[[str], dict[str, Any]]
+) -> None:
+    digest = read_manifest(finished_run).prediction_sha256
+    assert answer(f"validate freeze {finished_run} --out {tmp_path / 'kept'}")["prediction_sha256"] == digest
+    assert read_frozen(tmp_path / "kept").arms.keys() == read_run(finished_run).arms.keys()
+    (entry,) = answer(f"validate ledger {tmp_path / 'ledger.jsonl'}")["entries"]
+    assert (entry["prediction_sha256"], entry["fate"], entry["where"]) == (digest, "frozen", "kept")
 
 
 def test_with_two_updates_a_phase_something_moves_and_is_counted(finished_run: Path) -> None:

@@ -2,7 +2,9 @@
 given."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +15,11 @@ from clipbias.validate.judge.skill import Case
 from clipbias.validate.predict.forecast import Forecast, Outlook
 from clipbias.validate.report.forecast_figures import change_bars, change_scatter, fans, pit_histograms
 from clipbias.validate.report.forecast_page import Foretold, misses, write_forecast_page
+from clipbias.validate.store.frozen import read_frozen
 
 pytestmark = pytest.mark.statistical
+
+RESULTS = Path(__file__).parents[3] / "docs" / "results"
 
 PHASES, SEEDS = 20, 8
 T = np.arange(PHASES + 1) / PHASES
@@ -92,6 +97,21 @@ def test_the_page_says_what_the_numbers_say(tmp_path: Path) -> None:
     assert "http" not in page.replace("http-equiv", "")
     fitted = found["parts"][0]["after_two_phases"]
     assert 0.9 < fitted["slope"] < 1.1
+
+
+def test_the_command_scores_frozen_runs_and_refuses_those_without_a_forecast(
+    answer: Callable[[str], dict[str, Any]], clipbias: Callable[[str], Any], tmp_path: Path
+) -> None:
+    kept, page = RESULTS / "first-phases", tmp_path / "page.html"
+    (part,) = answer(f"validate report {kept} --out {page}")["parts"]
+    run, record = part["runs"]["first-phases"], read_frozen(kept)
+    assert run["prediction_sha256"] == record.manifest.prediction_sha256
+    change = next(c for c in run["changes"] if (c["arm"], c["observable"]) == ("truth", "share"))
+    share = record.arms["truth"].observed["share"]
+    assert change["measured"] == pytest.approx((share[:, -1] - share[:, 0]).mean(), abs=1e-9)
+    refused = clipbias(f"validate report {RESULTS / 'clip-code-strong'} --out {page}")
+    assert refused.returncode == 2
+    assert "frozen runs whose recipe has a [forecast]" in refused.stderr
 
 
 def test_what_failed_is_listed_and_the_bands_are_called_wrong(tmp_path: Path) -> None:
