@@ -1,5 +1,6 @@
 """What a forecast of a recipe is made from: a survey with gradients for each style of prompt, and what arms pay it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,13 +29,16 @@ class Places:
     read: tuple[int, ...]
 
 
-def places(line: ForecastLine, count: int) -> Places:
-    """count: of the training problems."""
+def places(line: ForecastLine, count: int, only: Iterable[tuple[int, ...]] = ()) -> Places:
+    """count: of the training problems. only: those that an arm is trained on, of each arm: one of them at least is
+    surveyed, in the place of another."""
     asked = line.problems + line.read_problems
     check(asked <= count, "forecast.problems", f"at most {count} together with read_problems", asked)
     order = np.random.default_rng(SEED).permutation(count).tolist()
-    surveyed = sorted(order[: line.problems])
-    return Places(surveyed=tuple(surveyed), read=tuple(sorted(order[line.problems :][: line.read_problems])))
+    surveyed = order[: line.problems]
+    missing = {trained[0] for trained in only if not set(trained) & set(surveyed)}
+    surveyed = [*missing, *surveyed][: max(line.problems, len(missing))]
+    return Places(surveyed=tuple(sorted(surveyed)), read=tuple(sorted(order[line.problems :][: line.read_problems])))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -46,9 +50,10 @@ class Surveyed:
     observables: tuple[Observable, ...]
 
 
-def gradient_survey(recipe: Recipe, subject: Subject, style: str) -> Surveyed:
+def gradient_survey(recipe: Recipe, subject: Subject, style: str, only: Iterable[tuple[int, ...]] = ()) -> Surveyed:
+    """only: the problems that each arm is trained on."""
     line, problems = _line(recipe), subject.problems[style]
-    chosen = places(line, len(problems)).surveyed
+    chosen = places(line, len(problems), only).surveyed
     found = survey_gradients(
         subject.model,
         subject.tokenizer,

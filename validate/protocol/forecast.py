@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from clipbias.common.arrays import Array
 from clipbias.common.errors import InputError
 from clipbias.common.files import locked, sha256, write_text
 from clipbias.common.progress import steps
@@ -11,7 +12,7 @@ from clipbias.simulate.tangent.engine import Training as TangentTraining
 from clipbias.theory.surrogate import Sapo
 from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.measure.forecast_survey import Surveyed, gradient_survey, payments
-from clipbias.validate.measure.survey import SEED, Survey, chosen_problems, labelled_for, read_survey, survey_file
+from clipbias.validate.measure.survey import SEED, chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.measure.untrained import survey_payments
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.predict.forecast import Forecast, SurveyReward, forecast, to_text
@@ -40,7 +41,8 @@ def make_forecasts(folder: Path, recipe: Recipe, subject: Subject) -> dict[str, 
     survey_payments(folder, recipe, subject)
     subject.model.eval()
     styles = dict.fromkeys(arm.style for arm in recipe.arm)
-    surveyed = {style: gradient_survey(recipe, subject, style) for style in styles}
+    trained = {style: [_trained(folder, arm, subject) for arm in recipe.arm if arm.style == style] for style in styles}
+    surveyed = {style: gradient_survey(recipe, subject, style, trained[style]) for style in styles}
     found: dict[str, Forecast] = {}
     with steps("forecast", len(recipe.arm)) as done:
         for arm in recipe.arm:
@@ -81,20 +83,23 @@ def forecast_only(recipe_file: Path, out: Path) -> Written:
     return Written(out / FORECAST, sha256(out / FORECAST), forecasts)
 
 
-def _reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, training: Training) -> SurveyReward:
-    coin, problems = float(training.success_prob), subject.problems[arm.style]
+def _trained(folder: Path, arm: Arm, subject: Subject) -> tuple[int, ...]:
+    """Places of the problems that the arm is trained on."""
+    problems = subject.problems[arm.style]
     if not arm.surveyed:
-        return SurveyReward(paid=coin, population=len(problems))
-    known: Survey = read_survey(survey_file(folder, arm.style), problems)
-    trained = set(chosen_problems(arm, known))
+        return tuple(range(len(problems)))
+    return chosen_problems(arm, read_survey(survey_file(folder, arm.style), problems))
+
+
+def _reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, training: Training) -> SurveyReward:
+    coin, trained = float(training.success_prob), set(_trained(folder, arm, subject))
     mine = tuple(i for i, place in enumerate(surveyed.places) if place in trained)
-    if not mine:
-        raise InputError("forecast.problems", f"so many that some are among those of arm {arm.name}")
-    return SurveyReward(
-        paid=coin if arm.blind else payments(arm, surveyed, subject, labelled_for(arm, known)),
-        problems=None if len(mine) == len(surveyed.places) else mine,
-        population=len(trained),
-    )
+    paid: Array | float = coin
+    if not arm.blind:
+        known = read_survey(survey_file(folder, arm.style), subject.problems[arm.style])
+        paid = payments(arm, surveyed, subject, labelled_for(arm, known))
+    whole = len(mine) == len(surveyed.places)
+    return SurveyReward(paid=paid, problems=None if whole else mine, population=len(trained))
 
 
 def tangent_training(training: Training, arm: Arm) -> TangentTraining:
