@@ -213,7 +213,7 @@ def freeze(folder: Path, out: Path, as_json: bool) -> None:
     from clipbias.validate.protocol.run import keep
 
     kept = keep(folder, out)
-    value = {"frozen": str(out), "prediction_sha256": kept.manifest.prediction_sha256}
+    value: dict[str, object] = {"frozen": str(out), "prediction_sha256": kept.manifest.prediction_sha256}
     _say(as_json, value, f"wrote {out}")
 
 

@@ -15,7 +15,8 @@ from clipbias.simulate.tangent.reading import Observable
 from clipbias.validate.measure.gradient_survey import GradientSurvey
 from clipbias.validate.model.subject import looks_like_code
 from clipbias.validate.organism.spec import SHIPPED, load_spec
-from clipbias.validate.predict.forecast import FOLDS, Forecast, Outlook, SurveyReward, forecast
+from clipbias.validate.predict.folds import FOLDS, SurveyReward
+from clipbias.validate.predict.forecast import Forecast, Outlook, forecast
 
 from .config import Configured, read_config
 from .functions import detected, is_function, load_function

@@ -1,12 +1,11 @@
 """What a reward will teach a model before it is trained: the tangent model's law over seeds, with its own error.
 
-One survey serves every reward. Its problems are split into folds; each fold is read in trainings that the problems of
-all others move, since an answer's own gradient raises that answer first of all.
+One survey serves every reward, and is read in folds (`folds`).
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,26 +14,15 @@ from scipy.special import ndtri
 
 from clipbias.common.arrays import Array
 from clipbias.common.errors import check
-from clipbias.common.seeds import seed_of
-from clipbias.simulate.tangent.engine import TangentRun, Training, simulate_tangent
+from clipbias.simulate.tangent.engine import Training
 from clipbias.simulate.tangent.reading import Observable, Reader
 from clipbias.simulate.tangent.tree import Tree
 
+from .causes import Causes, Part
+from .folds import SurveyReward, read_values, readable, survey_stderr, trained_folds
+
 SCHEMA = 1
-FOLDS = 6
 LOW, HIGH = 0.05, 0.95
-MOVED_AND_READ = 2.0  # parts of the survey's error, taken to be as large as each other (see `_outlook`)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class SurveyReward:
-    """paid [N]: what the survey's answers earn, or the chance that a coin pays. problems: those that the arm is trained
-    on (None: all). population: how many problems the run is trained on, of which the survey's are a sample (None: so
-    many that none comes twice)."""
-
-    paid: Array | float
-    problems: tuple[int, ...] | None = None
-    population: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,7 +52,7 @@ class Forecast:
     none, an upper bound that is exceeded in one survey of twenty. effective [T + 1]: answers a problem is worth after
     reweighting, in the fold that has fewest. clip_low, clip_high [M]: shares of tokens clipped, by mini-batch, over all
     phases. kl [T]: a phase's, per token. seeds: simulated. unread: observables of which nothing can be foretold, since
-    in some fold of the survey they hold of all answers or of none."""
+    in some fold of the survey they hold of all answers or of none. causes: by observable, where they were asked for."""
 
     observables: dict[str, Outlook]
     paid: float
@@ -76,6 +64,7 @@ class Forecast:
     kl: Array
     seeds: int
     unread: tuple[str, ...]
+    causes: dict[str, Causes] = field(default_factory=dict)
 
 
 def forecast(
@@ -92,21 +81,19 @@ def forecast(
     """model_error: of a mean change of log-odds, for each phase, beyond the survey's: what the tangent model itself was
     off on another model. It grows with the way that the parameters have gone, which under Adam is as long for all
     rewards."""
-    check(tree.problems >= 2 * FOLDS, "prompts", f"at least {2 * FOLDS}", tree.problems)
-    check(seeds >= 2 * FOLDS, "seeds", f"at least {2 * FOLDS}", seeds)
-    read = [seen for seen in observables if _varies(tree, seen)]
-    runs = [
-        _fold(tree, read, reward, training, fold, phases, -(-seeds // FOLDS), seed_of(seed, fold))
-        for fold in range(FOLDS)
-    ]
-    values = np.stack([run.readings.values.double().numpy() for run in runs])  # [folds, R, T + 1, O]
+    read = readable(tree, observables)
+    runs = trained_folds(tree, read, reward, training, phases, seeds, seed)
+    values = read_values(runs)
     whole = Reader(tree, read).read(torch.zeros(1, tree.gradients.shape[1])).values[0].double().numpy()
     off = [model_error if seen.log_odds else 0.0 for seen in read]
     found = {seen.name: _outlook(values[..., i], float(whole[i]), off[i]) for i, seen in enumerate(read)}
     joined = [torch.cat([getattr(run, name) for run in runs]) for name in ("clip_low", "clip_high", "kl")]
+    paid, mixed, first_success = _payment(tree, reward, training)
     return Forecast(
         observables=found,
-        **_payment(tree, reward, training),
+        paid=paid,
+        mixed=mixed,
+        first_success=first_success,
         effective=np.stack([run.readings.effective.double().numpy().mean(0) for run in runs]).min(0),
         clip_low=joined[0].double().mean((0, 1)).numpy(),
         clip_high=joined[1].double().mean((0, 1)).numpy(),
@@ -116,62 +103,13 @@ def forecast(
     )
 
 
-def _varies(tree: Tree, seen: Observable) -> bool:
-    """Whether it holds of some answers in every fold and not of others, as its log-odds needs."""
-    if not seen.log_odds:
-        return True
-    fold = tree.problem % FOLDS
-    kinds = [len(seen.of[(fold == k) & (seen.given > 0)].unique()) for k in range(FOLDS)]
-    return min(kinds) > 1
-
-
-def _fold(
-    tree: Tree,
-    observables: Sequence[Observable],
-    reward: SurveyReward,
-    training: Training,
-    fold: int,
-    phases: int,
-    seeds: int,
-    seed: int,
-) -> TangentRun:
-    """Trainings that are read inside a fold.
-
-    In the run a problem that is read is also trained on, once in `population`/groups phases: so often do the fold's own
-    move here, and the others stand for all the rest. With no population known, the fold's own do not move at all.
-    """
-    problem = torch.arange(tree.problems)
-    read = problem % FOLDS == fold
-    allowed = torch.ones_like(read)
-    if reward.problems is not None:
-        allowed = torch.isin(problem, torch.tensor(reward.problems))
-    weights = torch.where(read, 0.0 if reward.population is None else 1.0 / reward.population, 0.0)
-    others = allowed & ~read
-    weights[others] = (1.0 - weights[allowed].sum()) / others.sum()
-    if not others.any():  # an arm on one problem: all others are read
-        weights, read = torch.ones(len(problem)), read & ~allowed
-    move = allowed & (weights > 0)
-    moving = tree.only(move.nonzero().flatten())
-    taken, kept = move[tree.problem], read[tree.problem]
-    paid = reward.paid if isinstance(reward.paid, float) else torch.as_tensor(reward.paid, dtype=torch.float32)[taken]
-    seen = [Observable(o.name, o.of[kept], o.given[kept], o.log_odds) for o in observables]
-    reader = Reader(tree.only(read.nonzero().flatten()), seen)
-    return simulate_tangent(moving, paid, reader, training, phases, seeds, seed, weights[move])
-
-
 def _outlook(values: Array, start: float, model_error: float) -> Outlook:
-    """values [folds, R, T + 1]: readings of one observable.
-
-    Changes are averaged over folds. Fold means scatter by what is read, of which each fold has its own part, and hardly
-    by what moves, which is nearly the same for all; the survey's error has both. With s² the variance of K fold means,
-    s²/K is that of the reading alone, so twice that is written, as if both were equally large; simulation-based
-    calibration (tests/validate/predict) says how good that is.
-    """
+    """values [folds, R, T + 1]: readings of one observable, whose changes are averaged over folds."""
     folds = values.shape[0]
     change = values - values[:, :, :1]
     fold_mean = change.mean(1)
     mean = fold_mean.mean(0)
-    stderr = np.sqrt(MOVED_AND_READ * fold_mean.var(0, ddof=1) / folds)
+    stderr = survey_stderr(fold_mean)
     seeds = change - fold_mean[:, None]
     seeds = seeds.reshape(-1, change.shape[-1]) * np.sqrt(change.shape[1] / max(1, change.shape[1] - 1))
     own = np.hypot(stderr, model_error * np.arange(len(mean)))
@@ -189,13 +127,12 @@ def _outlook(values: Array, start: float, model_error: float) -> Outlook:
     )
 
 
-def _payment(tree: Tree, reward: SurveyReward, training: Training) -> dict[str, float]:
+def _payment(tree: Tree, reward: SurveyReward, training: Training) -> tuple[float, float, float]:
     """What the untrained model earns: paid, mixed, first_success."""
     size, samples = training.group_size, training.groups * training.group_size
     if isinstance(reward.paid, float):
         chance = reward.paid
-        blind = {"paid": chance, "mixed": 1 - chance**size - (1 - chance) ** size}
-        return blind | {"first_success": 1 - (1 - chance) ** samples}
+        return chance, 1 - chance**size - (1 - chance) ** size, 1 - (1 - chance) ** samples
     count, problem = tree.count.numpy().astype(np.float64), tree.problem.numpy()
     kept = np.ones(len(count), dtype=bool) if reward.problems is None else np.isin(problem, reward.problems)
     paid, count, problem = np.asarray(reward.paid)[kept], count[kept], problem[kept]
@@ -209,11 +146,7 @@ def _payment(tree: Tree, reward: SurveyReward, training: Training) -> dict[str, 
         first = 1.0 - float(np.mean(never)) ** training.groups
     else:
         first = 1.0 - 0.05 ** (samples / count.sum())  # (1 − p)^n = 0.05 bounds p, and a phase draws `samples`
-    return {
-        "paid": float((paid * count).sum() / count.sum()),
-        "mixed": float(np.mean(mixed)),
-        "first_success": first,
-    }
+    return float((paid * count).sum() / count.sum()), float(np.mean(mixed)), first
 
 
 def to_text(forecasts: Mapping[str, Forecast]) -> str:
@@ -236,10 +169,13 @@ def from_text(text: str) -> dict[str, Forecast]:
 
 
 def _read(entry: dict[str, Any]) -> Forecast:
-    outlooks = {name: Outlook(**_arrays(line)) for name, line in entry["observables"].items()}
-    return Forecast(
-        **_arrays({key: value for key, value in entry.items() if key != "observables"}), observables=outlooks
-    )
+    outlooks = {name: Outlook(**_arrays(line)) for name, line in entry.pop("observables").items()}
+    causes = {
+        name: Causes(**{part: Part(**found) for part, found in line.items()})
+        for name, line in entry.pop("causes", {}).items()
+    }
+    unread = tuple(entry.pop("unread"))
+    return Forecast(**_arrays(entry), observables=outlooks, unread=unread, causes=causes)
 
 
 def _arrays(entry: dict[str, Any]) -> dict[str, Any]:

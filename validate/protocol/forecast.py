@@ -15,7 +15,9 @@ from clipbias.validate.measure.forecast_survey import Surveyed, gradient_survey,
 from clipbias.validate.measure.survey import SEED, chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.measure.untrained import survey_payments
 from clipbias.validate.model.subject import Subject, load_subject
-from clipbias.validate.predict.forecast import Forecast, SurveyReward, forecast, to_text
+from clipbias.validate.predict.causes import causes
+from clipbias.validate.predict.folds import FOLDS, SurveyReward
+from clipbias.validate.predict.forecast import Forecast, forecast, to_text
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.gate import per_answer, token_gate
 from clipbias.validate.recipe.recipe import ForecastLine, Recipe, load_recipe
@@ -48,16 +50,13 @@ def make_forecasts(folder: Path, recipe: Recipe, subject: Subject) -> dict[str, 
         for arm in recipe.arm:
             training = arm.training(recipe.training)
             here = surveyed[arm.style]
-            found[arm.name] = forecast(
-                here.survey.tree,
-                here.observables,
-                _reward(folder, arm, here, subject, training),
-                tangent_training(training, arm),
-                phases=training.phases,
-                seeds=line.seeds,
-                seed=seed_of(SEED),  # arms share their draws
-                model_error=line.model_error,
+            given = (here.survey.tree, here.observables, _reward(folder, arm, here, subject, training))
+            setup, seed = tangent_training(training, arm), seed_of(SEED)  # arms share their draws
+            foretold = forecast(
+                *given, setup, phases=training.phases, seeds=line.seeds, seed=seed, model_error=line.model_error
             )
+            parts = causes(*given, setup, phases=training.phases, seeds=max(2 * FOLDS, line.seeds // 2), seed=seed)
+            found[arm.name] = replace(foretold, causes=parts)
             done(len(found))
     return found
 

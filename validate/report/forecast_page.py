@@ -1,13 +1,14 @@
 """The page of forecasts: what each reward was forecast to teach, what it taught, the scores, and what failed."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from clipbias.common.files import write_json, write_text
 from clipbias.validate.judge.foretold import IN_LOG_ODDS, TOKENS, Change, changes, fit, run_cases, scorecards
 from clipbias.validate.judge.skill import TOLD, Case, Scorecard
+from clipbias.validate.predict.causes import Causes
 from clipbias.validate.store.prediction_file import read_forecasts
 from clipbias.validate.store.run_record import RunRecord
 
@@ -23,7 +24,8 @@ WORST = 12  # misses that are listed
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Foretold:
     """A run whose forecast is scored. written: when; before: whether that was before its runs began (else the forecast
-    is retrospective). cases: of its arms; organism is what it was made on."""
+    is retrospective). cases: of its arms; organism is what it was made on. causes: of the share, by arm, where the
+    forecast says them."""
 
     name: str
     organism: str
@@ -31,6 +33,7 @@ class Foretold:
     written: str
     before: bool
     cases: tuple[Case, ...]
+    causes: Mapping[str, Causes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +125,8 @@ class ForecastReport:
 
 def foretold(run: RunRecord) -> Foretold | None:
     """None where nothing was forecast beside the share, or nothing read that was."""
-    cases = run_cases(run, read_forecasts(run.folder))
+    forecasts = read_forecasts(run.folder)
+    cases = run_cases(run, forecasts)
     if not cases:
         return None
     return Foretold(
@@ -132,6 +136,7 @@ def foretold(run: RunRecord) -> Foretold | None:
         written=run.manifest.prediction_written or "",
         before=True,  # or the run would not have been read
         cases=tuple(cases),
+        causes={arm: found.causes["share"] for arm, found in forecasts.items() if "share" in found.causes},
     )
 
 

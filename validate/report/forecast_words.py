@@ -19,7 +19,8 @@ _SHOWN = (1, 2, 5, 10, 20)
 
 
 def forecast_table(forecasts: Mapping[str, Forecast]) -> str:
-    """Change of the mean ± its error (spread over seeds), after some phases; log-odds but for the length."""
+    """Change of the mean ± its error (spread over seeds), after some phases; log-odds but for the length. Below it what
+    the last is made of."""
     lines = []
     for arm, found in forecasts.items():
         phases = [phase for phase in _SHOWN if phase < len(found.effective)]
@@ -28,4 +29,8 @@ def forecast_table(forecasts: Mapping[str, Forecast]) -> str:
         for name, seen in found.observables.items():
             cells = (f"{seen.mean[t] - seen.start:+.2f} ± {seen.stderr[t]:.2f} ({seen.std[t]:.2f})" for t in phases)
             lines.append(f"  {NAMES.get(name, name):28s}" + "".join(f"{cell:>22s}" for cell in cells))
+            if name in found.causes:
+                why = found.causes[name]
+                parts = (f"{part} {getattr(why, part).value:+.2f}" for part in ("noise", "selection", "clip"))
+                lines.append(f"  {'':28s}" + f"in the end: {', '.join(parts)}")
     return "\n".join(lines)

@@ -12,9 +12,11 @@ from clipbias.common.errors import InputError
 from clipbias.simulate.tangent.engine import Training
 from clipbias.simulate.tangent.reading import Observable
 from clipbias.simulate.tangent.tree import Tree
-from clipbias.theory.surrogate import UNCLIPPED
+from clipbias.theory.surrogate import UNCLIPPED, PpoClip
 from clipbias.theory.update_rule import Adam, UpdateRule
-from clipbias.validate.predict.forecast import FOLDS, SurveyReward, forecast, from_text, to_text
+from clipbias.validate.predict.causes import Part, causes
+from clipbias.validate.predict.folds import FOLDS, SurveyReward
+from clipbias.validate.predict.forecast import forecast, from_text, to_text
 
 PROBLEMS = 2 * FOLDS
 TRAINING = Training(
@@ -117,3 +119,40 @@ def test_a_training_that_diverges_is_refused_by_its_learning_rate() -> None:
     wild = replace(TRAINING, update=UpdateRule(split=True))
     with pytest.raises(InputError, match="learning_rate must be one at which simulated trainings stay finite"):
         forecast(steep, SHARE, SurveyReward(paid=0.5), wild, phases=3, seeds=12, seed=0)
+
+
+def test_causes_add_up_and_an_absent_clip_is_none() -> None:
+    paid = SurveyReward(paid=FIRST.numpy())
+    asked = {"phases": 4, "seeds": 24, "seed": 0}
+    whole = forecast(survey(shared=True), SHARE, paid, TRAINING, **asked).observables["share"]
+    found = causes(survey(shared=True), SHARE, paid, TRAINING, **asked)["share"]
+    assert isclose(found.noise.value + found.selection.value, whole.mean[-1] - whole.start, abs_tol=1e-9)
+    assert found.clip == Part(0.0, 0.0)
+    assert found.selection.value > 5 * found.selection.stderr > 0
+    clipped = replace(TRAINING, surrogate=PpoClip(0.05, 0.05))
+    held = causes(survey(shared=True), SHARE, paid, clipped, **asked)["share"]
+    assert held.clip.value < -3 * held.clip.stderr  # the bounds hold back what is learned
+    assert (held.noise, held.selection) == (found.noise, found.selection)
+
+
+def test_a_coin_selects_nothing_and_its_clip_has_the_sign_of_theory() -> None:
+    """Of a likely answer the upper side alone raises the chance, the lower alone lowers it: a step of 0.05 moves the
+    ratio of the likely answer by 0.0125 and that of the other by 0.0375, so that a bound of 0.02 stops only the latter.
+    """
+    coin, asked = SurveyReward(paid=0.5), {"phases": 6, "seeds": 600, "seed": 1}
+    found = {}
+    for name, surrogate in (("upper", PpoClip(None, 0.02)), ("lower", PpoClip(0.02, None))):
+        setup = replace(TRAINING, surrogate=surrogate, learning_rate=0.05)
+        found[name] = causes(survey(shared=True), SHARE, coin, setup, **asked)["share"]
+    assert found["upper"].selection == found["lower"].selection == Part(0.0, 0.0)
+    assert found["upper"].clip.value > 3 * found["upper"].clip.stderr
+    assert found["lower"].clip.value < -3 * found["lower"].clip.stderr
+
+
+def test_causes_are_written_and_read_back() -> None:
+    paid, asked = SurveyReward(paid=FIRST.numpy()), {"phases": 2, "seeds": 12, "seed": 0}
+    made = forecast(survey(shared=True), SHARE, paid, TRAINING, **asked)
+    made = replace(made, causes=causes(survey(shared=True), SHARE, paid, TRAINING, **asked))
+    again = from_text(to_text({"truth": made}))["truth"]
+    assert again.causes == made.causes
+    assert again.unread == made.unread

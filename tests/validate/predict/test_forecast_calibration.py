@@ -21,7 +21,8 @@ from clipbias.theory.surrogate import PpoClip
 from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.judge.rivals import Law, outlook_law
 from clipbias.validate.judge.skill import Calibration, Case, calibration
-from clipbias.validate.predict.forecast import SurveyReward, forecast
+from clipbias.validate.predict.folds import SurveyReward
+from clipbias.validate.predict.forecast import forecast
 
 pytestmark = pytest.mark.statistical
 

@@ -12,6 +12,7 @@ import pytest
 from clipbias.validate.judge.foretold import IN_LOG_ODDS, arm_cases, changes, fit, scorecards
 from clipbias.validate.judge.rivals import TOY_ON_THE_FIRST_FOUR, Law
 from clipbias.validate.judge.skill import Case
+from clipbias.validate.predict.causes import Causes, Part
 from clipbias.validate.predict.forecast import Forecast, Outlook
 from clipbias.validate.report.forecast_figures import change_bars, change_scatter, fans, pit_histograms
 from clipbias.validate.report.forecast_page import Foretold, misses, write_forecast_page
@@ -77,6 +78,7 @@ def run(name: str, rng: np.random.Generator, before: bool = True, wrong: tuple[s
         written="2026-11-26T12:00:00+00:00",
         before=before,
         cases=cases(name, wrong, rng),
+        causes={"truth": Causes(noise=Part(0.01, 0.02), selection=Part(1.5, 0.1), clip=Part(-0.25, 0.03))},
     )
 
 
@@ -91,6 +93,7 @@ def test_the_page_says_what_the_numbers_say(tmp_path: Path) -> None:
     assert found["parts"][0]["scores"]["share"]["rivals"]["toy"]["skill"]["low"] > 0.3
     assert "toy" not in card["rivals"]  # it speaks of the share alone
     assert "as many as there should be, within the error" in page
+    assert "<td>+0.01 ± 0.02</td><td>+1.50 ± 0.10</td><td>-0.25 ± 0.03</td>" in page
     assert f"{card['signs']['right']} went the way" in page
     assert report.sentences[0].startswith("24 rewards on 4 organisms in 4 runs: the forecasts miss an end by 0.")
     assert page.count("<img") == 4 * (1 + len(NAMES)) + 2
