@@ -6,11 +6,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
 from .errors import InputError
@@ -58,10 +59,12 @@ def side_by_side(
     pool = ProcessPoolExecutor(
         workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(os.getpid(), prepare)
     )
+    started, futures = set[BaseProcess](), dict[Future[R], T]()
     try:
         with _interrupts_held():
-            futures = {pool.submit(work, item): item for item in items}
-            started = set(multiprocessing.active_children()) - others
+            for item in items:  # a process may end before all are handed on
+                futures[pool.submit(work, item)] = item
+                started |= set(multiprocessing.active_children()) - others
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool:

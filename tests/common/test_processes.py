@@ -5,6 +5,7 @@ import os
 import pickle
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def waits(seconds: float) -> float:
 
 def assert_none_left() -> None:
     """The pool's own thread may be the one that takes note of a worker's end, a moment after it has ended."""
-    patience = time.monotonic() + 10.0
+    patience = time.monotonic() + 120.0
     while multiprocessing.active_children() and time.monotonic() < patience:
         time.sleep(0.01)
     assert multiprocessing.active_children() == []
@@ -58,6 +59,21 @@ def test_a_worker_that_the_system_kills_is_one_complaint_that_names_memory(tmp_p
         list(side_by_side(ends_itself, [tmp_path, tmp_path], 2))
     assert isinstance(caught.value, InputError)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+    assert_none_left()
+
+
+class OneByOne(list[Path]):
+    """The second is there once the process that was given the first has ended."""
+
+    def __iter__(self) -> Iterator[Path]:
+        for path in list.__iter__(self):
+            yield path
+            assert_none_left()
+
+
+def test_a_worker_may_be_killed_before_all_work_is_handed_on(tmp_path: Path) -> None:
+    with pytest.raises(WorkerKilledError, match="memory"):
+        list(side_by_side(ends_itself, OneByOne([tmp_path, tmp_path]), 2))
     assert_none_left()
 
 

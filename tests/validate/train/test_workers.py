@@ -15,7 +15,8 @@ from clipbias.common.processes import WorkerKilledError
 from clipbias.validate.model.locate import model_folder
 from clipbias.validate.model.size import ModelSize, longest_prompt, model_size
 from clipbias.validate.recipe.recipe import read_recipe
-from clipbias.validate.store.layout import Cell, pilot_cells
+from clipbias.validate.store.layout import Cell, arm_cells, pilot_cells
+from clipbias.validate.store.manifest import read_manifest
 from clipbias.validate.train import workers
 from clipbias.validate.train.memory import BASE, Load, fitting_workers, worker_bytes
 
@@ -90,7 +91,7 @@ def test_one_worker_that_is_killed_is_the_end(cells: list[Cell], monkeypatch: py
 def _kill_one_worker(folder: Path) -> None:
     """The first that there is once something was saved."""
     parent = os.getpid()
-    while not list(folder.glob("pilot/checkpoints/*/*/phase-*")):
+    while not list(folder.glob("checkpoints/*/*/phase-*")):
         time.sleep(0.01)
     for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
         if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
@@ -101,21 +102,25 @@ def _kill_one_worker(folder: Path) -> None:
 @pytest.mark.training
 def test_a_killed_worker_is_tried_again_with_fewer_and_changes_no_number(
     tmp_path: Path,
-    cells: list[Cell],
+    recipe_text: str,
     finished_run: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The pilot's, whose numbers are those of the run that no process but this one trained."""
+    """Both arms side by side: their numbers are those of the run that no process but this one trained."""
+    prediction = read_manifest(finished_run).prediction_sha256
+    assert prediction is not None
+    cells = arm_cells(tmp_path, read_recipe(recipe_text), prediction)[:2]
+    assert cells[0].arm != cells[1].arm
     monkeypatch.setattr(workers, "cores", lambda: 2)
     killer = threading.Thread(target=_kill_one_worker, args=(tmp_path,), daemon=True)
     killer.start()
     with caplog.at_level(logging.WARNING, "clipbias"):
-        workers.train_all(cells, "pilot")
+        workers.train_all(cells, "arms")
     killer.join(60.0)
     assert "memory; going on with 1" in caplog.text
-    parts = sorted((finished_run / "pilot").glob("metrics.parquet/*/*/*.parquet"))
-    assert len(parts) == len(cells) > 1
-    for part in parts:
-        twin = tmp_path / part.relative_to(finished_run)
-        assert pq.read_table(twin).drop_columns("started").equals(pq.read_table(part).drop_columns("started"))
+    for part in (cell.part(kind) for cell in cells for kind in ("metrics", "tokens")):
+        found, twin = (pq.read_table(file) for file in (part, finished_run / part.relative_to(tmp_path)))
+        if "started" in found.column_names:
+            found, twin = found.drop_columns("started"), twin.drop_columns("started")
+        assert found.equals(twin)
