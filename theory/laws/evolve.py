@@ -169,7 +169,7 @@ def evolve(
         tuple(LogOddsLaw(grid, mass) for mass in found.masses),
         np.stack(found.clip_low),
         np.stack(found.clip_high),
-        _doubts(prob, config, widest, apart if selects else 0.0),
+        _doubts(prob, config, apart if selects else 0.0),
     )
 
 
@@ -220,14 +220,22 @@ def _apart(grid: Array, starts: Array, laws: list[PhaseLaw], masses: list[Array]
     return float((np.abs(np.diff(mean)) / np.minimum(std[1:], std[:-1]))[reached].max()), reached
 
 
-def _doubts(prob: float, config: PhaseConfig, widest: float, apart: float) -> tuple[str, ...]:
-    """Where one sample alone can cross a bound, steps are large, or starts are too far apart for narrow increments."""
-    found = []
+def large_steps(prob: float, config: PhaseConfig) -> str | None:
+    """The doubt of `evolve` that is known beforehand: steps are large, or one sample alone can cross a bound."""
+    widest = max(first_step_std(prob, config), first_step_std(0.5, config))
     distances = (abs(x - float(logit(prob))) for x in clip_thresholds(prob, config))
     nearest, jump = min(distances, default=math.inf), largest_jump(prob, config)
-    if widest > _LARGE_STEP or jump > nearest:
-        moves = f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}"
-        found.append(f"{moves}: means may err by up to 4 % of the spread")
+    if widest <= _LARGE_STEP and jump <= nearest:
+        return None
+    moves = f"one step moves the log-odds by {widest:.2g}, one sample by up to {jump:.2g}"
+    return f"{moves}: means may err by up to 4 % of the spread"
+
+
+def _doubts(prob: float, config: PhaseConfig, apart: float) -> tuple[str, ...]:
+    """apart: by how much the mean increments of neighbouring starts differ; 0 where rewards do not select."""
+    found, large = [], large_steps(prob, config)
+    if large is not None:
+        found.append(large)
     if apart > APART:
         narrow = f"rewards select so strongly that a phase's mean changes by {apart:.2g} of its spread between starts"
         found.append(f"{narrow}: means and spreads may err by a quarter of the spread")
