@@ -25,7 +25,6 @@ from .result import Foretold, Line, Taught
 from .rewards import Paid, check_rewards, names, pay
 from .survey import Survey, make_survey, plan_survey
 
-LEAST_EFFECTIVE = 4.0  # answers that a problem must still be worth after reweighting
 MOST_COORDINATES = 65_536
 TAKEN = ("paid", "mixed", "first_success", "phases")  # keys of a reward that no observable may have
 
@@ -209,13 +208,11 @@ def _no_gradient(name: str, found: Forecast, answers: int) -> str:
 
 def _kept_phases(name: str, found: Forecast, answers: int) -> tuple[int, list[str]]:
     """Phases after which the survey's answers still say something of the moved model."""
-    enough = found.effective[1:] >= min(LEAST_EFFECTIVE, found.effective[0] / 2)
-    kept = int(np.argmin(enough)) if not enough.all() else len(enough)
-    if kept == len(enough):
+    kept = found.lasting
+    if kept == len(found.effective) - 1:
         return kept, []
-    worth = found.effective[kept + 1]
-    needed = int(np.ceil(answers * LEAST_EFFECTIVE / max(worth, 1.0)))
-    what = f"after phase {kept + 1} of {name}, {answers} answers to a prompt are worth {worth:.1f}"
+    needed = found.answers_needed(answers)
+    what = f"after phase {kept + 1} of {name}, {answers} answers to a prompt are worth {found.effective[kept + 1]:.1f}"
     if kept == 0:
         raise InputError("answers", f"at least about {needed}: {what}", answers)
     return kept, [f"{what}: nothing is said from there on; --answers {needed} would do"]

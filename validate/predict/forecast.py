@@ -23,6 +23,7 @@ from .folds import SurveyReward, read_values, readable, survey_stderr, trained_f
 
 SCHEMA = 1
 LOW, HIGH = 0.05, 0.95
+LEAST_EFFECTIVE = 4.0  # answers that a problem must still be worth after reweighting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -65,6 +66,17 @@ class Forecast:
     seeds: int
     unread: tuple[str, ...]
     causes: dict[str, Causes] = field(default_factory=dict)
+
+    @property
+    def lasting(self) -> int:
+        """Phases after which the survey's answers still say something of the moved model."""
+        enough = self.effective[1:] >= min(LEAST_EFFECTIVE, self.effective[0] / 2)
+        return len(enough) if enough.all() else int(np.argmin(enough))
+
+    def answers_needed(self, answers: int) -> int:
+        """About how many answers to a problem, of which the survey had `answers`, would last a phase longer."""
+        worth = self.effective[min(self.lasting + 1, len(self.effective) - 1)]
+        return int(np.ceil(answers * LEAST_EFFECTIVE / max(worth, 1.0)))
 
 
 def forecast(

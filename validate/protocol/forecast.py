@@ -55,10 +55,20 @@ def make_forecasts(folder: Path, recipe: Recipe, subject: Subject) -> dict[str, 
             foretold = forecast(
                 *given, setup, phases=training.phases, seeds=line.seeds, seed=seed, model_error=line.model_error
             )
+            _check_lasts(foretold, arm, line)
             parts = causes(*given, setup, phases=training.phases, seeds=max(2 * FOLDS, line.seeds // 2), seed=seed)
             found[arm.name] = replace(foretold, causes=parts)
             done(len(found))
     return found
+
+
+def _check_lasts(found: Forecast, arm: Arm, line: ForecastLine) -> None:
+    """Raise InputError where too few answers are left to say where the run ends."""
+    last = found.lasting
+    if last < len(found.effective) - 1:
+        needed = f"at least about {found.answers_needed(line.answers)}"
+        worth = f"after phase {last + 1} of arm {arm.name} those to a problem are worth {found.effective[last + 1]:.1f}"
+        raise InputError("forecast.answers", f"{needed}: {worth}", line.answers)
 
 
 @dataclass(frozen=True, slots=True)

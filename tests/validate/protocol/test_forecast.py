@@ -62,3 +62,14 @@ def test_a_run_with_a_forecast(
     (folder / "forecast.json").write_text((folder / "forecast.json").read_text().replace("0", "1", 1))
     with pytest.raises(InputError, match="forecast it was started with"):
         read_run(folder)
+
+
+def test_a_survey_that_is_worn_out_before_the_run_ends_is_refused_with_the_size_that_would_do(
+    tmp_path: Path, recipe_text: str
+) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text((recipe_text + ASKED).replace("learning_rate = 3e-4", "learning_rate = 3e-3"))
+    with pytest.raises(InputError, match=r"forecast\.answers must be at least about \d+: after phase . of arm") as said:
+        forecast_only(recipe, tmp_path / "out")
+    assert int(str(said.value).split("about ")[1].split(":")[0]) > 8
+    assert not (tmp_path / "out" / "forecast.json").exists()
