@@ -73,11 +73,10 @@ def uncertain(spread: float, degrees: float | None) -> tuple[Array, Array]:
     return np.asarray(spread * np.sqrt(degrees / 2 / half)), np.asarray(weights / weights.sum())
 
 
-def _with_momentum(law: LogOddsLaw, start: float, walk: Walk) -> LogOddsLaw:
-    """Of the law of T phases without it."""
-    steps = walk.config.minibatches
-    lasting = lasting_persistence(walk.momentum, steps)
-    noise = persistence_from_rest(walk.momentum, steps, walk.phases)
+def with_momentum(law: LogOddsLaw, start: float, momentum: float, minibatches: int, phases: int) -> LogOddsLaw:
+    """What momentum β makes of the law of `phases` phases without it, from log-odds `start` (`formulas.momentum`)."""
+    lasting = lasting_persistence(momentum, minibatches)
+    noise = persistence_from_rest(momentum, minibatches, phases)
     return replace(law, grid=carried(law.grid, start, law.mean, lasting, noise))
 
 
@@ -104,5 +103,6 @@ def _ends(share: float, walk: Walk, spread: float, gate: Surrogate) -> Ends:
     except ValueError as error:
         raise InputError("spread", "small enough for the toy, a few log-odds a phase", walk.spread) from error
     config = replace(walk.config, learning_rate=rate, surrogate=gate)
-    law = _with_momentum(evolve(share, config, walk.phases, "gaussian").laws[-1], float(logit(share)), walk)
+    end = evolve(share, config, walk.phases, "gaussian").laws[-1]
+    law = with_momentum(end, float(logit(share)), walk.momentum, config.minibatches, walk.phases)
     return Ends(np.asarray(expit(law.grid)), law.mass)
