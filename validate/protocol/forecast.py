@@ -43,14 +43,16 @@ def make_forecasts(folder: Path, recipe: Recipe, subject: Subject) -> dict[str, 
     survey_payments(folder, recipe, subject)
     subject.model.eval()
     styles = dict.fromkeys(arm.style for arm in recipe.arm)
-    trained = {style: [_trained(folder, arm, subject) for arm in recipe.arm if arm.style == style] for style in styles}
+    trained = {
+        style: [trained_problems(folder, arm, subject) for arm in recipe.arm if arm.style == style] for style in styles
+    }
     surveyed = {style: gradient_survey(recipe, subject, style, trained[style]) for style in styles}
     found: dict[str, Forecast] = {}
     with steps("forecast", len(recipe.arm)) as done:
         for arm in recipe.arm:
             training = arm.training(recipe.training)
             here = surveyed[arm.style]
-            given = (here.survey.tree, here.observables, _reward(folder, arm, here, subject, training))
+            given = (here.survey.tree, here.observables, survey_reward(folder, arm, here, subject, training))
             setup, seed = tangent_training(training, arm), seed_of(SEED)  # arms share their draws
             foretold = forecast(
                 *given, setup, phases=training.phases, seeds=line.seeds, seed=seed, model_error=line.model_error
@@ -92,7 +94,7 @@ def forecast_only(recipe_file: Path, out: Path) -> Written:
     return Written(out / FORECAST, sha256(out / FORECAST), forecasts)
 
 
-def _trained(folder: Path, arm: Arm, subject: Subject) -> tuple[int, ...]:
+def trained_problems(folder: Path, arm: Arm, subject: Subject) -> tuple[int, ...]:
     """Places of the problems that the arm is trained on."""
     problems = subject.problems[arm.style]
     if not arm.surveyed:
@@ -100,8 +102,8 @@ def _trained(folder: Path, arm: Arm, subject: Subject) -> tuple[int, ...]:
     return chosen_problems(arm, read_survey(survey_file(folder, arm.style), problems))
 
 
-def _reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, training: Training) -> SurveyReward:
-    coin, trained = float(training.success_prob), set(_trained(folder, arm, subject))
+def survey_reward(folder: Path, arm: Arm, surveyed: Surveyed, subject: Subject, training: Training) -> SurveyReward:
+    coin, trained = float(training.success_prob), set(trained_problems(folder, arm, subject))
     mine = tuple(i for i, place in enumerate(surveyed.places) if place in trained)
     paid: Array | float = coin
     if not arm.blind:
