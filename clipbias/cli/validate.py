@@ -5,6 +5,8 @@ from pathlib import Path
 
 import click
 
+from . import options
+
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FOLDER_TO_WRITE = click.Path(file_okay=False, path_type=Path)
@@ -167,6 +169,45 @@ def suite(
         for answer in written.answers
     ]
     _say(as_json, written.json, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))
+
+
+@validate.command()
+@click.option(
+    "--page", type=click.Path(dir_okay=False, path_type=Path), help="Write it as Markdown (.md), with a figure."
+)
+@options.stacked(options.plot, options.json_flag)
+def published(page: Path | None, plot: Path | None, as_json: bool) -> None:
+    """Confront the theory with the published record: what it explains, what not, and what contradicts it.
+
+    Nothing is trained. Predictions know nothing of what they are compared with, and the rules of the verdicts were
+    fixed before them.
+
+    Example: clipbias validate published --page published.md
+    """
+    from clipbias.common.errors import check
+    from clipbias.common.files import write_text
+    from clipbias.common.progress import steps
+    from clipbias.published.answer import published as confronted
+    from clipbias.published.page import page as written
+    from clipbias.published.verdict import VERDICTS
+
+    check(page is None or page.suffix == ".md", "page", "a file name that ends in .md", str(page))
+    with steps("predicting", 1) as shown:
+        answer = confronted(lambda done, total: shown(done // total))
+    if page is not None or plot is not None:
+        from clipbias.figures.published import published as figure
+
+        if page is not None:
+            options.draw(page.with_suffix(".png"), lambda: figure(answer))
+            write_text(page, written(answer, page.with_suffix(".png").name))
+        options.draw(plot, lambda: figure(answer))
+    counts = answer.counts()
+    lines = [
+        f"{line.judged.verdict if line.judged is not None else 'out of scope':16} {line.entry.id}: {line.entry.claim}"
+        for line in answer.lines
+    ]
+    total = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, "out of scope"))
+    _say(as_json, answer.to_json(), "\n".join([*lines, total]))
 
 
 @validate.command()

@@ -11,13 +11,14 @@ from typing import Literal
 import numpy as np
 from scipy.special import ndtri
 
+from clipbias.common.arrays import Array
 from clipbias.theory.formulas.evaluation_noise import Evaluation, evaluation_variance
 from clipbias.theory.formulas.mixture import mixture_accuracy, moved_accuracy, partial_contributions
 
 from .verdict import LEVEL, Direction, Number
 
 REACH = float(ndtri((1 + LEVEL) / 2))  # of a normal law's band, in standard deviations
-_DRAWS = 4000
+_DRAWS = 1000
 _SUBSETS = ("CC", "CL", "LC", "LL")
 
 
@@ -113,7 +114,7 @@ class Parts:
                                  np.full(len(n), self.with_code), before[:, 3] / n[:, 3]])  # fmt: skip
         at = _SUBSETS.index(self.subset)
 
-        def part(after: np.ndarray) -> float:
+        def part(after: Array) -> float:
             return float(np.mean([partial_contributions(b, a)[at] for b, a in zip(before, after, strict=True)]))
 
         rng = np.random.default_rng(0)

@@ -29,12 +29,14 @@ from .verdict import LEVEL, Direction, Number, Prediction
 
 RESOLUTION = 3.0  # lattice points per standard deviation of a step: means within 0.001 of those at 8 (tested)
 _LOG_RATES = (-4.0, 3.0)  # of the toy, between which the activation runs from nothing to most samples
-HORIZON = 300  # steps of the longest published run: shorter ones are read off it
+HORIZONS = (150, 300)  # steps of the published runs: shorter ones are read off them
 _TRIED = 8  # activations
 _FAR = 9.0  # a share of 0.9999
 _NORMAL = np.linspace(-5, 5, 201)  # of a standard normal law
 _NORMAL_MASS = np.exp(-(_NORMAL**2) / 2) / np.exp(-(_NORMAL**2) / 2).sum()
 _FEW = 0.1  # success probabilities below it leave most groups silent, where a step is not normal
+
+_COIN = 0.5
 
 Success = float | tuple[float, float]  # of every answer, or of those with code and those without
 
@@ -51,6 +53,10 @@ class Geometry:
     clip_low: float | None
     clip_high: float | None
     momentum: float
+
+    @property
+    def sizes(self) -> tuple[float, float, float]:
+        return self.group_size, self.groups_per_minibatch, self.minibatches
 
     @property
     def free(self) -> "Geometry":
@@ -80,25 +86,23 @@ class Step:
     geometry: Geometry
     factor: float = 1.0
 
-    def rates(self, geometry: Geometry, success: float, rescaled: bool) -> tuple[float, ...]:
-        """The toy's learning rates at the lowest, the reported and the highest activation, in another geometry.
 
-        An optimizer that divides by the root of its second moment makes updates of one size whatever the mini-batch
-        and whatever the rewards. So the spread over a phase of M updates is in the ratio of the roots of S(M)
-        (`summed_noise`). rescaled=False: at this success rate nothing restores the size of the advantages.
-        """
-        at = (self.activation - self.half_width, self.activation, self.activation + self.half_width)
-        ratio = summed_noise(geometry.momentum, int(geometry.minibatches))
-        ratio /= summed_noise(self.geometry.momentum, int(self.geometry.minibatches))
-        found = []
-        for rate in (rate_of(a, self.share, self.geometry) for a in at):
-            if not rescaled:
-                found.append(self.factor * rate)
-                continue
-            spread = phase(self.share, self.geometry.config(rate, 0.5), "gaussian", RESOLUTION).log_odds_std
-            wanted = spread * math.sqrt(ratio)
-            found.append(self.factor * learning_rate_for_spread(self.share, geometry.config(1.0, success), wanted))
-        return tuple(found)
+@cache
+def rate_in(step: Step, of: int, geometry: Geometry, success: float, rescaled: bool) -> float:
+    """The toy's learning rate in another geometry at the lowest (of = −1), the reported or the highest activation.
+
+    An optimizer that divides by the root of its second moment makes updates of one size whatever the mini-batch and
+    whatever the rewards. So the spread over a phase of M updates is in the ratio of the roots of S(M) (`summed_noise`).
+    rescaled=False: at this success rate nothing restores the size of the advantages.
+    """
+    rate = rate_of(step.activation + of * step.half_width, step.share, step.geometry)
+    if not rescaled or (geometry.sizes == step.geometry.sizes and success == _COIN):
+        return step.factor * rate
+    ratio = summed_noise(geometry.momentum, int(geometry.minibatches))
+    ratio /= summed_noise(step.geometry.momentum, int(step.geometry.minibatches))
+    spread = phase(step.share, step.geometry.free.config(rate, _COIN), "gaussian", RESOLUTION).log_odds_std
+    wanted = spread * math.sqrt(ratio)
+    return step.factor * learning_rate_for_spread(step.share, geometry.config(1.0, success), wanted)
 
 
 @cache
@@ -113,7 +117,7 @@ def rate_of(activation: float, share: float, geometry: Geometry) -> float:
 
 def activation_of(rate: float, share: float, geometry: Geometry) -> float:
     """The part of a phase's samples that the clip cuts off, the mean over its optimizer steps."""
-    found = phase(share, geometry.config(rate, 0.5), "gaussian", RESOLUTION)
+    found = phase(share, geometry.config(rate, _COIN), "gaussian", RESOLUTION)
     return float(np.mean(found.clip_low_fraction) + np.mean(found.clip_high_fraction))
 
 
@@ -145,7 +149,7 @@ def mean_path(share: float, config: PhaseConfig, steps: int) -> tuple[LogOddsLaw
 
 def law_after(share: float, rate: float, geometry: Geometry, success: Success, steps: int) -> LogOddsLaw:
     """The law of the log-odds of code after so many phases, momentum included."""
-    laws = _laws(share, rate, geometry, success, HORIZON if steps > HORIZON // 3 else HORIZON // 3)
+    laws = _laws(share, rate, geometry, success, next(h for h in HORIZONS if steps <= h))
     minibatches = int(geometry.minibatches)
     return with_momentum(laws[steps], float(logit(share)), geometry.momentum, minibatches, steps)
 
@@ -169,22 +173,21 @@ class Training:
     reads: Literal["share", "accuracy", "gain", "direction", "token"]
     rescaled: bool = True
 
-    def laws(self) -> tuple[LogOddsLaw, ...]:
-        """At the lowest, the reported and the highest activation."""
+    def law(self, of: int) -> LogOddsLaw:
+        """At the lowest (−1), the reported (0) or the highest activation (1)."""
         equal = self.success_code == self.success_language
         success: Success = self.success_code if equal else (self.success_code, self.success_language)
-        coin = self.success_code if equal else 0.5
-        rates = self.step.rates(self.geometry, coin, self.rescaled)
-        return tuple(law_after(self.strategies.share, r, self.geometry, success, int(self.steps)) for r in rates)
+        coin = self.success_code if equal else _COIN
+        rate = rate_in(self.step, of, self.geometry, coin, self.rescaled)
+        return law_after(self.strategies.share, rate, self.geometry, success, int(self.steps))
 
     def predict(self) -> Prediction:
-        laws = self.laws()
         if self.reads == "direction":
-            middle = laws[1]
-            return Direction(size=middle.mean - float(logit(self.strategies.share)), spread=middle.std)
+            law = self.law(0)
+            return Direction(size=law.mean - float(logit(self.strategies.share)), spread=law.std)
         if self.reads == "token":
-            return _of_token(self.strategies.share, laws[1])
-        read = [self._band(law) for law in laws]
+            return _of_token(self.strategies.share, self.law(0))
+        read = [self._band(self.law(of)) for of in (-1, 0, 1)]
         return Number(value=read[1].value, low=min(r.low for r in read), high=max(r.high for r in read))
 
     def _band(self, law: LogOddsLaw) -> Number:
@@ -231,9 +234,10 @@ class Faster:
 
     def predict(self) -> Direction:
         geometry = self.step.geometry
-        rate = self.step.rates(geometry, 0.5, True)[1]
+        rate = rate_in(self.step, 0, geometry, _COIN, True)
         this, other = (
-            phase(p, geometry.config(rate, 0.5), "gaussian", RESOLUTION).log_odds_shift for p in (self.this, self.other)
+            phase(p, geometry.config(rate, _COIN), "gaussian", RESOLUTION).log_odds_shift
+            for p in (self.this, self.other)
         )
         return Direction(size=this - other)
 
@@ -248,8 +252,8 @@ class Wilder:
 
     def predict(self) -> Direction:
         geometry = self.step.geometry
-        rate = self.step.rates(geometry, 0.5, True)[1]
-        free, bound = (law_after(self.share, rate, g, 0.5, int(self.steps)).std for g in (geometry.free, geometry))
+        rate = rate_in(self.step, 0, geometry, _COIN, True)
+        free, bound = (law_after(self.share, rate, g, _COIN, int(self.steps)).std for g in (geometry.free, geometry))
         return Direction(size=free - bound)
 
 
@@ -281,4 +285,4 @@ class ImpliedActivation:
 
     def mean_share(self, activation: float) -> float:
         rate = rate_of(activation, self.share, self.geometry)
-        return law_after(self.share, rate, self.geometry, 0.5, int(self.steps)).prob_mean
+        return law_after(self.share, rate, self.geometry, _COIN, int(self.steps)).prob_mean

@@ -1,0 +1,60 @@
+"""All that `clipbias validate published` says, as one object."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from .chance import Chance, chances
+from .confront import Line, confront, rules_sha256
+from .headline import Headline, headline
+from .record import Record
+from .rivals import Rivals, read_rivals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    record: Record
+    lines: tuple[Line, ...]
+    headline: Headline
+    rivals: Rivals
+    chances: tuple[Chance, ...]
+    rules_sha256: str
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """In the order of the entries."""
+        return tuple(dict.fromkeys(line.entry.group for line in self.lines))
+
+    def of(self, group: str) -> tuple[Line, ...]:
+        return tuple(line for line in self.lines if line.entry.group == group)
+
+    def counts(self, group: str | None = None) -> Counter[str]:
+        """Verdicts, "out of scope" among them."""
+        lines = self.lines if group is None else self.of(group)
+        return Counter("out of scope" if line.judged is None else line.judged.verdict for line in lines)
+
+    def to_json(self) -> dict[str, Any]:
+        works = {line.entry.figure.work for line in self.lines}
+        return {
+            "rules_sha256": self.rules_sha256,
+            "entries": [line.to_json(self.record) for line in self.lines],
+            "works": {w.id: asdict(w) for w in self.record.works.values() if w.id in works},
+            "counts": dict(self.counts()),
+            "headline": asdict(self.headline),
+            "rivals": asdict(self.rivals),
+            "noise_alone": [asdict(chance) | {"suffices": chance.suffices} for chance in self.chances],
+        }
+
+
+def published(progress: Callable[[int, int], None] | None = None) -> Answer:
+    """progress: called with how many of how many entries are done."""
+    record, lines = confront(progress)
+    return Answer(
+        record=record,
+        lines=lines,
+        headline=headline(record, lines),
+        rivals=read_rivals(record),
+        chances=chances(lines),
+        rules_sha256=rules_sha256(),
+    )

@@ -1,0 +1,185 @@
+"""How much of the published gain under random rewards is explained, by what, and what an account by the clip needs."""
+
+import math
+from dataclasses import dataclass, replace
+
+from scipy.special import expit
+
+from clipbias.theory.formulas.mixture import gain_parts
+from clipbias.theory.formulas.power import LEVEL as TEST_LEVEL
+from clipbias.theory.formulas.power import WANTED, paired_power, seeds_needed
+from clipbias.theory.laws.evolve import LogOddsLaw
+
+from .confront import Line
+from .record import Record
+from .training import Geometry, ImpliedActivation, law_after, rate_of
+from .verdict import Number
+
+_COIN = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """Of the gain at step 150, in points. total: measured. by_share: what the new share of code would bring at the old
+    accuracies (T11), with its band. which_problems: what those that switched gained beyond that. kept: what those
+    gained that kept their strategy."""
+
+    total: float
+    by_share: float
+    by_share_band: tuple[float, float]
+    which_problems: float
+    kept: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """Of the gain at the end, in points: of the rest beyond by_share, the counts of step 150 would give which_problems
+    to the choice of problems if they held on; `open` is what no count speaks of.
+
+    by_share_as_printed: with the accuracy of language as v0 and v1 print it. over_best_prompt: accuracy at the end less
+    that of the untrained model with the best of the published prompts."""
+
+    total: float
+    by_share: float
+    by_share_band: tuple[float, float]
+    which_problems: float
+    open: float
+    by_share_as_printed: float
+    over_best_prompt: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needed:
+    """What the share of code after 150 steps asks of a clip-only account: the activation, against the one reported; and
+    at that activation the 90 % range of the share over seeds, and the chance that a seed ends below its start."""
+
+    activation: float
+    activation_band: tuple[float, float]
+    reported: float
+    share_low: float
+    share_high: float
+    falls: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """Two arms of paired seeds under random rewards that differ in one thing. effect, std: of the difference of their
+    log-odds of code after `steps`, if the clip is what moves it and acts at `activation`; noise expects 0. seeds: for a
+    power of WANTED; power: with three seeds."""
+
+    arms: str
+    steps: int
+    activation: float
+    effect: float
+    std: float
+    seeds: int
+    power: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headline:
+    at_150: Share
+    at_end: End
+    needed: Needed
+    designs: tuple[Design, ...]
+
+
+def headline(record: Record, lines: tuple[Line, ...]) -> Headline:
+    found = {line.entry.id: line for line in lines}
+    early = _at_150(record, found)
+    number = _number(found["moved.end.random"])
+    total = record.figure("v1.math-7b.random").value
+    end = End(
+        total=total,
+        by_share=100 * number.value,
+        by_share_band=(100 * number.low, 100 * number.high),
+        which_problems=early.which_problems,
+        open=total - 100 * number.value - early.which_problems,
+        by_share_as_printed=100 * _number(found["moved.end.random.printed"]).value,
+        over_best_prompt=_over_best_prompt(record, total),
+    )
+    implied = found["activation.implied"]
+    return Headline(at_150=early, at_end=end, needed=_needed(implied), designs=_designs(found, implied))
+
+
+def _over_best_prompt(record: Record, gain: float) -> float:
+    best = max(figure.value for name, figure in record.figures.items() if name.startswith("prompt."))
+    return record.figure("base.math-7b").value + gain - best
+
+
+def _number(line: Line) -> Number:
+    assert isinstance(line.prediction, Number)
+    return line.prediction
+
+
+def _at_150(record: Record, found: dict[str, Line]) -> Share:
+    """From the counts of those that kept and switched their strategy."""
+
+    def counts(what: str) -> list[float]:
+        return [record.figure(f"switch.{what}.random.{subset}").value for subset in ("CC", "CL", "LC", "LL")]
+
+    n, before, after = counts("n"), counts("before"), counts("after")
+    problems = sum(n)
+    code, later = (n[0] + n[1]) / problems, (n[0] + n[2]) / problems
+    parts = gain_parts(
+        [code, 1 - code],
+        [(before[0] + before[1]) / (n[0] + n[1]), (before[2] + before[3]) / (n[2] + n[3])],
+        [later, 1 - later],
+        [(after[0] + after[2]) / (n[0] + n[2]), (after[1] + after[3]) / (n[1] + n[3])],
+    )
+    switched = (after[1] - before[1] + after[2] - before[2]) / problems
+    kept = (after[0] - before[0] + after[3] - before[3]) / problems
+    number = _number(found["moved.150.random"])
+    return Share(
+        total=100 * parts.total,
+        by_share=100 * parts.switching,
+        by_share_band=(100 * number.low, 100 * number.high),
+        which_problems=100 * (switched - parts.switching),
+        kept=100 * kept,
+    )
+
+
+def _needed(implied: Line) -> Needed:
+    asked, number = implied.entry.question, _number(implied)
+    assert isinstance(asked, ImpliedActivation)
+    law = _law(asked, number.value, asked.geometry, int(asked.steps))
+    return Needed(
+        activation=number.value,
+        activation_band=(number.low, number.high),
+        reported=implied.entry.figure.plain,
+        share_low=float(expit(law.quantile(0.05))),
+        share_high=float(expit(law.quantile(0.95))),
+        falls=law.prob_below(asked.share),
+    )
+
+
+def _law(asked: ImpliedActivation, activation: float, geometry: Geometry, steps: int) -> LogOddsLaw:
+    rate = rate_of(activation, asked.share, asked.geometry)
+    return law_after(asked.share, rate, geometry, _COIN, steps)
+
+
+def _designs(found: dict[str, Line], implied: Line) -> tuple[Design, ...]:
+    """The clip against none, and its upper side alone against its lower, at both activations: needed and reported."""
+    asked, number = implied.entry.question, _number(implied)
+    assert isinstance(asked, ImpliedActivation)
+    both = asked.geometry
+    high, low = replace(both, clip_low=None), replace(both, clip_high=None)
+    designs = []
+    for activation in (number.value, implied.entry.figure.plain):
+        for arms, this, other in (("clip against none", both, both.free), ("upper against lower side", high, low)):
+            steps = int(asked.steps)
+            laws = [_law(asked, activation, geometry, steps) for geometry in (this, other)]
+            effect = laws[0].mean - laws[1].mean
+            std = math.hypot(laws[0].std, laws[1].std)
+            designs.append(
+                Design(
+                    arms=arms,
+                    steps=steps,
+                    activation=activation,
+                    effect=effect,
+                    std=std,
+                    seeds=seeds_needed(effect, std, WANTED, TEST_LEVEL),
+                    power=paired_power(effect, std, 3, TEST_LEVEL),
+                )
+            )
+    return tuple(designs)
