@@ -27,7 +27,7 @@ types: .venv/installed
 	rm -rf build/types && mkdir -p build/types/clipbias
 	for d in theory simulate validate; do ln -sfn ../../../$$d build/types/clipbias/$$d; done
 	for d in clipbias/*; do ln -sfn ../../../$$d build/types/clipbias/; done
-	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.audit -p clipbias.check -p clipbias.cli -p clipbias.common -p clipbias.figures -p clipbias.forecast -p clipbias.monitor -p clipbias.published \
+	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.audit -p clipbias.check -p clipbias.cli -p clipbias.common -p clipbias.figures -p clipbias.forecast -p clipbias.monitor -p clipbias.plan -p clipbias.published \
 		-p clipbias.theory -p clipbias.simulate \
 		-p clipbias.validate
 

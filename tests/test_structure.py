@@ -16,6 +16,7 @@ STOREYS = (
     "simulate",
     "validate",
     "check",
+    "plan",
     "monitor",
     "audit",
     "forecast",

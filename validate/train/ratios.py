@@ -12,7 +12,7 @@ import torch
 from clipbias.theory.surrogate import PpoClip, Surrogate
 from clipbias.validate.recipe.gate import token_gate
 
-from .options import NO_HIGH, NO_LOW
+from .trl_words import NO_HIGH, NO_LOW
 
 
 @dataclass(frozen=True, slots=True, eq=False)
