@@ -13,12 +13,12 @@ import pytest
 from clipbias.common.errors import InputError
 from clipbias.common.processes import WorkerKilledError
 from clipbias.validate.model.locate import model_folder
+from clipbias.validate.model.memory import BASE, Load, fitting_workers, worker_bytes
 from clipbias.validate.model.size import ModelSize, longest_prompt, model_size
 from clipbias.validate.recipe.recipe import read_recipe
 from clipbias.validate.store.layout import Cell, arm_cells, pilot_cells
 from clipbias.validate.store.manifest import read_manifest
 from clipbias.validate.train import workers
-from clipbias.validate.train.memory import BASE, Load, fitting_workers, worker_bytes
 
 GB = 10**9
 LOAD = Load(minibatch=8, sampled=32, prompt=64, answer=64)
@@ -35,7 +35,7 @@ def test_the_organisms_size_is_that_of_its_weights(cells: list[Cell]) -> None:
     line = cells[0].recipe.model
     size = model_size(model_folder(line))
     assert (size.parameters, size.vocabulary, size.layers, size.width) == (336_672, 35, 3, 96)
-    assert longest_prompt(line, ["plain"]) == len("9*9+9=?\n")
+    assert longest_prompt(line, None, 8, ["plain"]) == len("9*9+9=?\n")
 
 
 @pytest.mark.fast

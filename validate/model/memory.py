@@ -10,7 +10,8 @@ Accuracy: of the processes whose peak was measured, with 0.3 to 135 million para
 from dataclasses import dataclass
 
 from clipbias.common.errors import InputError
-from clipbias.validate.model.size import ModelSize
+
+from .size import ModelSize
 
 BASE = 500 * 2**20  # a process that has loaded torch, transformers and TRL
 NUMBER = 4  # bytes
@@ -31,24 +32,52 @@ class Load:
 
 def worker_bytes(model: ModelSize, load: Load) -> int:
     """The most that one training process holds."""
-    return BASE + max(_training_bytes(model, load), _sampling_bytes(model, load))
+    return BASE + max(training_parts(model, load).total, _sampling_bytes(model, load))
 
 
-def _training_bytes(model: ModelSize, load: Load) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingParts:
+    """Bytes. embedding: its gradient, once from the input and once from the output."""
+
+    weights: int
+    gradients: int
+    moments: int
+    activations: int
+    scores: int
+    embedding: int
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.gradients + self.moments + self.activations + self.scores + self.embedding
+
+
+def training_parts(model: ModelSize, load: Load, checkpointing: bool = False) -> TrainingParts:
     """A layer keeps of a token, for the backward pass, eleven numbers by its width (two norms with their inputs and
-    outputs, queries, keys, values, what attention gives) and four by the width between."""
+    outputs, queries, keys, values, what attention gives) and four by the width between. With checkpointing a layer
+    keeps its input, and all of that is held of one layer at a time."""
     tokens = load.minibatch * (load.prompt + load.answer)
-    kept = model.layers * (11 * model.width + 4 * model.inner)
-    scores = SCORE_COPIES * min(model.vocabulary, SCORED_TOGETHER)
-    embedding = 2 * model.vocabulary * model.width  # its gradient, once from the input and once from the output
-    return NUMBER * (4 * model.parameters + tokens * (kept + scores) + embedding)
+    whole = 11 * model.width + 4 * model.inner
+    kept = model.layers * model.width + whole if checkpointing else model.layers * whole
+    return TrainingParts(
+        weights=NUMBER * model.parameters,
+        gradients=NUMBER * model.parameters,
+        moments=NUMBER * 2 * model.parameters,
+        activations=NUMBER * tokens * kept,
+        scores=NUMBER * tokens * SCORE_COPIES * min(model.vocabulary, SCORED_TOGETHER),
+        embedding=NUMBER * 2 * model.vocabulary * model.width,
+    )
 
 
 def _sampling_bytes(model: ModelSize, load: Load) -> int:
-    """Weights and moments, the keys and values of every answer, and one layer's work on all prompts at once."""
-    kept = (load.prompt + load.answer) * model.layers * model.key_values
-    work = load.prompt * (2 * model.width + 3 * model.inner)
-    return NUMBER * (3 * model.parameters + load.sampled * (kept + work + SAMPLED_COPIES * model.vocabulary))
+    """Weights and moments, and the answers."""
+    return NUMBER * 3 * model.parameters + load.sampled * answer_bytes(model, load.prompt, load.answer)
+
+
+def answer_bytes(model: ModelSize, prompt: int, answer: int) -> int:
+    """Of one answer while many are drawn: its keys and values, and one layer's work on its prompt."""
+    kept = (prompt + answer) * model.layers * model.key_values
+    work = prompt * (2 * model.width + 3 * model.inner)
+    return NUMBER * (kept + work + SAMPLED_COPIES * model.vocabulary)
 
 
 def fitting_workers(most: int, needed: int, free: int) -> int:
