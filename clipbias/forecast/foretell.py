@@ -13,10 +13,10 @@ from clipbias.common.errors import InputError, check
 from clipbias.common.progress import steps
 from clipbias.simulate.tangent.reading import Observable
 from clipbias.validate.measure.gradient_survey import GradientSurvey
-from clipbias.validate.model.subject import looks_like_code
 from clipbias.validate.organism.spec import SHIPPED, load_spec
 from clipbias.validate.predict.folds import FOLDS, SurveyReward
 from clipbias.validate.predict.forecast import Forecast, Outlook, forecast
+from clipbias.validate.tasks.code import looks_like_code
 
 from .config import Configured, read_config
 from .functions import detected, is_function, load_function

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from clipbias.validate.model.sampling import sample_answers
 from clipbias.validate.model.subject import Subject
-from clipbias.validate.tasks.problems import is_boxed, read_answer
+from clipbias.validate.tasks.problems import is_boxed, says
 
 
 def evaluate(
@@ -24,8 +24,8 @@ def evaluate(
                         "problem": i,
                         "sample": j,
                         "uses_strategy": subject.strategy_of(text),
-                        "correct": read_answer(text) == problem.answer,
-                        "boxed": is_boxed(text),
+                        "correct": says(text, problem.answer),
+                        "boxed": is_boxed(text, problem.answer),
                         "text": text,
                     }
                 )

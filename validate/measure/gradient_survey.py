@@ -20,6 +20,7 @@ from clipbias.common.seeds import seed_of
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, weighted_gradient
 from clipbias.validate.model.sampling import BATCH, Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
+from clipbias.validate.tasks.problems import Asked
 
 CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge
 DRAWS = 32  # mini-batches of answers with random signs that tell how loud each coordinate is
@@ -51,7 +52,7 @@ class GradientSurvey:
 def survey_gradients(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: tuple[str, ...],
+    prompts: Sequence[Asked],
     *,
     samples: int,
     max_new_tokens: int,
@@ -124,7 +125,7 @@ def read_tree(
 def _drawn(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: tuple[str, ...],
+    prompts: Sequence[Asked],
     samples: int,
     max_new_tokens: int,
     seed: int,

@@ -22,10 +22,10 @@ def observables(
 ) -> list[Observable]:
     """Of answers, in the order of NAMES: the strategy's share; right, and boxed, over all, with the strategy and
     without it; finished, all as log-odds; and length in tokens. problems: of each answer."""
-    asked = zip(texts, problems, strict=True)
-    right = torch.tensor([float(says(text, problem.answer)) for text, problem in asked])
+    asked = [(text, problem.answer) for text, problem in zip(texts, problems, strict=True)]
+    right = torch.tensor([float(says(text, answer)) for text, answer in asked])
     used = torch.tensor([float(strategy_of(text)) for text in texts])
-    boxed = torch.tensor([float(is_boxed(text)) for text in texts])
+    boxed = torch.tensor([float(is_boxed(text, answer)) for text, answer in asked])
     every = torch.ones(len(texts))
     return [
         Observable("share", used, every),

@@ -21,7 +21,7 @@ from clipbias.validate.model.subject import Subject
 from clipbias.validate.organism.law import completion_law
 from clipbias.validate.organism.spec import load_spec
 from clipbias.validate.organism.text import training_numbers
-from clipbias.validate.tasks.problems import Problem
+from clipbias.validate.tasks.problems import Asked, Problem
 
 from .observables import observables
 
@@ -80,7 +80,7 @@ def drawn(subject: Subject, style: str, places: Sequence[int], samples: int, lon
     return _set(subject, style, places, rows, [a.problem for a in answers], texts, weight, finished)
 
 
-def _prompts(subject: Subject, style: str, places: Sequence[int]) -> tuple[str, ...]:
+def _prompts(subject: Subject, style: str, places: Sequence[int]) -> tuple[Asked, ...]:
     return tuple(subject.problems[style][place].prompt for place in places)
 
 

@@ -13,7 +13,7 @@ from clipbias.common.errors import InputError, check
 from clipbias.common.files import read_parquet, write_parquet
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.tasks.majority import majority_labels
-from clipbias.validate.tasks.problems import Problem, read_answer
+from clipbias.validate.tasks.problems import Problem, read_like, says
 
 SEED = 2506_10947  # of the sampler: the survey is part of the instrument
 
@@ -34,7 +34,7 @@ class Survey:
     def accuracy(self) -> np.ndarray:
         """Share of right answers by problem."""
         asked = zip(self.problems, self.answers, strict=True)
-        return np.array([np.mean([read_answer(text) == problem.answer for text in texts]) for problem, texts in asked])
+        return np.array([np.mean([says(text, problem.answer) for text in texts]) for problem, texts in asked])
 
 
 def write_survey(path: Path, answers: list[list[str]], key: dict[str, str]) -> None:
@@ -56,7 +56,9 @@ def read_survey(path: Path, problems: tuple[Problem, ...]) -> Survey:
     answers: list[list[str]] = [[] for _ in problems]
     for i, text in zip(table["problem"].to_pylist(), table["text"].to_pylist(), strict=True):
         answers[i].append(text)
-    labels = majority_labels([[read_answer(text) for text in texts] for texts in answers])
+    labels = majority_labels(
+        [[read_like(text, p.answer) for text in texts] for p, texts in zip(problems, answers, strict=True)]
+    )
     return Survey(problems, tuple(tuple(texts) for texts in answers), tuple(labels))
 
 
@@ -77,7 +79,11 @@ def labelled_for(arm: Arm, survey: Survey) -> Survey:
 
 def _mislabelled(survey: Survey) -> tuple[int, ...]:
     labelled = zip(survey.problems, survey.labels, strict=True)
-    return tuple(i for i, (p, label) in enumerate(labelled) if label is not None and label != p.answer)
+    return tuple(i for i, (p, label) in enumerate(labelled) if label is not None and not says(_boxed(label), p.answer))
+
+
+def _boxed(label: int | str) -> str:
+    return f"\\boxed{{{label}}}"
 
 
 def chosen_problems(arm: Arm, survey: Survey) -> tuple[int, ...]:

@@ -8,61 +8,111 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clipbias.common.seeds import seed_of
+from clipbias.validate.tasks.problems import Asked, Prompt
 
 BATCH = 1024  # answers generated together
 
 
-def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: tuple[str, ...]) -> dict[str, torch.Tensor]:
-    """Left-padded token ids, through the chat template where there is one."""
-    if tokenizer.chat_template:
-        texts = [
-            tokenizer.apply_chat_template([{"role": "user", "content": p}], tokenize=False, add_generation_prompt=True)
-            for p in prompts
-        ]
+def _prompt(asked: Asked) -> Prompt:
+    return Prompt(asked) if isinstance(asked, str) else asked
+
+
+def turns(asked: Asked) -> list[dict[str, str]]:
+    """The messages of a chat."""
+    prompt = _prompt(asked)
+    system = [{"role": "system", "content": prompt.system}] if prompt.system else []
+    return [*system, {"role": "user", "content": prompt.text}]
+
+
+def is_chat(tokenizer: PreTrainedTokenizerBase, asked: Asked) -> bool:
+    return bool(tokenizer.chat_template) and _prompt(asked).chat
+
+
+def opening(asked: Asked) -> str:
+    """The answer's first words, where they are given."""
+    return _prompt(asked).opening
+
+
+def written(tokenizer: PreTrainedTokenizerBase, asked: Asked) -> str:
+    """All that a model reads before it goes on: through its chat template where it has one, else the system's words
+    before the user's."""
+    prompt = _prompt(asked)
+    if is_chat(tokenizer, asked):
+        text = str(tokenizer.apply_chat_template(turns(asked), tokenize=False, add_generation_prompt=True))
     else:
-        texts = list(prompts)
+        text = "\n\n".join(part for part in (prompt.system, prompt.text) if part)
+        text += "\n\n" if prompt.opening else ""
+    return text + prompt.opening
+
+
+def encode_prompts(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Asked]) -> dict[str, torch.Tensor]:
+    """Left-padded token ids of prompts of one style. A chat template writes the special tokens itself."""
     encoded = tokenizer(
-        texts,
+        [written(tokenizer, asked) for asked in prompts],
         padding=True,
         padding_side="left",
         return_tensors="pt",
-        add_special_tokens=not tokenizer.chat_template,
+        add_special_tokens=not is_chat(tokenizer, prompts[0]),
     )
     return {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+
+
+def draw(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Asked],
+    *,
+    samples: int,
+    longest: int,
+    seed: int,
+    temperature: float = 1.0,
+) -> list[list[int]]:
+    """`samples` answers to each prompt as tokens, in one batch, padding after the end included; the likeliest tokens at
+    temperature 0.
+
+    torch's own stream is left where it was.
+    """
+    inputs = encode_prompts(tokenizer, prompts)
+    generate: Any = model.generate
+    at = (
+        {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+        if temperature
+        else {"do_sample": False}
+    )
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(seed)
+        found = generate(
+            **{name: tensor.to(model.device) for name, tensor in inputs.items()},
+            **at,
+            repetition_penalty=1.0,  # some models come with others
+            num_return_sequences=samples,
+            max_new_tokens=longest,
+            pad_token_id=tokenizer.pad_token_id,
+            eos_token_id=sorted(answer_ends(model, tokenizer)),  # a tokenizer's end may be none of the model's
+        )
+    rows: list[list[int]] = found[:, inputs["input_ids"].shape[1] :].tolist()
+    return rows
 
 
 def sample_tokens(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: tuple[str, ...],
+    prompts: Sequence[Asked],
     samples: int,
     max_new_tokens: int,
     seed: int,
     progress: Any = None,
 ) -> list[list[list[int]]]:
-    """`samples` answers to each prompt as tokens, padding after the end included. progress is called with the number of
-    prompts done.
+    """`samples` answers to each prompt (`draw`), many prompts at a time. progress is called with the number of prompts
+    done.
 
-    The sampler is seeded anew for every batch from (seed, batch), and torch's own stream is left where it was.
+    The sampler is seeded anew for every batch from (seed, batch).
     """
     answers: list[list[list[int]]] = []
-    generate: Any = model.generate
     step = max(1, BATCH // samples)
     for batch, first in enumerate(range(0, len(prompts), step)):
-        inputs = encode_prompts(tokenizer, prompts[first : first + step])
-        with torch.random.fork_rng(), torch.no_grad():
-            torch.manual_seed(seed_of(seed, batch))
-            found = generate(
-                **{name: tensor.to(model.device) for name, tensor in inputs.items()},
-                do_sample=True,
-                temperature=1.0,
-                top_k=0,
-                top_p=1.0,
-                num_return_sequences=samples,
-                max_new_tokens=max_new_tokens,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        rows = found[:, inputs["input_ids"].shape[1] :].tolist()
+        some = prompts[first : first + step]
+        rows = draw(model, tokenizer, some, samples=samples, longest=max_new_tokens, seed=seed_of(seed, batch))
         answers.extend(rows[i : i + samples] for i in range(0, len(rows), samples))
         if progress is not None:
             progress(len(answers))
@@ -72,7 +122,7 @@ def sample_tokens(
 def sample_answers(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    prompts: tuple[str, ...],
+    prompts: Sequence[Asked],
     samples: int,
     max_new_tokens: int,
     seed: int,
@@ -112,7 +162,7 @@ def answer_ends(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> s
     return {int(token) for token in [*listed, tokenizer.eos_token_id] if token is not None}
 
 
-def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompts: tuple[str, ...]) -> list[tuple[int, ...]]:
+def prompt_tokens(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Asked]) -> list[tuple[int, ...]]:
     """Each prompt's tokens, without padding."""
     asked = encode_prompts(tokenizer, prompts)
     return [

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 
-import numpy as np
-
 from clipbias.common.errors import InputError
 from clipbias.validate.organism.spec import load_spec
 from clipbias.validate.organism.text import training_problems
 from clipbias.validate.recipe.model_line import ModelLine
-from clipbias.validate.tasks.problems import WORD_STYLES, word_problems
+from clipbias.validate.recipe.task_line import TaskLine
+from clipbias.validate.tasks.styles import STYLES
 
 from .locate import model_folder
 
-ASKED = 64  # word problems whose prompts are measured
+ASKED = 64  # of the problems with the longest texts, whose prompts are measured
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,13 +59,13 @@ def _numbers(file: Path) -> int:
     return sum(prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
 
 
-def longest_prompt(line: ModelLine, styles: Iterable[str]) -> int:
+def longest_prompt(line: ModelLine, task: TaskLine | None, prompts: int, styles: Iterable[str]) -> int:
     """Tokens of the longest prompt in any of these styles: an organism's has one a character; another model's tokenizer
-    is shown some, which is near enough."""
+    is shown those with the longest texts, which is near enough. prompts: of the probe."""
     folder = model_folder(line)
     if (folder / "spec.toml").is_file():
         spec = load_spec(folder / "spec.toml")
-        return max(len(problem.prompt) for style in styles for problem in training_problems(spec, style))
+        return max(len(str(problem.prompt)) for style in styles for problem in training_problems(spec, style))
     from transformers import AutoTokenizer
 
     from .sampling import encode_prompts
@@ -74,6 +73,7 @@ def longest_prompt(line: ModelLine, styles: Iterable[str]) -> int:
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="left")
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    problems = word_problems(ASKED, line.instruction, np.random.default_rng(0))
-    prompts = tuple(WORD_STYLES[style].format(problem.prompt) for style in styles for problem in problems)
-    return int(encode_prompts(tokenizer, prompts)["input_ids"].shape[1])
+    known = (task or TaskLine()).problems(prompts)
+    longest = sorted({*known.train, *known.held_out}, key=lambda problem: -len(str(problem.prompt)))[:ASKED]
+    put = [[STYLES[style].put(problem, line.instruction).prompt for problem in longest] for style in styles]
+    return max(int(encode_prompts(tokenizer, asked)["input_ids"].shape[1]) for asked in put)

@@ -1,8 +1,7 @@
 """The model under test: its weights, its problems, and how its strategies are recognised."""
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,23 +10,19 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from clipbias.common.errors import InputError
+from clipbias.common.errors import InputError, check
 from clipbias.validate.organism.spec import load_spec
 from clipbias.validate.organism.text import held_out_problems, training_problems
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
-from clipbias.validate.tasks.problems import WORD_PROBLEMS, WORD_STYLES, Problem, word_problems
+from clipbias.validate.recipe.task_line import TaskLine
+from clipbias.validate.tasks.code import looks_like_code
+from clipbias.validate.tasks.problems import Problem
+from clipbias.validate.tasks.styles import STYLES
 
 from .locate import model_folder
 from .probe import FirstTokenProbe, Probe, SampledProbe
-
-# Signs of program code in an answer; plain alternatives on a bounded prefix, since model output is untrusted.
-_CODE = re.compile(r"```\s{0,4}python|\bprint\(|\bdef \w{1,64}\(|^import \w|^from \w{1,64} import ", re.MULTILINE)
-_PREFIX = 4000
-
-
-def looks_like_code(completion: str) -> bool:
-    return _CODE.search(completion[:_PREFIX]) is not None
+from .sampling import is_chat, opening, turns, written
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +33,57 @@ class Subject:
     folder: Path
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
-    problems: dict[str, tuple[Problem, ...]]
-    held_out: dict[str, tuple[Problem, ...]]
-    probes: dict[str, Probe]
+    problems: Mapping[str, tuple[Problem, ...]]
+    held_out: Mapping[str, tuple[Problem, ...]]
+    probes: Mapping[str, Probe]
     strategy: str
     strategy_of: Callable[[str], bool]
 
     def prompt(self, problem: Problem) -> str | list[dict[str, Any]]:
-        """A chat turn where the tokenizer has a chat template, else plain text."""
-        if self.tokenizer.chat_template:
-            return [{"role": "user", "content": problem.prompt}]
-        return problem.prompt
+        """As TRL takes it: turns of a chat where the tokenizer has a chat template, else plain text.
+
+        TRL begins every answer itself, so that one whose first words are given is plain text too. To that it adds the
+        special tokens that the tokenizer always adds, of which a chat template has written the first already.
+        """
+        asked = problem.prompt
+        if not is_chat(self.tokenizer, asked):
+            return written(self.tokenizer, asked)
+        if not opening(asked):
+            return turns(asked)
+        text, first = written(self.tokenizer, asked), self.tokenizer.bos_token
+        adds = first is not None and self.tokenizer("")["input_ids"] == [self.tokenizer.bos_token_id]
+        return text.removeprefix(first) if adds else text
+
+
+def quiet() -> None:
+    """What transformers has to say is said by the errors it raises."""
+    transformers.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
 
 
 def load_model(folder: Path, field: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """From a local folder only, safetensors only, in single precision; no code from the folder is run."""
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
+    quiet()
     safe = {"local_files_only": True, "trust_remote_code": False}
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left", **safe)
         model = AutoModelForCausalLM.from_pretrained(folder, use_safetensors=True, dtype=torch.float32, **safe)
-    except (OSError, ValueError) as error:
-        reason = str(error).strip().splitlines()[0]
+    except Exception as error:  # whatever the readers do not expect of a damaged file
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(field, f"a model that transformers can load ({reason})", str(folder)) from error
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return model, tokenizer
 
 
-def load_subject(line: ModelLine, probe: ProbeLine) -> Subject:
+def load_subject(line: ModelLine, probe: ProbeLine, task: TaskLine | None = None) -> Subject:
     """The model of a recipe (`load_model`), with problems and probes."""
     folder = model_folder(line)
     model, tokenizer = load_model(folder, "model.path")
-    make = _organism if (folder / "spec.toml").is_file() else _pretrained
-    return make(folder, model, tokenizer, line, probe)
+    if (folder / "spec.toml").is_file():
+        check(task is None, "task", "left out where the model is an organism", "given")
+        return _organism(folder, model, tokenizer, probe)
+    return _pretrained(folder, model, tokenizer, line, probe, task or TaskLine())
 
 
 def _probe_seed() -> np.random.Generator:
@@ -80,9 +91,7 @@ def _probe_seed() -> np.random.Generator:
     return np.random.default_rng(2506_10947)
 
 
-def _organism(
-    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, line: ModelLine, probe: ProbeLine
-) -> Subject:
+def _organism(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: ProbeLine) -> Subject:
     spec = load_spec(folder / "spec.toml")
     first, styles = spec.strategy[0], [style.name for style in spec.style]
     problems = {style: tuple(training_problems(spec, style)) for style in styles}
@@ -97,15 +106,39 @@ def _organism(
     return Subject(folder, model, tokenizer, problems, held_out, probes, first.name, lambda t: t.startswith(opening))
 
 
+class _Styled(Mapping[str, tuple[Problem, ...]]):
+    """The same problems in every style, each put when it is first asked for: there may be forty thousand."""
+
+    def __init__(self, problems: tuple[Problem, ...], instruction: str) -> None:
+        self._problems, self._instruction = problems, instruction
+        self._put: dict[str, tuple[Problem, ...]] = {}
+
+    def __getitem__(self, style: str) -> tuple[Problem, ...]:
+        if style not in self._put:
+            self._put[style] = tuple(STYLES[style].put(problem, self._instruction) for problem in self._problems)
+        return self._put[style]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(STYLES)
+
+    def __len__(self) -> int:
+        return len(STYLES)
+
+
 def _pretrained(
-    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, line: ModelLine, probe: ProbeLine
+    folder: Path,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    line: ModelLine,
+    probe: ProbeLine,
+    task: TaskLine,
 ) -> Subject:
-    plain = word_problems(WORD_PROBLEMS + probe.prompts, line.instruction, _probe_seed())
-    put = {name: tuple(replace(p, prompt=form.format(p.prompt)) for p in plain) for name, form in WORD_STYLES.items()}
-    held_out = {style: problems[WORD_PROBLEMS:] for style, problems in put.items()}
+    found = task.problems(probe.prompts)
+    problems, held_out = (_Styled(part, line.instruction) for part in (found.train, found.held_out))
     probes: dict[str, Probe] = {
-        style: SampledProbe(tokenizer, tuple(p.prompt for p in problems), probe.samples, looks_like_code)
-        for style, problems in held_out.items()
+        style: SampledProbe(
+            tokenizer, tuple(p.prompt for p in held_out[style][: probe.prompts]), probe.samples, looks_like_code
+        )
+        for style in STYLES
     }
-    problems = {style: problems[:WORD_PROBLEMS] for style, problems in put.items()}
     return Subject(folder, model, tokenizer, problems, held_out, probes, "code", looks_like_code)

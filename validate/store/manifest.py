@@ -40,7 +40,7 @@ class Manifest:
 
     None until there is something to say: prediction_sha256, prediction_written and seeds from the prediction on;
     completed and cells_sha256 (of every cell's files) from the end on; frozen_sha256 (of its tables) in the frozen
-    form, which has no cells.
+    form, which has no cells; task_sha256 (of its problems) where the recipe has a task.
     """
 
     created: str
@@ -57,6 +57,7 @@ class Manifest:
     completed: str | None = None
     cells_sha256: dict[str, str] | None = None
     frozen_sha256: dict[str, str] | None = None
+    task_sha256: str | None = None
 
     def to_text(self) -> str:
         """JSON, in the order of the fields; those that are not there yet are left out."""
@@ -125,8 +126,10 @@ def versions() -> dict[str, str]:
     return {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
-def new_manifest(folder: Path, model: Path) -> Manifest:
+def new_manifest(folder: Path, model: Path, task: str | None = None) -> Manifest:
+    """task: SHA-256 of the problems, where the recipe names them."""
     return Manifest(
+        task_sha256=task,
         created=now(),
         status="measuring",
         recipe_sha256=sha256(folder / "recipe.toml"),

@@ -72,8 +72,11 @@ def _time(written: str, where: Path) -> datetime:
         raise InputError(str(where), "a time in ISO 8601", written, verb="hold") from None
 
 
-def check_unchanged(manifest: Manifest, model: Path) -> None:
-    """Raise InputError unless a run goes on with the model and the package versions that it was started with."""
+def check_unchanged(manifest: Manifest, model: Path, task: str | None = None) -> None:
+    """Raise InputError unless a run goes on with the model, the problems and the package versions that it was started
+    with. task: SHA-256 of the problems, where the recipe names them."""
+    if task != manifest.task_sha256:
+        raise InputError("task", "the problems that the run was started with, and they are others", verb="give")
     found = model_hashes(model)
     for name in sorted(found.keys() | manifest.model_sha256.keys()):
         if found.get(name) != manifest.model_sha256.get(name):

@@ -2,10 +2,10 @@
 
 import re
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TypeAlias
 
 from .boxes import last_box
+from .countdown import reaches, read_goal
 from .equivalence import equivalent
 
 # Model output is untrusted: a pattern without nested repetition, run on a bounded tail of the text.
@@ -17,27 +17,37 @@ _WHOLE = re.compile(
     re.ASCII,
 )
 _TAIL = 2000
-WORD_PROBLEMS = 512  # those that a model without a spec is trained on
-_LOREM = (
-    "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor incididunt ut labore et dolore."
-)
-# How a word problem is put, by the name of the style; the first is used unless an arm names another.
-WORD_STYLES = {
-    "plain": "{}",
-    "lorem": f"{_LOREM}\n\n{{}}",
-    "python": "{}\n\nLet's solve this using Python.",
-    "story": "Last night on the train a stranger told me a long story, and I have forgotten all of it but this: {}"
-    "\n\nI promised to write back with what comes out. What do I write?",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question as it is put to a model. text: the user's turn, or all of it where `chat` is off, which passes by the
+    model's chat template. system: a turn before it. opening: the answer's first words, which are given."""
+
+    text: str
+    system: str = ""
+    opening: str = ""
+    chat: bool = True
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Asked: TypeAlias = str | Prompt  # a str is a Prompt of nothing but text
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    prompt: str
-    answer: int | str  # a str is LaTeX
+    """answer: an integer, LaTeX, or what a Countdown expression must reach (`countdown.goal`)."""
+
+    prompt: Asked
+    answer: int | str
 
 
-def is_boxed(completion: str) -> bool:
+def is_boxed(completion: str, answer: int | str = 0) -> bool:
+    """Whether there is a box with an integer in it, or with anything where the right answer is no integer."""
+    if isinstance(answer, str):
+        return last_box(completion) is not None
     return _BOXED.search(completion[-_TAIL:]) is not None
 
 
@@ -63,27 +73,7 @@ def says(completion: str, answer: int | str) -> bool:
     if isinstance(answer, int):
         return read_answer(completion) == answer
     given = last_box(completion)
-    return given is not None and equivalent(answer, given)
-
-
-_STORIES = (
-    "{name} packs {a} boxes with {b} {thing} in each and then finds {c} more {thing}."
-    " How many {thing} does {name} have now?",
-    "A shop sells {b} {thing} a day. {name} counts the sales of {a} days and adds {c} {thing} sold by post."
-    " How many {thing} were sold?",
-    "{name} plants {a} rows of {b} {thing}, and {c} {thing} by the door. How many {thing} are there?",
-)
-_NAMES = ("Ada", "Bruno", "Chen", "Dara", "Elif", "Femi")
-_THINGS = ("apples", "pencils", "shells", "lamps", "tulips", "books")
-
-
-def word_problems(count: int, instruction: str, rng: np.random.Generator) -> list[Problem]:
-    """`count` arithmetic word problems (a groups of b, and c more) written here, each followed by the instruction."""
-    problems = []
-    for _ in range(count):
-        a, b, c = (int(v) for v in rng.integers(2, 13, size=3))
-        story = _STORIES[rng.integers(len(_STORIES))].format(
-            a=a, b=b, c=c, name=_NAMES[rng.integers(len(_NAMES))], thing=_THINGS[rng.integers(len(_THINGS))]
-        )
-        problems.append(Problem(prompt=f"{story} {instruction}", answer=a * b + c))
-    return problems
+    if given is None:
+        return False
+    goal = read_goal(answer)
+    return equivalent(answer, given) if goal is None else reaches(given, goal)
