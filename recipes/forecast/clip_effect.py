@@ -26,7 +26,7 @@ POWER = 0.9
 def main(file: str) -> None:
     recipe = load_recipe(file)
     assert recipe.forecast is not None
-    subject = load_subject(recipe.model, recipe.probe)
+    subject = load_subject(recipe.model, recipe.probe, recipe.task)
     subject.model.eval()
     surveyed = gradient_survey(recipe, subject, recipe.arm[0].style)
     tree = surveyed.survey.tree

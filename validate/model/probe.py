@@ -8,6 +8,8 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from clipbias.validate.tasks.problems import Asked
+
 from .sampling import encode_prompts, sample_answers
 
 
@@ -50,7 +52,7 @@ class FirstTokenProbe:
     """The share is the mean probability of the strategy's opening token: no sampling error."""
 
     tokenizer: PreTrainedTokenizerBase
-    prompts: tuple[str, ...]
+    prompts: tuple[Asked, ...]
     opening: int
 
     def read(self, model: PreTrainedModel, max_completion_length: int, seed: int) -> Reading:
@@ -65,7 +67,7 @@ class SampledProbe:
     """The share is counted by `uses_strategy` in `samples` answers to each prompt at temperature 1."""
 
     tokenizer: PreTrainedTokenizerBase
-    prompts: tuple[str, ...]
+    prompts: tuple[Asked, ...]
     samples: int
     uses_strategy: Callable[[str], bool]
 

@@ -24,7 +24,7 @@ from clipbias.validate.recipe.recipe import ForecastLine, Recipe, load_recipe
 from clipbias.validate.recipe.training import Training
 from clipbias.validate.store.layout import FORECAST
 
-from .organism import make_model
+from .models import make_model
 
 
 def write_forecast(folder: Path, recipe: Recipe, subject: Subject) -> str | None:
@@ -88,7 +88,7 @@ def forecast_only(recipe_file: Path, out: Path) -> Written:
     make_model(recipe.model)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
-        subject = load_subject(recipe.model, recipe.probe)
+        subject = load_subject(recipe.model, recipe.probe, recipe.task)
         forecasts = make_forecasts(out, recipe, subject)
         write_text(out / FORECAST, to_text(forecasts))
     return Written(out / FORECAST, sha256(out / FORECAST), forecasts)

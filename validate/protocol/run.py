@@ -31,7 +31,7 @@ from clipbias.validate.store.prediction_file import write_prediction
 from clipbias.validate.store.run_record import RunRecord
 from clipbias.validate.store.verify import check_files, check_has_cells, check_unchanged, checked_prediction
 
-from .organism import make_model
+from .models import make_model
 
 logger = logging.getLogger(__name__)
 
@@ -52,12 +52,17 @@ def start(recipe_file: Path, folder: Path) -> None:
         raise InputError("out", "a new folder or one made from this recipe", str(folder))
     folder.mkdir(parents=True, exist_ok=True)
     write_text(kept, text)
-    write_manifest(folder, new_manifest(folder, model))
+    write_manifest(folder, new_manifest(folder, model, task_sha256(recipe)))
+
+
+def task_sha256(recipe: Recipe) -> str | None:
+    """Of the problems that the recipe names, None where it names none."""
+    return None if recipe.task is None else recipe.task.sha256(recipe.probe.prompts)
 
 
 def _check_fits(recipe: Recipe) -> None:
     """The model has the problems and the styles of prompt that the recipe asks for."""
-    available, styles = problem_count(recipe.model), styles_of(recipe.model)
+    available, styles = problem_count(recipe.model, recipe.task, recipe.probe.prompts), styles_of(recipe.model)
     for arm in recipe.arm:
         if arm.problems == "all":  # drawn without replacement
             prompts = arm.training(recipe.training).prompts_per_phase
@@ -76,7 +81,7 @@ def resume(folder: Path, ledger: Path | None = None) -> None:
     with locked(folder):
         manifest, recipe = read_manifest(folder), load_recipe(folder / "recipe.toml")
         if manifest.prediction_sha256 is None:
-            check_unchanged(manifest, model_folder(recipe.model))
+            check_unchanged(manifest, model_folder(recipe.model), task_sha256(recipe))
             _train(pilot_cells(folder, recipe), "pilot")
             digest = write_prediction(folder, make_prediction(folder, recipe))
             manifest = replace(
@@ -95,7 +100,7 @@ def resume(folder: Path, ledger: Path | None = None) -> None:
         check_files(folder, manifest.cells_sha256 or {})
         if manifest.status == "complete" and all(cell.done for cell in cells):
             return
-        check_unchanged(manifest, model_folder(recipe.model))
+        check_unchanged(manifest, model_folder(recipe.model), task_sha256(recipe))
         _train(cells, "arms")
         hashes = cell_hashes(folder, cells)
         write_manifest(folder, replace(manifest, status="complete", completed=now(), cells_sha256=hashes))
@@ -122,7 +127,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     from .forecast import write_forecast
 
     manifest, training = read_manifest(folder), recipe.training
-    subject = load_subject(recipe.model, recipe.probe)
+    subject = load_subject(recipe.model, recipe.probe, recipe.task)
     model = subject.model.eval()
     styles = dict.fromkeys([PLAIN, *(arm.style for arm in recipe.arm)])
     starts = {}

@@ -11,7 +11,7 @@ from clipbias.validate.report.suite_page import SuiteReport, write_page
 from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.ledger import FILE
 
-from .organism import make_models
+from .models import make_models
 from .plan import Experiment
 from .run import keep, resume, start
 

@@ -12,6 +12,7 @@ from clipbias.common.tables import parse_toml, read_dataclass
 
 from .arm import PLAIN, Arm
 from .model_line import ModelLine
+from .task_line import TaskLine
 from .training import LARGEST, Training
 
 REPLICATES = 4000
@@ -115,8 +116,8 @@ class Recipe:
 
     question: what the experiment asks, for its report. seeds: how many trainings each arm gets. pilot, probe, survey,
     evaluation: what is measured before and beside the training, and how often. forecast: whether more than the share is
-    foretold. checkpoint_every: phases between the
-    states from which a killed training resumes.
+    foretold. checkpoint_every: phases between the states from which a killed training resumes. task: which problems,
+    where they are not an organism's own.
     """
 
     name: str
@@ -132,8 +133,11 @@ class Recipe:
     evaluation: EvaluationLine | None = None
     toy: ToyLine | None = None
     forecast: ForecastLine | None = None
+    task: TaskLine | None = None
 
     def __post_init__(self) -> None:
+        fits = self.task is None or self.model.organism is None
+        check(fits, "task", "left out where the model is an organism", "a table")
         check(0 < self.training.success_prob < 1, "training.success_prob", "in (0, 1)", self.training.success_prob)
         check(2 <= self.seeds <= LARGEST, "seeds", f"in [2, {LARGEST}]", self.seeds)
         check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)

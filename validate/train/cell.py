@@ -49,7 +49,7 @@ def train_cell(cell: Cell) -> None:
         return
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
-    subject = load_subject(recipe.model, recipe.probe)
+    subject = load_subject(recipe.model, recipe.probe, recipe.task)
     untrained = weights_sha256(subject.model)
     optimizer = make_optimizer(subject.model, training)
     record = Record()

@@ -21,7 +21,7 @@ from clipbias.validate.model.subject import Subject
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.gate import per_answer
 from clipbias.validate.recipe.training import Training
-from clipbias.validate.tasks.problems import Problem, is_boxed, read_answer
+from clipbias.validate.tasks.problems import Problem, is_boxed, says
 from clipbias.validate.tasks.rewards import parse_reward
 
 from .options import grpo_config
@@ -58,7 +58,7 @@ def prompts_table(subject: Subject, chosen: TrainingSet, training: Training, see
         places = rng.choice(count, size=training.prompts_per_phase, replace=training.prompts_per_phase > count)
         for slot, i in enumerate(places):
             problem = chosen.problems[i]
-            known = {"problem": problem.prompt, "answer": problem.answer, "label": chosen.labels[i]}
+            known = {"problem": str(problem.prompt), "answer": problem.answer, "label": chosen.labels[i]}
             rows.append({"prompt": subject.prompt(problem), "phase": phase, "slot": slot} | known)
     return Dataset.from_list(rows)
 
@@ -118,8 +118,8 @@ class RecordingTrainer(GRPOTrainer):
                     "sample": i % self.group_size,
                     "advantage": advantages[i],
                     "uses_strategy": self.subject.strategy_of(text),
-                    "correct": read_answer(text) == row["answer"],
-                    "boxed": is_boxed(text),
+                    "correct": says(text, row["answer"]),
+                    "boxed": is_boxed(text, row["answer"]),
                     "length": len(tokens),
                     "finished": tokens[-1] in self.eos_token_ids,
                     "problem": row["problem"],

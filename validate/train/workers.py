@@ -8,11 +8,10 @@ from clipbias.common.memory import free_memory
 from clipbias.common.processes import WorkerKilledError, cores, side_by_side
 from clipbias.common.progress import steps
 from clipbias.validate.model.locate import model_folder
+from clipbias.validate.model.memory import Load, fitting_workers, worker_bytes
 from clipbias.validate.model.sampling import BATCH
 from clipbias.validate.model.size import longest_prompt, model_size
 from clipbias.validate.store.layout import EVALUATION, Cell
-
-from .memory import Load, fitting_workers, worker_bytes
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +48,8 @@ def _workers(cells: Sequence[Cell]) -> int:
         return 1
     recipe = cells[0].recipe
     styles = {cell.arm.style for cell in cells}.union(recipe.evaluation.styles if recipe.evaluation else ())
-    size, prompt = model_size(model_folder(recipe.model)), longest_prompt(recipe.model, styles)
+    size = model_size(model_folder(recipe.model))
+    prompt = longest_prompt(recipe.model, recipe.task, recipe.probe.prompts, styles)
     needed = max(worker_bytes(size, _load(cell, prompt)) for cell in {cell.arm: cell for cell in cells}.values())
     return fitting_workers(min(cores(), len(cells)), needed, free_memory())
 
