@@ -42,7 +42,7 @@ def test_reads_none_as_an_open_side(recipe_text: str) -> None:
         ("burn_in = 1", "burn_in = 3", r"pilot.burn_in must be in \[0, 3\)"),
         ('name = "no-clip"', 'name = "clip"', "arm must be tables with distinct names"),
         ('name = "no-clip"', 'name = "../x"', "arm.name must be made of a-z"),
-        ('organism = "default"', 'organism = "default"\npath = "x"', "model must be either organism or path"),
+        ('organism = "default"', 'organism = "default"\npath = "x"', "model must be either organism, path or hub"),
         ("[training]", "[training", "the recipe must be valid TOML"),
         ("learning_rate = 3e-4", "learning_rate = inf", "training.learning_rate must be finite"),
         ("learning_rate = 3e-4", 'learning_rate = "fast"', "training.learning_rate must be a number"),

@@ -182,7 +182,6 @@ def test_what_is_forecast_has_every_reward_of_the_suite_and_loses_no_arm() -> No
         arms = {(arm.reward, arm.problems) for arm in recipe.arm if arm.optimizer is None}
         if experiment.name.startswith("rewards"):
             assert arms == {(arm.reward, arm.problems) for arm in suite.arm}
-            assert sum(arm.optimizer == "sgd" for arm in recipe.arm) >= 5
         else:
             assert [arm.secretly_right for arm in recipe.arm] == [None, 0.08, 0.16, 0.3]
             assert arms == {("incorrect", "mislabelled")}
