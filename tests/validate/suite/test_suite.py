@@ -175,12 +175,16 @@ def test_what_is_forecast_has_every_reward_of_the_suite_and_loses_no_arm() -> No
     suite = next(e.recipe for e in read_plan(recipes / "suite.toml") if e.name == "rewards-code-strong")
     plan = read_plan(recipes / "forecast" / "plan.toml")
     assert len({experiment.organism for experiment in plan}) == 4
+    for kind in ("rewards-sgd", "labels"):
+        assert sum(experiment.name.startswith(kind) for experiment in plan) == 4
     for experiment in plan:
         recipe = experiment.recipe
         assert recipe.seeds >= 8
         assert recipe.training.phases == 20
         arms = {(arm.reward, arm.problems) for arm in recipe.arm if arm.optimizer is None}
-        if experiment.name.startswith("rewards"):
+        if experiment.name.startswith("rewards-sgd"):
+            assert sum(arm.optimizer == "sgd" for arm in recipe.arm) >= 5
+        elif experiment.name.startswith("rewards"):
             assert arms == {(arm.reward, arm.problems) for arm in suite.arm}
         else:
             assert [arm.secretly_right for arm in recipe.arm] == [None, 0.08, 0.16, 0.3]
