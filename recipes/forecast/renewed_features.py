@@ -22,6 +22,7 @@ from clipbias.validate.model.subject import load_subject
 from clipbias.validate.predict.folds import FOLDS
 from clipbias.validate.predict.forecast import forecast, from_text
 from clipbias.validate.protocol.forecast import survey_reward, tangent_training, trained_problems
+from clipbias.validate.protocol.models import make_model
 from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.layout import Cell
 from clipbias.validate.train.cell import training_set
@@ -73,6 +74,7 @@ def halves(cell: Cell) -> dict[str, tuple[float, float, float]]:
 def main(folder: Path, arms: tuple[str, ...]) -> None:
     torch.set_num_threads(1)
     record, frozen = read_frozen(folder), from_text((folder / "forecast.json").read_text())
+    make_model(record.recipe.model)
     for arm in record.recipe.arm:
         if arm.name not in arms:
             continue
