@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from os.path import isfile
 from pathlib import Path
 
 from clipbias.common.errors import InputError
@@ -10,7 +11,7 @@ from clipbias.common.errors import InputError
 from .command_line import MORE_WORDS, OVERRIDE, flag_words, hydra_words
 from .document import Document, Entry, flat, parse, read_document, resolved
 from .framework import Framework
-from .python_source import Call
+from .python_source import UNKNOWN, Call
 from .settings import Settings
 from .setup import Remark
 from .shell import Command, Variable
@@ -19,6 +20,7 @@ CONFIG_SUFFIXES = (".yaml", ".yml", ".json", ".toml")
 MARK = 3  # a mark counts as this many keys that several frameworks share
 TELL = 100  # a key that no other framework has, and that its own needs
 MOST_FILES = 30  # that a configuration may inherit from
+_CONFIGS = ("config", "config_file", "config_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +34,13 @@ class Found:
 
 
 def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
-    """Files of keys that a command line names."""
-    values = [entries[key].value for key in ("config", "config_file", "config_name") if key in entries]
-    named = [str(value[0] if isinstance(value, list) else value) for value in values if value != []]
+    """Files of keys that a command line names, in words that need no running shell."""
+    values = [entries[key].value for key in _CONFIGS if key in entries]
+    firsts = [value[0] if isinstance(value, list) and value else value for value in values]
+    named = [name for name in firsts if isinstance(name, str)]
     bare = [word.removeprefix("@") for word in words if word.lower().endswith(CONFIG_SUFFIXES) and "=" not in word]
-    folder = str(entries["config_path"].value) if "config_path" in entries else None
+    folder = entries["config_path"].value if "config_path" in entries else None
+    folder = folder if isinstance(folder, str) else None
     named = [name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml" for name in named]
     both = [f"{folder}/{name}" for name in named] if folder else named
     return list(dict.fromkeys([*both, *(word for word in bare if word not in named)]))
@@ -48,11 +52,11 @@ def _near(name: str, document: Document) -> Document | None:
     here = document.path
     if document.script is not None and name in document.script.files:
         return parse(here.parent / name, document.script.files[name])
-    if "\0" in name or Path(name).is_absolute():
+    if Path(name).is_absolute():
         return None
     for folder in [here.parent, *here.absolute().parents][: 8 if "/" in name else 1]:
         candidate = folder / name
-        if candidate.is_file():
+        if isfile(candidate):  # that a name is too long, or no name, is no error to it
             return read_document(candidate)
     return None
 
@@ -108,6 +112,7 @@ def _of_command(command: Command, framework: Framework, document: Document) -> F
     flags = flag_words(own, command.line)
     below: dict[str, Entry] = {}
     remarks = [_unset(word) for word in dict.fromkeys(words) if MORE_WORDS.fullmatch(word)]
+    remarks += [_unset(f"--{key}") for key in _CONFIGS if key in flags and flags[key].value is UNKNOWN]
     for name in _config_word(flags | entries, words):
         place = _near(name, document)
         if place is None:

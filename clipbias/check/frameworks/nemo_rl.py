@@ -19,6 +19,7 @@ from clipbias.check.setup import (
     Training,
     moved_by,
 )
+from clipbias.common.errors import InputError
 
 OFF = 1_000_000.0
 TIS = "loss_fn.truncated_importance_sampling_"
@@ -183,7 +184,13 @@ def remarks_of(given: Settings, loss: Loss) -> list[Remark]:
 
 
 def read(given: Settings) -> Training:
-    """grpo.*, policy.* and loss_fn.*, with what NeMo-RL makes of them."""
+    """grpo.*, policy.* and loss_fn.*, with what NeMo-RL makes of them.
+
+    Raises: InputError for a distillation, which has a loss_fn too.
+    """
+    sections = {key.partition(".")[0] for key in given.entries}
+    if "distillation" in sections and "grpo" not in sections:
+        raise InputError("distillation", "absent or beside grpo, for there to be a clip that is read here")
     found, refused = geometry(given)
     loss, ignored = loss_of(given)
     refused = refused or refusal(given, found, loss)
@@ -249,7 +256,10 @@ FRAMEWORK = Framework(
     rules=RULES,
     read=read,
     reward=REWARD,
-    commands=(r"\bexamples/run_(vlm_)?grpo\w*\.py\b", r"\b(loss_fn\.ratio_clip_\w+|grpo\.num_prompts_per_step)="),
+    commands=(
+        r"\bexamples/(\w+/)*run_(vlm_)?grpo\w*\.py\b",
+        r"\b(loss_fn\.ratio_clip_\w+|grpo\.num_prompts_per_step)=",
+    ),
     style="hydra",
     marks=("grpo.num_prompts_per_step", "grpo.num_generations_per_prompt", "loss_fn.ratio_clip", "grpo.", "loss_fn."),
 )

@@ -294,6 +294,6 @@ FRAMEWORK = Framework(
     rules=RULES,
     read=read,
     reward=REWARD,
-    commands=(r"\bopenrlhf[./]cli[./]train_ppo",),
+    commands=(r"\bcli[./]train_ppo",),  # of openrlhf, and of forks that keep its flags
     marks=("algo.advantage.", "actor.eps_clip", "rollout.n_samples_per_prompt", "train.max_epochs"),
 )

@@ -17,8 +17,11 @@ from clipbias.check.setup import (
     Training,
     moved_by,
 )
+from clipbias.common.errors import InputError
 
 A = "algorithm."
+TASKS = ("embodied", "reasoning", "coding_online_rl")
+LOSSES = ("actor", "actor_critic", "decoupled_actor_critic")
 OFF = 1_000_000.0
 
 
@@ -90,7 +93,14 @@ def gates_of(given: Settings) -> tuple[list[Gate], list[Ignored]]:
 
 
 def read(given: Settings) -> Training:
-    """The section `algorithm`, with what the actors make of it."""
+    """The section `algorithm`, with what the actors make of it.
+
+    Raises: InputError for a task that trains by no clipped ratio: supervised, offline, evaluation, SAC, distillation.
+    """
+    for key, clipped in (("runner.task_type", TASKS), (f"{A}loss_type", LOSSES)):
+        kind = given.raw(key)
+        if kind is not None and kind not in clipped:
+            raise InputError(key, f"{' or '.join(clipped)}, for there to be a clip that is read here", kind)
     found = geometry(given)
     loss, (down, up), unread = loss_of(given)
     gates, ignored = gates_of(given)

@@ -19,6 +19,7 @@ from clipbias.check.setup import (
     Training,
     moved_by,
 )
+from clipbias.common.errors import InputError
 
 TRAIN = "actor_train."
 PARALLEL = ("tensor_model_parallel_size", "pipeline_model_parallel_size", "context_parallel_size")
@@ -209,7 +210,12 @@ def normalisation_of(given: Settings) -> Normalisation:
 
 
 def read(given: Settings) -> Training:
-    """The keys of RLVRConfig, with what its workers make of them."""
+    """The keys of RLVRConfig, with what its workers make of them.
+
+    Raises: InputError for the pipeline of pairs (DPO), whose workers have the same names.
+    """
+    if given.given("chosen_key"):
+        raise InputError("chosen_key", "absent, for there to be a clip that is read here", given.raw("chosen_key"))
     found, several = geometry(given)
     loss, taper, ignored = loss_of(given)
     denominator = denominator_of(given, several, loss)

@@ -17,6 +17,7 @@ from clipbias.check.setup import (
     Training,
     moved_by,
 )
+from clipbias.common.errors import InputError
 
 OWN = ("GRPOSimpleLoss", "LinearGRPOLoss", "GRPOWithChunkedOutputLoss")  # exp(log p − its own detached value)
 CLIPPED = ("GRPOLoss", "GRPOCompletionLoss", "PPOLoss")
@@ -37,7 +38,7 @@ def loss_of(given: Settings) -> tuple[Loss, list[Ignored]]:
         ignored = [] if epsilon is None else [Ignored(key="loss.epsilon", value=epsilon, why=why)]
         return Loss(name=name, kind="none"), ignored
     if name not in CLIPPED:
-        return Loss(name=name, kind="none"), []
+        raise InputError("loss._component_", f"{' or '.join((*OWN, *CLIPPED))}, whose ratio is known here", name)
     epsilon = given.number(*_under(given, "loss.epsilon"), default=EPSILON)
     keys = (f"loss.epsilon {epsilon:g}: 1 ± {epsilon:g}",)
     level: Level = "sequence" if name == "GRPOCompletionLoss" else "token"
@@ -76,9 +77,7 @@ def geometry(given: Settings, loss: Loss) -> tuple[Geometry, str | None]:
 def denominator_of(loss: Loss) -> Denominator:
     if loss.name in OWN:
         return Denominator(source="own", where="the training pass's own detached value, in every pass")
-    if loss.name in CLIPPED:
-        return Denominator(source="second pass", where="a second pass of the policy, when the rollout is made")
-    return Denominator(source="none", where=f"not known: {loss.name} is no loss of torchtune's")
+    return Denominator(source="second pass", where="a second pass of the policy, when the rollout is made")
 
 
 def remarks_of(given: Settings, loss: Loss, found: Geometry) -> list[Remark]:
@@ -159,6 +158,6 @@ FRAMEWORK = Framework(
     reward=REWARD,
     commands=(r"\btune\s+run\b.*(grpo|ppo)",),
     style="hydra",
-    marks=("grpo_samples", "ppo_epochs", "ppo_batch_size"),
+    marks=("grpo_samples", "ppo_batch_size"),
     tells=("loss._component_", "training.loss._component_"),
 )

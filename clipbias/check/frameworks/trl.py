@@ -273,7 +273,8 @@ FRAMEWORK = Framework(
     commands=(
         r"\btrl grpo\b",
         r"\btrl\.scripts\.grpo\b",
-        r"(?<!examples/run_)(?<!run_vlm_)grpo\w*\.py\b.*--(num_generations|config)(?![\w-])",
+        r"\bopen_r1[/.]grpo\b",
+        r"grpo\w*\.py\b.*--num_generations(?![\w-])",  # where it takes a file, that file's keys tell
     ),
     calls=("GRPOConfig", "GMPOConfig"),
     marks=("steps_per_generation", "num_generations", "num_iterations", "epsilon_high", "generation_batch_size"),

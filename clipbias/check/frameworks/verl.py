@@ -71,7 +71,8 @@ def normalisation_of(given: Settings, group: int) -> Normalisation:
 def mode_of(given: Settings) -> tuple[str, str | None, list[Ignored]]:
     """loss_mode, and the loss_type that stands for it within loss_mode bypass_mode."""
     mode = given.word(f"{ACTOR}policy_loss.loss_mode", default="vanilla")
-    refused = None if mode in MODES else f"loss_mode {mode} is not among verl's own: {', '.join(MODES)}"
+    own = f"{mode} is none of verl's own loss_modes ({', '.join(MODES)}), and nothing here registers it"
+    refused = None if mode in MODES else own
     outer, inner = f"{CORRECTION}loss_type", f"{ACTOR}policy_loss.rollout_correction.loss_type"
     ignored = []
     if given.given(outer) and given.raw(outer) != "ppo_clip":
