@@ -19,26 +19,29 @@ from .progress import bar
 
 LESS_MEMORY = "fewer outcomes and phases, smaller groups and fewer mini-batches need less"
 COMMANDS = {
-    "theory": "theory",
-    "simulate": "simulate",
-    "check": "check",
-    "forecast": "forecast",
-    "audit": "audit",
-    "validate": "validate",
-}  # name: module and attribute
+    "theory": "Expected drift and its spread, in closed form.",
+    "simulate": "The same quantities by Monte Carlo, with standard errors.",
+    "check": "Can the clip of a training act, and which way?",
+    "forecast": "What a reward will teach a model, before it is trained.",
+    "audit": "What the logs of a training show about clipping.",
+    "validate": "Train real models under TRL and test predictions made beforehand.",
+}  # the name of a module and of the command in it, and its line in the list
 
 
 class LazyGroup(click.Group):
-    """A group whose members are named in COMMANDS and live in sibling modules."""
+    """A group whose members are named in COMMANDS and live in sibling modules; to list them imports none."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f".{COMMANDS[cmd_name]}", __package__)
-        command: click.Command = getattr(module, COMMANDS[cmd_name])
+        command: click.Command = getattr(importlib.import_module(f".{cmd_name}", __package__), cmd_name)
         return command
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from clipbias.theory.surrogate import Surrogate
 
 F = TypeVar("F", bound=Callable[..., Any])
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FOLDER_TO_WRITE = click.Path(file_okay=False, path_type=Path)
 METHODS = ("exact", "gaussian", "paths")
 TWO_OUTCOME_METHODS = METHODS[:2]
 SCALES = ("std", "std-unbiased", "none")
@@ -216,6 +219,11 @@ def show(value: dict[str, Any], as_json: bool, title: str, text: dict[str, str] 
     for key, entry in (text or {key: readable(entry) for key, entry in value.items()}).items():
         table.add_row(key, entry)
     Console().print(table)
+
+
+def say(as_json: bool, value: dict[str, Any], text: str) -> None:
+    """One JSON object, or its text."""
+    click.echo(json.dumps(value, allow_nan=False) if as_json else text)
 
 
 def readable(entry: Any) -> str:

@@ -1,15 +1,16 @@
 """`clipbias validate plan`: what a recipe would take on GPUs, and what it could show."""
 
-import json
 from pathlib import Path
 
 import click
+
+from . import options
 
 GPU_NAMES = ("a100-80", "h100-80", "h200-141")
 
 
 @click.command()
-@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("recipe", type=options.FILE)
 @click.option("--gpu", type=click.Choice(GPU_NAMES), default="a100-80", show_default=True, help="Kind of each GPU.")
 @click.option("--gpus", default=8, show_default=True, help="Their number; it divides a mini-batch's answers.")
 @click.option("--mean-tokens", type=float, help="Mean length of an answer; a third of the longest unless given.")
@@ -25,7 +26,7 @@ GPU_NAMES = ("a100-80", "h100-80", "h200-141")
     multiple=True,
     help="Of the share's log-odds over seeds, in one unclipped phase; a pilot measures it (several may be assumed).",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.json_flag
 def plan(
     recipe: Path,
     gpu: str,
@@ -66,4 +67,4 @@ def plan(
         )
     mean = found.training.max_completion_length / 3 if mean_tokens is None else mean_tokens
     result = planned(found, GPUS[gpu], gpus, mean, start, spreads)
-    click.echo(json.dumps(result.to_json(), allow_nan=False) if as_json else plan_text(result))
+    options.say(as_json, result.to_json(), plan_text(result))

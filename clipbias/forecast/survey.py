@@ -16,11 +16,12 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from clipbias.common.errors import InputError, check
 from clipbias.common.files import read_json, replaced, write_json
 from clipbias.common.memory import free_memory
-from clipbias.validate.measure.gradient_survey import Arrays, GradientSurvey, Keep, Parts, survey_gradients
+from clipbias.validate.measure.gradient_survey import Arrays, GradientSurvey, Keep, survey_gradients
 from clipbias.validate.model.locate import model_hashes
 from clipbias.validate.model.sampling import encode_prompts
 from clipbias.validate.model.size import model_size
 from clipbias.validate.model.subject import load_model
+from clipbias.validate.recipe.recipe import Parts
 
 from . import cost
 from .config import Configured

@@ -10,6 +10,7 @@ from clipbias.validate.store.run_record import RunRecord
 
 from .gains import Gain
 from .scores import STILL
+from .statistics import in_band
 
 LEAST_CHANGE = 0.01  # of a share: the sign of a smaller one is not asked for
 NESTED = ((0.25, 0.75), (0.05, 0.95))  # bounds of the bands of 50 % and 90 %
@@ -44,8 +45,7 @@ def coverage(runs: list[RunRecord]) -> Coverage | None:
             arms += 1
             quantiles, found = claim.log_odds_quantiles, data.curves["log_odds"]
             for band, (low, high) in enumerate(NESTED):
-                bounds = quantiles[:, levels.index(low)], quantiles[:, levels.index(high)]
-                hit = ((found >= bounds[0]) & (found <= bounds[1]))[:, 1:]
+                hit = in_band(found, quantiles[:, levels.index(low)], quantiles[:, levels.index(high)])[:, 1:]
                 inside[band].append(hit.ravel())
                 ends[band].append(hit[:, -1])
                 if band == len(NESTED) - 1:

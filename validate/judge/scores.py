@@ -12,7 +12,7 @@ import numpy as np
 from clipbias.common.arrays import Array
 from clipbias.validate.predict.prediction import Band
 
-from .statistics import LEVEL, Interval, count_pvalue, interval, spread_pvalue
+from .statistics import LEVEL, Interval, count_pvalue, in_band, interval, spread_pvalue
 
 STILL = 1e-6  # a predicted spread in log-odds that is rounding alone
 
@@ -64,7 +64,7 @@ def score_arm(
     """log_odds [seeds, phases + 1]; relative_stderr: of the pilot's spread, an error that all seeds share."""
     quantiles = predicted.log_odds_quantiles
     low, high = quantiles[:, levels.index(0.05)], quantiles[:, levels.index(0.95)]
-    inside = (log_odds >= low) & (log_odds <= high)
+    inside = in_band(log_odds, low, high)
     end, std = interval(log_odds[:, -1]), float(log_odds[:, -1].std(ddof=1))
     means, claimed_std = predicted.log_odds_mean.tolist(), float(predicted.log_odds_std[-1])
     if claimed_std < STILL:

@@ -14,7 +14,7 @@ from clipbias.common.arrays import Array
 
 from .crps import crps_normal
 from .rivals import Law, phases_read
-from .statistics import LEVEL
+from .statistics import LEVEL, in_band
 
 DRAWS = 2000
 TENTHS = 10  # bins of a PIT histogram
@@ -183,7 +183,7 @@ def calibration(cases: Sequence[Case], seed: int) -> Calibration | None:
     inside, squares, variance = np.empty((3, len(moving)))
     for i, case in enumerate(moving):
         end, law = case.measured[:, -1], case.forecast
-        inside[i] = ((end >= law.low[..., -1]) & (end <= law.high[..., -1])).sum()
+        inside[i] = in_band(end, law.low[..., -1], law.high[..., -1]).sum()
         squares[i] = ((end - law.mean[..., -1]) ** 2).sum()
         variance[i] = (law.std[..., -1] ** 2 * np.ones(len(end))).sum()
     ratio = sample.ratio(variance, squares)

@@ -9,6 +9,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import bdtr, chdtr, ndtr, stdtr, stdtrit
 
 from clipbias.common.arrays import Array
@@ -30,6 +31,11 @@ class Interval:
     low: float
     high: float
     n: int
+
+
+def in_band(values: Array, low: Array, high: Array) -> NDArray[np.bool_]:
+    """Where values [seeds, …] lie in a band [… or seeds, …], its bounds included."""
+    return np.asarray((low <= values) & (values <= high))
 
 
 def interval(values: Array, lowest: float = -math.inf, highest: float = math.inf) -> Interval:

@@ -6,7 +6,7 @@ of their parts, one pass forward and back for each, at coordinates that are draw
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from clipbias.common.seeds import seed_of
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, weighted_gradient
 from clipbias.validate.model.sampling import BATCH, Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
+from clipbias.validate.recipe.recipe import Parts
 from clipbias.validate.tasks.problems import Asked
 
 CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge
@@ -27,7 +28,6 @@ DRAWS = 32  # mini-batches of answers with random signs that tell how loud each 
 DRAWN_ANSWERS = 16  # in each
 _FLOOR = 1e-3  # of the loudness's mean: a coordinate that was silent in all draws is still drawn now and then
 
-Parts = Literal["token", "answer"]
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
 Keep: TypeAlias = Callable[[str, Callable[[], Arrays]], Arrays]
 """What a part of a survey is handed to, by its name and as what makes it: one that keeps parts on a disk makes each

@@ -16,6 +16,7 @@ from .task_line import TaskLine
 from .training import LARGEST, Training
 
 REPLICATES = 4000
+Parts = Literal["token", "answer"]  # what a gradient of a survey is of
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,7 @@ class ForecastLine:
     problems: int = 240
     answers: int = 64
     coordinates: int = 4096
-    parts: Literal["token", "answer"] = "token"
+    parts: Parts = "token"
     seeds: int = 48
     model_error: float = 0.0
     read_problems: int = 32

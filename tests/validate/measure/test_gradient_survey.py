@@ -12,9 +12,10 @@ import tiny_trl
 from clipbias.simulate.tangent.packing import Layout
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.measure import gradient_survey
-from clipbias.validate.measure.gradient_survey import Parts, read_tree, survey_gradients
+from clipbias.validate.measure.gradient_survey import read_tree, survey_gradients
 from clipbias.validate.model.gradients import total_size
 from clipbias.validate.model.sampling import Answer, distinct_answers, sample_tokens
+from clipbias.validate.recipe.recipe import Parts
 
 pytestmark = pytest.mark.fast
 
