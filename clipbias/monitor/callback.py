@@ -46,14 +46,11 @@ class ClippingMonitor(TrainerCallback):
         self.alerts: deque[Alert] = deque(maxlen=KEPT)
         self._trainer = trainer
         if self.setting.moves is Moves.IDENTICAL:
-            logger.warning(
-                "the clip cannot act, since every ratio is 1: %s. It can with %s.",
-                self.setting.arithmetic,
-                self.setting.more_updates,
-            )
+            arithmetic, more = self.setting.arithmetic, self.setting.more_updates
+            self._say("the clip cannot act, since every ratio is 1: %s. It can with %s.", arithmetic, more)
             return
         if self.setting.moves is Moves.NOISE:
-            logger.warning("the clip acts on rounding alone: %s.", self.setting.arithmetic)
+            self._say("the clip acts on rounding alone: %s.", self.setting.arithmetic)
         self._start = 0
         self._rates: list[float] = []  # of the rollout that is under way, and of the one before
         self._rates_before: list[float] = []
@@ -110,7 +107,7 @@ class ClippingMonitor(TrainerCallback):
         self._done = done
         sums = self._sketch.take(lambda tensor: self._trainer.accelerator.reduce(tensor, "sum"))
         if not sums.tokens.any():
-            logger.warning("no ratio was seen: the loss of %s does not come from TRL's", type(self._trainer).__name__)
+            self._say("no ratio was seen: the loss of %s does not come from TRL's", type(self._trainer).__name__)
             return
         rates = max(self._rates, self._rates_before, key=len)  # the next rollout may have begun in this very step
         self.view = self._phases.view(state.global_step, sums, self._steps(rates))
@@ -118,5 +115,9 @@ class ClippingMonitor(TrainerCallback):
             self._trainer._metrics["train"][name].append(value)
         for alert in self.view.alerts:
             self.alerts.append(alert)
-            if self._trainer.accelerator.is_main_process:
-                logger.warning("%s", alert)
+            self._say("%s", alert)
+
+    def _say(self, text: str, *words: object) -> None:
+        """Once, however many processes train."""
+        if self._trainer.accelerator.is_main_process:
+            logger.warning(text, *words)
