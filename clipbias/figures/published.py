@@ -63,5 +63,6 @@ def _panel(axes: Any, lines: list[Line], label: str, title: str) -> None:
     axes.axvline(0.0, color=GREY, linewidth=0.8)
     axes.set_yticks(list(places), [line.entry.id for line in lines], fontsize=6.5)
     axes.invert_yaxis()
-    axes.margins(y=0.01)
+    axes.use_sticky_edges = False  # else a band's end would be the edge of the panel
+    axes.margins(x=0.03, y=0.01)
     style(axes, label, "", title)

@@ -1,12 +1,13 @@
 """All that `clipbias validate published` says, as one object."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from .chance import Chance, chances
+from .chance import Chance, Pattern, Quiet, chances, pattern, quiet
 from .confront import Line, confront, rules_sha256
+from .deciding import Deciding, deciding
+from .entry import read_comparisons
 from .headline import Headline, headline
 from .record import Record
 from .rivals import Rivals, read_rivals
@@ -18,7 +19,10 @@ class Answer:
     lines: tuple[Line, ...]
     headline: Headline
     rivals: Rivals
+    deciding: Deciding
     chances: tuple[Chance, ...]
+    quiet: tuple[Quiet, ...]
+    pattern: Pattern
     rules_sha256: str
 
     @property
@@ -42,19 +46,26 @@ class Answer:
             "works": {w.id: asdict(w) for w in self.record.works.values() if w.id in works},
             "counts": dict(self.counts()),
             "headline": asdict(self.headline),
-            "rivals": asdict(self.rivals),
+            "rivals": asdict(self.rivals) | {"standings": [asdict(standing) for standing in self.rivals.standings]},
+            "deciding": asdict(self.deciding),
             "noise_alone": [asdict(chance) | {"suffices": chance.suffices} for chance in self.chances],
+            "noise_itself": [asdict(row) for row in self.quiet],
+            "pattern": asdict(self.pattern),
         }
 
 
-def published(progress: Callable[[int, int], None] | None = None) -> Answer:
-    """progress: called with how many of how many entries are done."""
-    record, lines = confront(progress)
+def published() -> Answer:
+    record, lines = confront()
+    comparisons, found = read_comparisons(), headline(record, lines)
+    alone = chances(lines, comparisons)
     return Answer(
         record=record,
         lines=lines,
-        headline=headline(record, lines),
-        rivals=read_rivals(record),
-        chances=chances(lines),
+        headline=found,
+        rivals=read_rivals(record, alone),
+        deciding=deciding(found.designs),
+        chances=alone,
+        quiet=quiet(lines, comparisons),
+        pattern=pattern(lines, comparisons),
         rules_sha256=rules_sha256(),
     )

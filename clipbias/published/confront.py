@@ -2,13 +2,13 @@
 
 import hashlib
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from clipbias.common.errors import InputError
+from clipbias.common.progress import steps
 
 from . import verdict as rules
 from .entry import Entry, read_entries
@@ -92,15 +92,15 @@ def rules_sha256() -> str:
     return found
 
 
-def confront(progress: Callable[[int, int], None] | None = None) -> tuple[Record, tuple[Line, ...]]:
-    """All entries. progress: called with how many of how many are done."""
+def confront() -> tuple[Record, tuple[Line, ...]]:
+    """All entries."""
     rules_sha256()
     record = read_record()
     entries, lines = read_entries(record), []
-    for i, entry in enumerate(entries):
-        prediction = None if entry.question is None else entry.question.predict()
-        judged = None if prediction is None else judge(prediction, outcome_of(entry, prediction))
-        lines.append(Line(entry=entry, prediction=prediction, judged=judged))
-        if progress is not None:
-            progress(i + 1, len(entries))
+    with steps("entries", len(entries)) as done:
+        for i, entry in enumerate(entries):
+            prediction = None if entry.question is None else entry.question.predict()
+            judged = None if prediction is None else judge(prediction, outcome_of(entry, prediction))
+            lines.append(Line(entry=entry, prediction=prediction, judged=judged))
+            done(i + 1)
     return record, tuple(lines)

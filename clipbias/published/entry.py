@@ -23,6 +23,7 @@ from .signs import (
     NeutralBound,
     NoiseEntropy,
     Push,
+    Reach,
     Recipe,
     Selection,
     TokenEntropy,
@@ -51,6 +52,7 @@ QUESTIONS: dict[str, type[Question]] = {
     "push": Push,
     "neutral-bound": NeutralBound,
     "coin-gradient": CoinGradient,
+    "reach": Reach,
     "selection": Selection,
     "noise-entropy": NoiseEntropy,
     "covariance": Covariance,
@@ -63,15 +65,16 @@ QUESTIONS: dict[str, type[Question]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """group: of entries that are read together. figure: the outcome. still: what would be measured if nothing happened.
-    question: None where out_of_scope says why. used: the figures in the question; assumed: its numbers that no figure
-    gives, by field. note: what to know of the question."""
+    """group: of entries that are read together. figure: the outcome. still: what would be measured if nothing happened;
+    still_figure gives it. question: None where out_of_scope says why. used: the figures in the question; assumed: its
+    numbers that no figure gives, by field. note: what to know of the question."""
 
     id: str
     group: str
     claim: str
     figure: Figure
     still: float
+    still_figure: str | None
     question: Question | None
     out_of_scope: str | None
     used: tuple[Figure, ...]
@@ -116,6 +119,21 @@ class _Resolver:
                 return given
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparisons:
+    """Entries that are compared with each other in `entries.toml`. between: pairs of arms, of which one is subtracted
+    from the other; still: arms in which nothing was to happen; clipped, unclipped: arms under random rewards."""
+
+    between: tuple[tuple[str, str], ...]
+    still: tuple[str, ...]
+    clipped: tuple[str, ...]
+    unclipped: tuple[str, ...]
+
+
+def read_comparisons() -> Comparisons:
+    return read_dataclass(Comparisons, _tables()["comparisons"], "comparisons.")
+
+
 @cache
 def _tables() -> dict[str, Any]:
     text = (files(__package__) / "record" / "entries.toml").read_text(encoding="utf-8")
@@ -146,13 +164,14 @@ def _entry(record: Record, fragments: dict[str, Any], table: dict[str, Any]) -> 
     for name in resolver.used:
         if name == figure.id or figure.id in record.ancestors(name):
             raise InputError(table["id"], f"asked without its own outcome, which {name} is or was made of")
-    still = table.get("still", 0.0)
+    still = table.get("still")
     return Entry(
         id=table["id"],
         group=table["group"],
         claim=table["claim"],
         figure=figure,
-        still=record.figure(still).plain if isinstance(still, str) else float(still),
+        still=0.0 if still is None else record.figure(still).plain,
+        still_figure=still,
         question=question,
         out_of_scope=table.get("out_of_scope"),
         used=tuple(resolver.used.values()),
@@ -177,6 +196,7 @@ def _of_recipe(record: Record, name: str) -> Entry:
         claim=recipe.claim,
         figure=figure,
         still=0.0,
+        still_figure=None,
         question=Recipe(framework=recipe.framework, suffix=recipe.suffix, text=recipe.text),
         out_of_scope=None,
         used=(),

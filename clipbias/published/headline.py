@@ -16,18 +16,20 @@ from .training import Geometry, ImpliedActivation, law_after, rate_of
 from .verdict import Number
 
 _COIN = 0.5
+FEW_SEEDS = 3  # the most that published comparisons have
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """Of the gain at step 150, in points. total: measured. by_share: what the new share of code would bring at the old
-    accuracies (T11), with its band. which_problems: what those that switched gained beyond that. kept: what those
-    gained that kept their strategy."""
+    accuracies (T11), with its band. which_problems: what those that switched gained beyond that; switched: both
+    together. kept: what those gained that kept their strategy."""
 
     total: float
     by_share: float
     by_share_band: tuple[float, float]
     which_problems: float
+    switched: float
     kept: float
 
 
@@ -36,8 +38,9 @@ class End:
     """Of the gain at the end, in points: of the rest beyond by_share, the counts of step 150 would give which_problems
     to the choice of problems if they held on; `open` is what no count speaks of.
 
-    by_share_as_printed: with the accuracy of language as v0 and v1 print it. over_best_prompt: accuracy at the end less
-    that of the untrained model with the best of the published prompts."""
+    by_share_as_printed: with the accuracy of language as v0 and v1 print it. accuracy: at the end; ceiling: what the
+    mixture gives if all answers were with code. forced: gain of the untrained model by an opening forced to code.
+    over_best_prompt: accuracy at the end less that of the untrained model with the best of the published prompts."""
 
     total: float
     by_share: float
@@ -45,14 +48,18 @@ class End:
     which_problems: float
     open: float
     by_share_as_printed: float
+    accuracy: float
+    ceiling: float
+    forced: float
     over_best_prompt: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """What the share of code after 150 steps asks of a clip-only account: the activation, against the one reported; and
+    """What the share of code after `steps` asks of a clip-only account: the activation, against the one reported; and
     at that activation the 90 % range of the share over seeds, and the chance that a seed ends below its start."""
 
+    steps: int
     activation: float
     activation_band: tuple[float, float]
     reported: float
@@ -63,11 +70,12 @@ class Needed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Design:
-    """Two arms of paired seeds under random rewards that differ in one thing. effect, std: of the difference of their
-    log-odds of code after `steps`, if the clip is what moves it and acts at `activation`; noise expects 0. seeds: for a
-    power of WANTED; power: with three seeds."""
+    """Two arms of paired seeds under random rewards that differ in one thing. one_sided: each has one bound. effect,
+    std: of the difference of their log-odds of code after `steps`, if the clip is what moves it and acts at
+    `activation`; noise expects 0. seeds: for a power of WANTED; power: with FEW_SEEDS."""
 
     arms: str
+    one_sided: bool
     steps: int
     activation: float
     effect: float
@@ -96,15 +104,18 @@ def headline(record: Record, lines: tuple[Line, ...]) -> Headline:
         which_problems=early.which_problems,
         open=total - 100 * number.value - early.which_problems,
         by_share_as_printed=100 * _number(found["moved.end.random.printed"]).value,
-        over_best_prompt=_over_best_prompt(record, total),
+        accuracy=record.figure("end.random").value,
+        ceiling=100 * _number(found["moved.end.ceiling"]).value,
+        forced=record.figure("forced.math-7b").value - record.figure("base.math-7b").value,
+        over_best_prompt=_over_best_prompt(record),
     )
     implied = found["activation.implied"]
     return Headline(at_150=early, at_end=end, needed=_needed(implied), designs=_designs(found, implied))
 
 
-def _over_best_prompt(record: Record, gain: float) -> float:
+def _over_best_prompt(record: Record) -> float:
     best = max(figure.value for name, figure in record.figures.items() if name.startswith("prompt."))
-    return record.figure("base.math-7b").value + gain - best
+    return record.figure("end.random").value - best
 
 
 def _number(line: Line) -> Number:
@@ -135,6 +146,7 @@ def _at_150(record: Record, found: dict[str, Line]) -> Share:
         by_share=100 * parts.switching,
         by_share_band=(100 * number.low, 100 * number.high),
         which_problems=100 * (switched - parts.switching),
+        switched=100 * switched,
         kept=100 * kept,
     )
 
@@ -144,6 +156,7 @@ def _needed(implied: Line) -> Needed:
     assert isinstance(asked, ImpliedActivation)
     law = _law(asked, number.value, asked.geometry, int(asked.steps))
     return Needed(
+        steps=int(asked.steps),
         activation=number.value,
         activation_band=(number.low, number.high),
         reported=implied.entry.figure.plain,
@@ -174,12 +187,13 @@ def _designs(found: dict[str, Line], implied: Line) -> tuple[Design, ...]:
             designs.append(
                 Design(
                     arms=arms,
+                    one_sided=this is high,
                     steps=steps,
                     activation=activation,
                     effect=effect,
                     std=std,
                     seeds=seeds_needed(effect, std, WANTED, TEST_LEVEL),
-                    power=paired_power(effect, std, 3, TEST_LEVEL),
+                    power=paired_power(effect, std, FEW_SEEDS, TEST_LEVEL),
                 )
             )
     return tuple(designs)

@@ -1,39 +1,39 @@
 """The answer as a page of the docs: words around numbers that are all computed or read from the record."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
 
 from .answer import Answer
-from .chance import Chance
 from .confront import Line
-from .figure import Figure
-from .headline import Design
-from .verdict import LEVEL, MARGIN, NOISE_SUFFICES, SEEN, VERDICTS, WIDEST, Direction, Number
+from .page_rivals import deciding, rivals, seeds
+from .training import Training
+from .verdict import LEVEL, MARGIN, SEEN, VERDICTS, WIDEST, Direction, Number
+from .words import number, published, source, span, table, theory
 
-_WAYS = {-1: "falls", 0: "stays", 1: "rises"}
-_ACTS = {0: "cannot act", 1: "can act"}
 AROUND = "in a narrow band around no change"  # as the rules word it
 _BASIS = {
     "before": "before training",
     "same run": "a state of the same run",
     "other run": "a state of another run",
 }
-_UNITS = {"%": " %", "points": " points", "count": " answers"}
 
 
 def page(answer: Answer, figure: str) -> str:
     """figure: the name of the picture beside the page."""
     blocks = [
         "# The published record, line by line",
-        "Written by `clipbias validate published --page docs/published.md`; nothing here is typed by hand. What others"
-        " published stands beside what the theory of clipping says of it. The theory was given what was known before"
-        " training, or, where a line says so, a state of the policy during it; never the result itself. The words are"
-        " in the [glossary](glossary.md), the formulas in [equations](equations.md).",
+        "Written by `clipbias validate published --page docs/published.md`; no number here is typed by hand. What"
+        " others published stands beside what the theory of clipping says of it. The theory was given what was known"
+        " before training, or, where a line says so, a state of a policy during it; never the result itself. The words"
+        " are in the [glossary](glossary.md), the formulas in [equations](equations.md).",
         *_short(answer),
-        f"![Published values as points over predicted bands]({figure})",
         *_points(answer),
         *_needed(answer),
-        *_rivals(answer),
-        *_chances(answer),
+        *rivals(answer),
+        *deciding(answer),
+        *seeds(answer),
+        *_told(answer),
+        *_counts(answer),
+        f"![Published values as points over predicted bands]({figure})",
         *_lines(answer),
         *_rules(answer),
         *_works(answer),
@@ -41,62 +41,126 @@ def page(answer: Answer, figure: str) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    lines += ["| " + " | ".join(cell.replace("|", "/") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def _short(answer: Answer) -> list[str]:
+    head, found = answer.headline, _by_id(answer)
+    coins = [x for x in answer.lines if _is_coin(x)]
+    explained = sum(x.judged is not None and x.judged.verdict == "explained" for x in coins)
+    share, noise = found["share.random.150"], [_of_noise(answer, "share"), _of_noise(answer, "accuracy", "gain")]
+    assert isinstance(share.prediction, Number)
+    assert isinstance(share.entry.question, Training)
+    value, low, high = (100 * x for x in (share.prediction.value, share.prediction.low, share.prediction.high))
+    return [
+        "## In short",
+        "Qwen2.5-Math-7B gained"
+        f" {head.at_end.total:.1f} points of MATH-500 under rewards that say nothing. What of it is explained:\n\n"
+        f"- *By the share of code.* Once the share at the end is known, the mixture of two strategies gives"
+        f" {head.at_end.by_share:.1f} points.\n"
+        "- *By the clip.* At the activation that was reported, the share after"
+        f" {share.entry.question.steps:.0f} steps of random rewards is expected"
+        f" at {value:.1f}% [{low:.1f}, {high:.1f}], from {100 * share.entry.still:.1f}%."
+        f" That is no rise, in a band that holds nearly everything; {share.entry.figure.value:.1f}% was published. Of"
+        f" {len(coins)} lines on the size of a share or accuracy under random rewards, from nothing but the step,"
+        f" {explained or 'none'} are explained.\n"
+        f"- *By noise.* If each stands for one seed, [noise alone](#seeds-what-noise-alone-would-show) may have made"
+        f" {noise[0]} shares of code under random rewards, and {noise[1]} accuracies and gains.\n"
+        f"- *What would decide.* {answer.deciding.design.seeds} seeds of two arms, each with one side of the clip:"
+        " [the run](#the-run-that-would-decide).",
+        "This neither confirms nor refutes that clipping made the gain. It says which published numbers such an account"
+        " would have to add.",
+    ]
+
+
+def _of_noise(answer: Answer, *reads: str) -> str:
+    """How many of how many results under random rewards one seed of noise alone may show."""
+    asked = {x.entry.id: x.entry.question for x in answer.lines if _is_coin(x)}
+    shown = {e for e, question in asked.items() if isinstance(question, Training) and question.reads in reads}
+    single = [one.suffices for one in answer.chances if one.entry in shown and one.seeds == 1]
+    return f"{sum(single)} of {len(single)}"
+
+
+def _is_coin(line: Line) -> bool:
+    """A number that is asked of a training by coins."""
+    asked = line.entry.question
+    coin = isinstance(asked, Training) and asked.success_code == asked.success_language
+    return coin and isinstance(line.prediction, Number)
+
+
+def _by_id(answer: Answer) -> dict[str, Line]:
+    return {line.entry.id: line for line in answer.lines}
+
+
+def _counts(answer: Answer) -> list[str]:
     asked = sum(line.prediction is not None for line in answer.lines)
     works = len({line.entry.figure.work for line in answer.lines})
     heads = [*VERDICTS, "out of scope"]
+    right = [line for line in answer.lines if line.judged is not None and line.judged.verdict == "direction right"]
+    recipes = sum(line.entry.group == "recipes" for line in right)
+    claims = sum(line.entry.figure.unit == "sign" for line in right) - recipes
     around = sum(line.judged is not None and line.judged.why == AROUND for line in answer.lines)
+    ways = [x for x in answer.lines if isinstance(x.prediction, Direction) and x.entry.group != "recipes"]
+    theirs = sum(x.judged is not None and x.judged.verdict == "direction right" for x in ways)
+    rises = sum(x.entry.figure.value > 0 for x in ways)
     rows = [[group, *(str(answer.counts(group)[head] or "") for head in heads)] for group in answer.groups]
     rows.append(["all", *(str(answer.counts()[head]) for head in heads)])
     return [
-        "## In short",
-        f"{len(answer.lines)} entries from {works} works; to {asked} of them theory has an answer. Lines of one group"
-        " often come from one table and are not independent: a count is no score.",
+        "## Verdicts",
+        f"{len(answer.lines)} entries from {works} works; to {asked} of them theory has an answer. A count is no"
+        " score:",
+        f"- Lines of one group often come from one table, and one run may stand in several lines.\n"
+        f"- Of the {answer.counts()['explained']} explained {around} lie {AROUND}, where theory said that nothing would"
+        " happen and nothing that could be told from counting did.\n"
+        f"- Of the {len(right)} of right direction {recipes} are arithmetic on a configuration, and {claims} are claims"
+        " of a direction, many of which follow from the same mathematics that we use. In the others a number was"
+        " measured, and theory gives no more than its side.\n"
+        f"- Of {len(ways)} directions that are no configuration's theory has {theirs} right; who says *rises* each time"
+        f" has {rises}.\n"
+        "- *Contradicted* is this theory by the record, not the record by itself: a gain of skill, which no mixture of"
+        " two strategies has, contradicts the mixture and nobody who never claimed it.\n"
+        "- *Not explained* is where theory is silent or too vague. It is evidence for no one.",
         table(["group", *heads], rows),
-        f"Of the {answer.counts()['explained']} explained {around} lie in a narrow band around no change, where theory"
-        " said that nothing would happen and nothing that could be told from counting did. *Contradicted* is this"
-        " theory by the record, not the record by itself: a gain of skill, which no mixture of two strategies has,"
-        " contradicts the mixture and nobody who never claimed it.",
     ]
 
 
 def _points(answer: Answer) -> list[str]:
     early, end = answer.headline.at_150, answer.headline.at_end
-    band = f"{LEVEL:.0%} band"
+    band, early_step = f"{LEVEL:.0%} band", f"step {answer.record.figure('set-up.steps-v0').value:.0f}"
     return [
         "## The points gained under random rewards",
-        f"Qwen2.5-Math-7B gained {end.total:.1f} points of MATH-500 under rewards that say nothing. The share of code"
-        f" rose meanwhile. Its rise alone, at the accuracies measured before training, brings {end.by_share:.1f} points"
-        f" ({band}: {end.by_share_band[0]:.1f} to {end.by_share_band[1]:.1f}). The counts of problems, which exist for"
-        f" step 150 alone, divide the {early.total:.1f} points gained by then.",
+        "The share of code rose while accuracy did. The rise of the share alone, at the accuracies measured before"
+        " training, brings what the second row says. The counts of problems, which exist for"
+        f" {early_step} alone, divide"
+        " what was gained by then.",
         table(
-            ["points", "at step 150", "at the end"],
+            ["points", f"at {early_step}", "at the end"],
             [
                 ["gain", f"{early.total:.1f}", f"{end.total:.1f}"],
                 ["by the share of code alone", f"{early.by_share:.1f}", f"{end.by_share:.1f}"],
-                [band, _range(early.by_share_band, 1), _range(end.by_share_band, 1)],
+                [band, _range(early.by_share_band), _range(end.by_share_band)],
                 [
                     "by which problems switched, beyond that",
                     f"{early.which_problems:.1f}",
-                    f"{end.which_problems:.1f}, if as at step 150",
+                    f"{end.which_problems:.1f}, if as at {early_step}",
                 ],
                 ["on problems that kept their strategy", f"{early.kept:.1f}", "not published"],
-                ["open", "0 by construction", f"{end.open:.1f}"],
+                ["open", "none, by construction", f"{end.open:.1f}"],
             ],
         ),
-        "The second row is a prediction; those below it are accounting. That particular problems switched is seen in"
-        " the counts after training and was predicted by nobody: it may be a choice of the policy, or skill that came"
-        " with the switch. Problems that switched are also chosen by their state afterwards, so that some of their"
-        " gain is regression to the mean.",
-        f"Two readings move these numbers. With the accuracy of language that v0 and v1 print the share alone brings"
-        f" {end.by_share_as_printed:.1f} points at the end. And the untrained model does better with other prompts:"
-        f" over the best that was published the gain is {end.over_best_prompt:.1f} points.",
+        "The second row is predicted from the share after training; why the share rose is another question. The rows"
+        " below it are accounting. That particular problems switched is seen in the counts and was predicted by nobody:"
+        " it may be a choice of the policy, or skill that came with the switch. Problems that switched are also chosen"
+        " by their state afterwards, so that some of their gain is regression to the mean. Problems are not alike, as"
+        " the mixture takes them to be.",
+        "What moves these numbers, toward the paper and away from it:",
+        f"- Problems that switched carry {early.switched:.1f} of the {early.total:.1f} points at {early_step}. That is"
+        " the paper's own reading of its counts.\n"
+        f"- An opening forced to code brings the untrained model {end.forced:.1f} points, without any training: more"
+        f" than the {end.ceiling - (end.accuracy - end.total):.1f} by which its answers with code beat the mean.\n"
+        f"- No share of code reaches the end. All answers with code, as right as before training, make"
+        f" {end.ceiling:.1f}%; the end is at {end.accuracy:.1f}%.\n"
+        f"- With the accuracy of language that v0 and v1 print the share alone brings {end.by_share_as_printed:.1f}"
+        " points at the end.\n"
+        "- The untrained model does better with other prompts: over the best that was published the gain is"
+        f" {end.over_best_prompt:.1f} points.",
     ]
 
 
@@ -105,7 +169,7 @@ def _needed(answer: Answer) -> list[str]:
     times = needed.activation / needed.reported
     return [
         "## What an account by the clip alone needs",
-        f"1. *A clip that acts.* The mean share after 150 steps asks of the two-outcome theory that"
+        f"1. *A clip that acts.* The mean share after {needed.steps} steps asks of the two-outcome theory that"
         f" {needed.activation:.2%} of the samples that decide the strategy be cut off (from"
         f" {needed.activation_band[0]:.2%} to {needed.activation_band[1]:.2%} for how well the share is known)."
         f" Reported is {needed.reported:.2%}, of all tokens of that model: {times:.0f} times less. Tokens that decide"
@@ -118,66 +182,45 @@ def _needed(answer: Answer) -> list[str]:
     ]
 
 
-def _rivals(answer: Answer) -> list[str]:
-    rivals, record = answer.rivals, answer.record
+def _told(answer: Answer) -> list[str]:
+    """What goes into the answers, and what they leave out."""
+    given: dict[tuple[str, float], list[str]] = defaultdict(list)
+    for line in answer.lines:
+        for name, value in line.entry.assumed:
+            given[name, value].append(line.entry.id)
     rows = [
-        [m.what, *m.expects, ", ".join(f"{_named(record.figure(n))}" for n in m.seen) or "nothing yet"]
-        for m in rivals.measurement
+        [name, f"{value:g}", str(len(ids)), ", ".join(f"`{x}`" for x in ids[:3]) + (", …" if len(ids) > 3 else "")]
+        for (name, value), ids in sorted(given.items())
     ]
-    designs = [_design(design) for design in answer.headline.designs]
-    telling = "; ".join(m.what for m in rivals.telling)
-    best = min(answer.headline.designs, key=lambda design: design.seeds)
     return [
-        "## Rival accounts, and the run that would decide",
-        "What each account expects: + it rises or differs, 0 it does not, ? either. A reading by the authors of this"
-        " page, open to dispute.",
-        table(["measurement", *rivals.accounts, "published"], rows),
-        f"The clip stands alone against all rivals in these: {telling}. Seeds are those that a paired test needs for a"
-        f" power of 80 % if the clip is what moves the share; the others expect no difference. The arms' seeds are"
-        " taken as independent, so that arms that move together need fewer.",
-        table(["arms", "steps", "activation", "difference, log-odds", "its spread", "seeds", "power with 3"], designs),
-        f"The single run that would decide: random rewards, {best.arms}, {best.steps} steps, {best.seeds} seeds in each"
-        " arm. `clipbias check grpo.yaml --control one-sided` writes its two arms for a configuration of one's own.",
+        "## What theory was told, and what it leaves out",
+        "Shares, accuracies and trainings are asked of two outcomes, code and language, with one pair of logits for all"
+        " problems.\n\n"
+        "- *The step.* No published run measured how far a phase moves the share. It is set by the activation that one"
+        " work reports of all tokens, ± half of it, and taken to other models as it is. This is the weakest link: every"
+        " band of a training and every chance of noise hangs on it.\n"
+        "- *The optimizer.* Momentum is in it. The division by the root of the second moment is taken as constant, and"
+        " to restore the size of a step at any mini-batch and success probability. The bound on the gradient's norm is"
+        " left out.\n"
+        "- *The released code.* It mixes groups over mini-batches, means over tokens, and whitens advantages over the"
+        " buffer. None of it moves a policy on average under a coin; all of it may change how far seeds stray.\n"
+        "- *Problems.* They are alike, and one share moves for all of them. Where problems have choices of their own,"
+        " seeds stray less than here.\n"
+        "- *Skill.* Each strategy keeps its accuracy.\n"
+        "- *Who asks.* The rules of the verdicts were fixed before any prediction. Which question stands for a claim,"
+        " and the numbers below, were chosen by people who had read the results.",
+        table(["number that no figure gives", "value", "entries", "such as"], rows),
     ]
 
 
-def _design(design: Design) -> list[str]:
-    return [
-        design.arms,
-        str(design.steps),
-        f"{design.activation:.2%}",
-        f"{design.effect:+.2f}",
-        f"{design.std:.2f}",
-        str(design.seeds),
-        f"{design.power:.0%}",
-    ]
-
-
-def _chances(answer: Answer) -> list[str]:
-    enough = sum(chance.suffices for chance in answer.chances)
-    return [
-        "## Seeds: what noise alone would show",
-        "The papers give one to three seeds, mostly without saying how many. Below is the chance that the mean of so"
-        " many seeds is at least as far from no change, on the same side, where neither clip nor reward acts: the"
-        " policy walks at the step that the reported activation gives, accuracy follows the share, and answers are"
-        f" counted. From {NOISE_SUFFICES:.0%} on noise alone may have made it: {enough} of {len(answer.chances)}."
-        " A small chance rules out this noise; it does not say what made the effect.",
-        table(["entry", "effect", "seeds", "chance"], [_chance(chance) for chance in answer.chances]),
-    ]
-
-
-def _chance(chance: Chance) -> list[str]:
-    shown = f"{chance.probability:.2g}" if chance.probability > 0 else "below 0.0001"  # none of 40,000 draws
-    scale = 100.0 if chance.unit == "fraction" else 1.0
-    effect = "every seed rises" if chance.unit == "sign" else f"{scale * chance.effect:+.1f} points"
-    return [f"{chance.claim} (`{chance.entry}`)", effect, str(chance.seeds), shown]
+def _range(band: tuple[float, float]) -> str:
+    return span(*(number(end, "points") for end in band))
 
 
 def _lines(answer: Answer) -> list[str]:
     blocks = [
         "## Every line",
-        "Of a number stand value and band, of a direction its way. *From* is what the prediction rests on; numbers"
-        " that no figure gives are our assumptions, listed by `--json`.",
+        "Of a number stand value and band, of a direction its way. *From* is what the prediction rests on.",
     ]
     for group in answer.groups:
         blocks.append(f"### {group[0].upper()}{group[1:]}")
@@ -187,9 +230,12 @@ def _lines(answer: Answer) -> list[str]:
             blocks.append(table(["claim", "source", "published", "theory", "from", "verdict"], map(_line, asked)))
         left = [line for line in lines if line.prediction is None]
         if left:
-            blocks.append(table(["out of scope", "source", "published", "why"], [_left(answer, x) for x in left]))
-    notes = [f"`{x.entry.id}`: {x.entry.note}." for x in answer.lines if x.entry.note is not None and x.prediction]
-    blocks.append("Of single lines:\n\n" + "\n".join(f"- {note}" for note in notes))
+            blocks.append(table(["out of scope", "source", "published", "why"], map(_left, left)))
+    notes: dict[str, list[str]] = defaultdict(list)
+    for line in answer.lines:
+        if line.entry.note is not None and line.prediction:
+            notes[line.entry.note].append(f"`{line.entry.id}`")
+    blocks.append("Of single lines:\n\n" + "\n".join(f"- {', '.join(ids)}: {note}." for note, ids in notes.items()))
     return blocks
 
 
@@ -197,58 +243,13 @@ def _line(line: Line) -> list[str]:
     entry = line.entry
     assert line.judged is not None
     verdict = f"{line.judged.verdict}: {line.judged.why}"
-    return [entry.claim, _source(entry.figure), _published(line), _theory(line), _BASIS[entry.basis], verdict]
+    claim = f"{entry.claim} (`{entry.id}`)"
+    return [claim, source(entry.figure), published(line), theory(line), _BASIS[entry.basis], verdict]
 
 
-def _left(answer: Answer, line: Line) -> list[str]:
+def _left(line: Line) -> list[str]:
     entry = line.entry
-    return [entry.claim, _source(entry.figure), _published(line), entry.out_of_scope or ""]
-
-
-def _source(figure: Figure) -> str:
-    return figure.work if figure.version is None else f"{figure.work} {figure.version}"
-
-
-def _published(line: Line) -> str:
-    figure = line.entry.figure
-    if figure.unit == "sign":
-        return (_ACTS if line.entry.group == "recipes" else _WAYS)[int(figure.value)]
-    still = "" if line.entry.still == 0 else f", from {_number(line.entry.still * figure.scale, figure)}"
-    return f"{_named(figure, name=False)}{still}"
-
-
-def _named(figure: Figure, name: bool = True) -> str:
-    reading = f" ± {figure.half_width:g}" if figure.half_width else ""
-    value = _WAYS[int(figure.value)] if figure.unit == "sign" else f"{_number(figure.value, figure)}{reading}"
-    return f"`{figure.id}` {value}" if name else value + _UNITS.get(figure.unit, "")
-
-
-def _number(value: float, figure: Figure) -> str:
-    match figure.unit:
-        case "%" | "points":
-            return f"{value:.1f}"
-        case "count":
-            return f"{value:.0f}"
-        case "small increment":
-            return f"{value:.2g}"
-        case "share":
-            return f"{value:.4f}"
-    return f"{value:.2f}"
-
-
-def _theory(line: Line) -> str:
-    figure, scale = line.entry.figure, line.entry.figure.scale
-    match line.prediction:
-        case Number() as band:
-            low, high = (_number(x * scale, figure) for x in (band.low, band.high))
-            return f"{_number(band.value * scale, figure)} [{low}, {high}]"
-        case Direction() as way:
-            return (_ACTS if line.entry.group == "recipes" else _WAYS)[way.sign]
-    return ""
-
-
-def _range(band: tuple[float, float], digits: int) -> str:
-    return f"{band[0]:.{digits}f} to {band[1]:.{digits}f}"
+    return [f"{entry.claim} (`{entry.id}`)", source(entry.figure), published(line), entry.out_of_scope or ""]
 
 
 def _rules(answer: Answer) -> list[str]:
@@ -263,15 +264,14 @@ def _rules(answer: Answer) -> list[str]:
         " same direction, where no more is said.\n"
         "- *Contradicted*: the band excludes no change, and what came is on the other side, or within"
         f" {100 * MARGIN['points']:.0f} point of no change; or another direction than the one that was said.\n"
-        "- *Not explained*: everything else, a band too wide to say anything among it. Most of what theory is silent on"
-        " ends here, and is no evidence against it.\n"
+        "- *Not explained*: everything else, a band too wide to say anything among it.\n"
         f"- A drift below {SEEN:.0%} of its spread over seeds counts as none.",
     ]
 
 
 def _works(answer: Answer) -> list[str]:
-    named = {line.entry.figure.work for line in answer.lines}
-    works = [work for work in answer.record.works.values() if work.id in named]
+    shown = {line.entry.figure.work for line in answer.lines}
+    works = [work for work in answer.record.works.values() if work.id in shown]
     doubts = [f"- `{work.id}`: {note}" for work in works for note in work.notes]
     return [
         "## Sources",

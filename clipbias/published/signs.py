@@ -1,6 +1,7 @@
 """Directions that closed forms give: of rare outcomes, of entropy, of what a reward selects, of a bandit's mean."""
 
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from clipbias.check.document import parse
 from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.formulas.drift import expected_gradient
 from clipbias.theory.formulas.entropy import entropy_gradient, step_entropy_shift
+from clipbias.theory.formulas.immunity import immune_above
 from clipbias.theory.formulas.momentum import lasting_persistence
 from clipbias.theory.formulas.neutral import expected_push, neutral_clip_high
 from clipbias.theory.formulas.reward import reward_drift
@@ -68,6 +70,17 @@ class CoinGradient:
         mu = advantage_moments(int(self.group_size), 0.5).mu
         drift = expected_gradient([self.moved, 1 - self.moved], [self.share, 1 - self.share], UNCLIPPED, mu)
         return Direction(size=float(drift[0]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Whether an outcome of this probability can rise to the upper bound at all (T7): 1, or 0."""
+
+    prob: float
+    clip_high: float
+
+    def predict(self) -> Direction:
+        return Direction(size=float(self.prob < immune_above(PpoClip(None, self.clip_high))))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,15 +184,15 @@ class Bandit:
     reads: Literal["mean", "median", "skew"]
 
     def predict(self) -> Direction:
-        median, mean, spread = self._after(self.clip)
+        median, mean, spread = self._ends(self.clip)
         if self.reads == "mean":
             return Direction(size=mean - self.share, spread=spread)
         if self.reads == "median":
             return Direction(size=median - self.share, spread=spread)
-        less_median, less_mean, _ = self._after(self.smaller)
+        less_median, less_mean, _ = self._ends(self.smaller)
         return Direction(size=(less_median - less_mean) - (median - mean))
 
-    def _after(self, clip: float) -> tuple[float, float, float]:
+    def _ends(self, clip: float) -> tuple[float, float, float]:
         config = PhaseConfig(
             learning_rate=self.learning_rate,
             group_size=int(self.group_size),
@@ -188,9 +201,15 @@ class Bandit:
             success_prob=0.5,
             surrogate=PpoClip(clip, clip),
         )
-        law = evolve(self.share, config, int(self.phases)).laws[-1]
-        spread = float(np.sqrt(law.mass @ (expit(law.grid) - law.prob_mean) ** 2))
-        return float(expit(law.quantile(0.5))), law.prob_mean, spread
+        return _bandit_ends(self.share, config, int(self.phases))
+
+
+@cache
+def _bandit_ends(share: float, config: PhaseConfig, phases: int) -> tuple[float, float, float]:
+    """Median and mean of p after the phases, and its standard deviation."""
+    law = evolve(share, config, phases).laws[-1]
+    spread = float(np.sqrt(law.mass @ (expit(law.grid) - law.prob_mean) ** 2))
+    return float(expit(law.quantile(0.5))), law.prob_mean, spread
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -149,7 +149,9 @@ def mean_path(share: float, config: PhaseConfig, steps: int) -> tuple[LogOddsLaw
 
 def law_after(share: float, rate: float, geometry: Geometry, success: Success, steps: int) -> LogOddsLaw:
     """The law of the log-odds of code after so many phases, momentum included."""
-    laws = _laws(share, rate, geometry, success, next(h for h in HORIZONS if steps <= h))
+    asked = [h for h in HORIZONS if steps <= h]
+    # A mean path is the same however far it is followed; a lattice is laid out for its horizon.
+    laws = _laws(share, rate, geometry, success, asked[-1] if isinstance(success, tuple) else asked[0])
     minibatches = int(geometry.minibatches)
     return with_momentum(laws[steps], float(logit(share)), geometry.momentum, minibatches, steps)
 

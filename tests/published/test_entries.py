@@ -10,6 +10,7 @@ from clipbias.published import entry as module
 from clipbias.published.entry import Entry, Question, read_entries
 from clipbias.published.figure import Figure
 from clipbias.published.record import Record, read_record
+from clipbias.published.signs import Push
 from clipbias.published.verdict import Outcome
 
 
@@ -67,6 +68,24 @@ def test_a_question_that_holds_its_outcome_is_refused(record: Record, monkeypatc
         with pytest.raises(InputError, match="without its own outcome"):
             read_entries(record)
         monkeypatch.undo()
+
+
+def test_no_number_of_ours_is_an_outcome_in_disguise(entries: tuple[Entry, ...]) -> None:
+    """A figure's value typed into its own question would not be caught by name."""
+    for entry in entries:
+        if entry.figure.unit != "sign":
+            ours = {value for _, value in entry.assumed}
+            assert not ours & {entry.figure.value, entry.figure.plain}, entry.id
+
+
+def test_signs_of_a_clip_do_not_depend_on_the_spread_that_we_assume(entries: tuple[Entry, ...]) -> None:
+    asked = [entry.question for entry in entries if isinstance(entry.question, Push)]
+    pushes = [push for push in asked if push.ratio_std >= 0.05]  # a claim of hardly any spread is another question
+    assert len(pushes) > 4
+    for push in pushes:
+        assert {replace(push, ratio_std=std).predict().sign for std in (0.05, 0.075, 0.1, 0.125, 0.15)} == {
+            push.predict().sign
+        }
 
 
 def test_there_are_enough_of_them(entries: tuple[Entry, ...]) -> None:

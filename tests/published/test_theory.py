@@ -6,10 +6,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.special import expit, logit, ndtr
+from scipy.stats import fisher_exact, hypergeom
 
-from clipbias.published.chance import _drawn, chances
+from clipbias.published.chance import _drawn, chances, pattern, quiet
 from clipbias.published.confront import Line
-from clipbias.published.entry import Entry
+from clipbias.published.entry import Comparisons, Entry, Question
 from clipbias.published.figure import Figure
 from clipbias.published.mixture import MovedShare, OneStrategy, Parts, Strategies, Subset
 from clipbias.published.training import (
@@ -28,7 +29,23 @@ from clipbias.theory.laws.evolve import evolve
 KNOWN = Strategies(share=0.6, with_code=0.7, with_language=0.2, problems=400)
 GEOMETRY = Geometry(group_size=16, groups_per_minibatch=8, minibatches=8, clip_low=0.2, clip_high=0.2, momentum=0.9)
 STEP = Step(activation=0.002, half_width=0.001, share=0.6, geometry=GEOMETRY)
+NOTHING = Comparisons(between=(), still=(), clipped=(), unclipped=())
 TRAINING = Training(step=STEP, geometry=GEOMETRY, strategies=KNOWN, accuracy=0.5, steps=10, reads="share")
+
+
+def line(name: str, figure: Figure, question: Question | None, still: float = 0.0) -> Line:
+    entry = Entry(
+        id=name, group="g", claim="c", figure=figure, still=still, still_figure=None, question=question,
+        out_of_scope=None, used=(), assumed=(), note=None,
+    )  # fmt: skip
+    return Line(entry=entry, prediction=None, judged=None)
+
+
+def share(value: float, half_width: float = 0.0) -> Figure:
+    return Figure(
+        id="f", work="w", place="p", when="after", unit="fraction", value=value, problems=400, seeds=(1, 2),
+        half_width=half_width,
+    )  # fmt: skip
 
 
 def covered(band: Number, values: np.ndarray) -> float:
@@ -116,11 +133,7 @@ def test_a_training_without_time_stays_and_without_a_clip_does_not_drift() -> No
 
 def test_noise_alone_on_one_strategy_is_the_difference_of_two_counts() -> None:
     figure = Figure(id="f", work="w", place="p", when="after", unit="points", value=-4.9, problems=500, seeds=(1, 3))
-    entry = Entry(
-        id="e", group="g", claim="c", figure=figure, still=0.0, question=OneStrategy(accuracy=0.368, problems=500),
-        out_of_scope=None, used=(), assumed=(), note=None,
-    )  # fmt: skip
-    found = chances((Line(entry=entry, prediction=None, judged=None),))
+    found = chances((line("e", figure, OneStrategy(accuracy=0.368, problems=500)),), NOTHING)
     for chance, seeds in zip(found, (1, 3), strict=True):
         std = math.sqrt(0.368 * 0.632 / 500 * (1 + 1 / seeds))
         assert chance.seeds == seeds
@@ -134,3 +147,40 @@ def test_noise_alone_is_drawn_from_the_law_of_the_free_walk() -> None:
     counting = 2 * 0.6 * 0.4 / 400
     assert changes.mean() == pytest.approx(law.prob_mean - 0.6, abs=2e-3)
     assert changes.var() == pytest.approx(walked + counting, rel=0.05)
+
+
+def test_arms_that_walk_alike_differ_by_two_walks_and_two_counts() -> None:
+    """Against a second way to the same law: the free walk's density, folded with itself and with normal counting."""
+    lines = (line("this", share(0.75), TRAINING, 0.6), line("other", share(0.55), TRAINING, 0.6))
+    found = chances(lines, replace(NOTHING, between=(("this", "other"),)))[:2]
+    law = law_after(0.6, rate_in(STEP, 0, GEOMETRY, 0.5, True), GEOMETRY.free, 0.5, 10)
+    probs, mass = expit(law.grid), law.mass
+    for chance in found:
+        assert chance.effect == pytest.approx(0.2)
+    std = np.sqrt((probs * (1 - probs))[:, None] / 400 + (probs * (1 - probs))[None, :] / 400)
+    exact = float(mass @ ndtr((probs[:, None] - probs[None, :] - 0.2) / std) @ mass)
+    assert found[0].probability == pytest.approx(exact, abs=4 * found[0].stderr)
+    assert found[1].probability < found[0].probability
+
+
+def test_noise_leaves_an_arm_near_its_start_as_often_as_its_law_says() -> None:
+    """Two arms, independent: the product; smaller steps make it likelier. Against the law's own distribution."""
+    lines = (line("a", share(0.58, 0.02), TRAINING, 0.6), line("b", share(0.6, 0.03), TRAINING, 0.6))
+    rows = quiet(lines, replace(NOTHING, still=("a", "b")))
+    law = law_after(0.6, rate_in(STEP, 0, GEOMETRY, 0.5, True), GEOMETRY.free, 0.5, 10)
+    probs = expit(law.grid)
+    std = np.sqrt(probs * (1 - probs) / 400 + 0.6 * 0.4 / 400)
+    near = [float(law.mass @ (ndtr((0.6 + d - probs) / std) - ndtr((0.6 - d - probs) / std))) for d in (0.04, 0.03)]
+    assert rows[0].probability == pytest.approx(near[0] * near[1], abs=0.01)
+    assert rows[0].activation == pytest.approx(STEP.activation, rel=0.02)
+    assert [row.probability for row in rows] == sorted(row.probability for row in rows)
+    assert [row.activation for row in rows] == sorted((row.activation for row in rows), reverse=True)
+
+
+def test_a_clean_division_of_arms_is_fishers_exact_test() -> None:
+    values = {"c1": 0.75, "c2": 0.75, "c3": 0.61, "u1": 0.75, "u2": 0.6, "u3": 0.5}
+    lines = tuple(line(name, share(value), None, 0.6) for name, value in values.items())
+    found = pattern(lines, replace(NOTHING, clipped=("c1", "c2", "c3"), unclipped=("u1", "u2", "u3")))
+    assert (found.clipped_rose, found.unclipped_rose) == (2, 1)  # 0.61 is within counting
+    assert found.probability == pytest.approx(float(hypergeom(6, 3, 3).sf(1)))
+    assert found.probability == pytest.approx(fisher_exact([[2, 1], [1, 2]], alternative="greater").pvalue)

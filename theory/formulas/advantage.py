@@ -1,6 +1,7 @@
 """T1: the law of a group's normalised advantages when the reward is a coin."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import get_args
 
 import numpy as np
@@ -63,6 +64,7 @@ def rewarded_law(group_size: int, success_prob: float) -> Array:
     return binomial_pmf(np.arange(group_size + 1), group_size, success_prob)
 
 
+@lru_cache(maxsize=1024)  # a law of many phases asks thousands of times for the same
 def advantage_moments(
     group_size: int, success_prob: float, scale: Scale = "std", epsilon: float = 0.0
 ) -> AdvantageMoments:
@@ -104,6 +106,7 @@ class PairMoments:
     minus_minus: float
 
 
+@lru_cache(maxsize=1024)
 def pair_moments(group_size: int, success_prob: float, scale: Scale = "std") -> PairMoments:
     """Σ_m P(m)·P(the two are rewarded / one is / none is | m)·Â·Â, without replacement (T3).
 
