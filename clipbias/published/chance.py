@@ -28,8 +28,8 @@ _SLOWER = (1.0, 0.5, 0.25, 0.125)  # of the step, in `quiet`
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chance:
     """probability that the mean over `seeds` of noise alone is at least as far from no change as what was published,
-    on its side; of a claim that every seed rose, that all of them would. less: the figure of another arm, which it is
-    the difference to. stderr: of the draws, 0 where exact."""
+    on its side; of a claim that every seed rose, or that seeds went apart, that they would. less: the figure of another
+    arm, which it is the difference to. stderr: of the draws, 0 where exact."""
 
     entry: str
     claim: str
@@ -87,9 +87,9 @@ def _of(entry: Entry) -> list[Chance]:
     effect = figure.plain - entry.still
     for seeds in _seeds(entry):
         match entry.question:
-            case Training(reads="direction") as asked if figure.value > 0:
-                law = _walk(asked)
-                probability, error = law.prob_above(asked.strategies.share) ** seeds, 0.0
+            case Training(reads="direction") as asked:
+                above = _walk(asked).prob_above(asked.strategies.share)
+                probability, error = above**seeds if figure.value > 0 else 1 - above**seeds - (1 - above) ** seeds, 0.0
             case Training(reads="share" | "accuracy" | "gain") as asked:
                 probability, error = _beyond(_drawn(asked, seeds), effect)
             case OneStrategy() as asked:

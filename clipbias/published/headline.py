@@ -9,10 +9,11 @@ from clipbias.theory.formulas.mixture import gain_parts
 from clipbias.theory.formulas.power import LEVEL as TEST_LEVEL
 from clipbias.theory.formulas.power import WANTED, paired_power, seeds_needed
 from clipbias.theory.laws.evolve import LogOddsLaw
+from clipbias.theory.laws.phase import phase
 
 from .confront import Line
 from .record import Record
-from .training import Geometry, ImpliedActivation, law_after, rate_of
+from .training import RESOLUTION, Geometry, ImpliedActivation, law_after, rate_of
 from .verdict import Number
 
 _COIN = 0.5
@@ -56,13 +57,17 @@ class End:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needed:
-    """What the share of code after `steps` asks of a clip-only account: the activation, against the one reported; and
-    at that activation the 90 % range of the share over seeds, and the chance that a seed ends below its start."""
+    """What the share of code after `steps` asks of a clip-only account: the activation, against the one reported, and
+    the spread of the log-ratio of an answer's first choice over an unclipped phase that each stands for, as `ratio_std`
+    has it; and at that activation the 90 % range of the share over seeds, and the chance that a seed ends below its
+    start."""
 
     steps: int
     activation: float
     activation_band: tuple[float, float]
     reported: float
+    ratio: float
+    reported_ratio: float
     share_low: float
     share_high: float
     falls: float
@@ -160,10 +165,22 @@ def _needed(implied: Line) -> Needed:
         activation=number.value,
         activation_band=(number.low, number.high),
         reported=implied.entry.figure.plain,
+        ratio=ratio_std(asked, number.value),
+        reported_ratio=ratio_std(asked, implied.entry.figure.plain),
         share_low=float(expit(law.quantile(0.05))),
         share_high=float(expit(law.quantile(0.95))),
         falls=law.prob_below(asked.share),
     )
+
+
+def ratio_std(asked: ImpliedActivation, activation: float) -> float:
+    """σ of log π/b of what is sampled, at the end of a phase without a clip: √(p(1 − p))·std(Δx) to first order.
+
+    From d log p = (1 − p)·dx and d log(1 − p) = −p·dx, in the mean of squares over the two outcomes.
+    """
+    rate = rate_of(activation, asked.share, asked.geometry)
+    spread = phase(asked.share, asked.geometry.free.config(rate, _COIN), "gaussian", RESOLUTION).log_odds_std
+    return math.sqrt(asked.share * (1 - asked.share)) * spread
 
 
 def _law(asked: ImpliedActivation, activation: float, geometry: Geometry, steps: int) -> LogOddsLaw:

@@ -124,11 +124,14 @@ def seeds(answer: Answer) -> list[str]:
     effects: dict[str, list[Chance]] = {}
     for one in answer.chances:
         effects.setdefault(one.entry, []).append(one)
-    counts = sorted({one.seeds for one in answer.chances})
-    one_seed = [one for found in effects.values() for one in found if one.seeds == min(x.seeds for x in found)]
-    enough = sum(one.suffices for one in one_seed)
+    enough = sum(found[0].suffices for found in effects.values())  # the fewest seeds come first
     rows = [
-        [f"{found[0].claim} (`{entry}`)", _effect(found[0]), *(_at(found, n) for n in counts)]
+        [
+            f"{found[0].claim} (`{entry}`)",
+            _effect(found[0]),
+            " or ".join(str(one.seeds) for one in found),
+            " or ".join(chance(one.probability) for one in found),
+        ]
         for entry, found in effects.items()
     ]
     pattern = answer.pattern
@@ -141,7 +144,7 @@ def seeds(answer: Answer) -> list[str]:
         f" counted. From {NOISE_SUFFICES:.0%} on noise alone may have made it: {enough} of {len(effects)} effects, with"
         " the fewest seeds that may stand behind them. A small chance rules out this noise; it does not say what made"
         " the effect.",
-        table(["effect", "points", *(f"{n} seed{'s' if n > 1 else ''}" for n in counts)], rows),
+        table(["effect", "points", "seeds", "chance"], rows),
         "### Is that noise real?",
         "In two arms with one update on a rollout theory expects nothing but noise, and hardly any was seen: both"
         " shares ended where they began. The chance that noise leaves both as near:",
@@ -164,9 +167,6 @@ def _percent(value: float) -> str:
 
 
 def _effect(one: Chance) -> str:
-    scale = 100.0 if one.unit == "fraction" else 1.0
-    return "every seed rises" if one.unit == "sign" else f"{scale * one.effect:+.1f}"
-
-
-def _at(found: list[Chance], seeds: int) -> str:
-    return next((chance(one.probability) for one in found if one.seeds == seeds), "")
+    if one.unit == "sign":
+        return "every seed rises" if one.effect > 0 else "seeds go apart"
+    return f"{100 * one.effect if one.unit == 'fraction' else one.effect:+.1f}"

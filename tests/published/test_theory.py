@@ -12,9 +12,11 @@ from clipbias.published.chance import _drawn, chances, pattern, quiet
 from clipbias.published.confront import Line
 from clipbias.published.entry import Comparisons, Entry, Question
 from clipbias.published.figure import Figure
+from clipbias.published.headline import ratio_std
 from clipbias.published.mixture import MovedShare, OneStrategy, Parts, Strategies, Subset
 from clipbias.published.training import (
     Geometry,
+    ImpliedActivation,
     Step,
     Training,
     activation_of,
@@ -25,6 +27,7 @@ from clipbias.published.training import (
 )
 from clipbias.published.verdict import Number
 from clipbias.theory.laws.evolve import evolve
+from clipbias.theory.setup import PhaseConfig
 
 KNOWN = Strategies(share=0.6, with_code=0.7, with_language=0.2, problems=400)
 GEOMETRY = Geometry(group_size=16, groups_per_minibatch=8, minibatches=8, clip_low=0.2, clip_high=0.2, momentum=0.9)
@@ -184,3 +187,41 @@ def test_a_clean_division_of_arms_is_fishers_exact_test() -> None:
     assert (found.clipped_rose, found.unclipped_rose) == (2, 1)  # 0.61 is within counting
     assert found.probability == pytest.approx(float(hypergeom(6, 3, 3).sf(1)))
     assert found.probability == pytest.approx(fisher_exact([[2, 1], [1, 2]], alternative="greater").pvalue)
+
+
+@pytest.mark.parametrize(("value", "seeds"), [(1.0, 3), (0.0, 2)])
+def test_noise_sends_all_seeds_up_or_apart_as_a_coin_that_the_walk_weights(value: float, seeds: int) -> None:
+    claim = Figure(id="f", work="w", place="p", when="claim", unit="sign", value=value, seeds=(seeds, seeds))
+    (chance,) = chances((line("e", claim, replace(TRAINING, reads="direction")),), NOTHING)
+    law = law_after(0.6, rate_in(STEP, 0, GEOMETRY, 0.5, True), GEOMETRY.free, 0.5, 10)
+    up = np.random.default_rng(4).choice(law.grid, (200_000, seeds), p=np.maximum(law.mass, 0) / law.mass.clip(0).sum())
+    rose = (up > float(logit(0.6))).sum(axis=1)
+    drawn = float(np.mean(rose == seeds if value else (rose > 0) & (rose < seeds)))
+    assert chance.probability == pytest.approx(drawn, abs=0.02)  # half a lattice point lies at the start itself
+
+
+def test_the_spread_of_ratios_is_that_of_a_simulated_phase() -> None:
+    """σ² = p·Var log(π₁/b₁) + (1 − p)·Var log(π₂/b₂) over ends of an unclipped phase, by Monte Carlo."""
+    asked = ImpliedActivation(
+        share=0.6, share_after=0.7, half_width=0.02, steps=10, geometry=GEOMETRY, least=0.001, most=0.01
+    )
+    free = GEOMETRY.free.config(rate_of(0.002, 0.6, GEOMETRY), 0.5)
+    ends = np.asarray(expit(simulate_two_outcomes(free, 0.6)))
+    spread = 0.6 * np.var(np.log(ends / 0.6)) + 0.4 * np.var(np.log((1 - ends) / 0.4))
+    assert ratio_std(asked, 0.002) == pytest.approx(math.sqrt(spread), rel=0.03)
+
+
+def simulate_two_outcomes(config: PhaseConfig, share: float, replicates: int = 4000) -> np.ndarray:
+    """Log-odds after one phase, answer by answer: a coin for each, plain ascent, no clip."""
+    rng = np.random.default_rng(5)
+    shape = (replicates, config.groups_per_minibatch, config.group_size)
+    x = np.full(replicates, float(logit(share)))
+    for _ in range(config.minibatches):
+        first = rng.random(shape) < share
+        reward = (rng.random(shape) < config.success_prob).astype(float)
+        std = reward.std(axis=2, ddof=1, keepdims=True)
+        advantage = np.where(std > 0, (reward - reward.mean(axis=2, keepdims=True)) / np.where(std > 0, std, 1), 0.0)
+        p = expit(x)[:, None, None]
+        gradient = np.where(first, p / share * 2 * (1 - p), -(1 - p) / (1 - share) * 2 * p)
+        x = x + config.learning_rate * (advantage * gradient).mean(axis=(1, 2))
+    return x
