@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from os.path import isfile
 from pathlib import Path
 
@@ -38,7 +39,8 @@ def _config_word(entries: dict[str, Entry], words: Sequence[str]) -> list[str]:
     values = [entries[key].value for key in _CONFIGS if key in entries]
     firsts = [value[0] if isinstance(value, list) and value else value for value in values]
     named = [name for name in firsts if isinstance(name, str)]
-    bare = [word.removeprefix("@") for word in words if word.lower().endswith(CONFIG_SUFFIXES) and "=" not in word]
+    own = (word for flag, word in pairwise(("", *words)) if not flag.startswith("--"))  # no --deepspeed zero.json
+    bare = [word.removeprefix("@") for word in own if word.lower().endswith(CONFIG_SUFFIXES) and "=" not in word]
     folder = entries["config_path"].value if "config_path" in entries else None
     folder = folder if isinstance(folder, str) else None
     named = [name if name.endswith(CONFIG_SUFFIXES) else f"{name}.yaml" for name in named]

@@ -2,7 +2,8 @@
 
 Understood: assignments (also before a command, with export, declare or local), `$NAME`, `${NAME}`, `${NAME:-default}`,
 `: ${NAME:=default}`, `$((whole numbers))`, arrays and `"${NAME[@]}"`, quotes, comments and continued lines, files
-written by `cat > FILE <<END`, scripts handed to `bash -c`. What only a running shell knows (`$1`, `$(command)`, a
+written by `cat > FILE <<END`, scripts handed to `bash -c`, the branch of a `case` that its word takes (none, where only
+a running shell knows the word). What only a running shell knows (`$1`, `$(command)`, a
 variable of the environment) stays as it is written and is named as unknown. Of a variable assigned twice, the last
 value before its use counts, as in a script without branches.
 """
@@ -11,6 +12,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 
 MOST_WORDS = 50_000
 MOST_FILES = 200
@@ -30,6 +32,9 @@ _QUOTED = re.compile(r"'[^']*'|\"(?:\\.|[^\"\\])*\"|[^'\"]+|['\"]", re.DOTALL)
 _REDIRECTION = re.compile(r"&?[<>]{1,2}\s*&?[^\s;|&]*")
 _SUM = re.compile(r"\$\(\(((?:[^()]|\([^()]*\))*)\)\)")
 _DIGITS = re.compile(r"[\d\s+*/()-]+")
+_CASE = re.compile(r"\s*case\s+(.+?)\s+in\s*")
+_PATTERN = r"(?:[^\s()'\"|]|'[^']*'|\"[^\"]*\")+"
+_BRANCH = re.compile(rf"\s*\(?\s*({_PATTERN}(?:\s*\|\s*{_PATTERN})*)\s*\)(.*)", re.DOTALL)
 _KEYWORDS = ("export", "declare", "local", "readonly", "set", "unset", "then", "do", "else", "fi", "done", "if", "for")
 
 
@@ -142,7 +147,9 @@ def read_script(text: str) -> Script:
     count = 0
     here = list(_WRITTEN.finditer(text)) if text.count("<<") < MOST_FILES else []
     bare = _WRITTEN.sub(lambda match: "\n" * match[0].count("\n"), text) if here else text
-    for number, line in _lines(bare):
+    cases: list[Case] = []  # that a line stands within
+    for number, written in _lines(bare):
+        line = _taken(written, cases, values)
         if unless := _UNLESS_SET.fullmatch(line):
             values.setdefault(unless[1], _resolved(unless[2], values).strip("\"'"))
             lines_of.setdefault(unless[1], number)
@@ -185,6 +192,39 @@ def read_script(text: str) -> Script:
         name = _filled(match["file"] or match["after"] or "", values).strip("\"'")
         written[name] = match["text"] if match["quote"] else _filled(match["text"], values)
     return Script(tuple(commands), known, written)
+
+
+@dataclass(slots=True)
+class Case:
+    """word: what is compared; None where only a running shell knows it. taken: whether a branch was. here: whether it
+    is the one that a line stands in."""
+
+    word: str | None
+    taken: bool = False
+    here: bool = False
+
+
+def _taken(line: str, cases: list[Case], values: dict[str, str]) -> str:
+    """What of a line a shell would run, by the branches of `case` that it is within; `cases` is kept up to date."""
+    if opened := _CASE.fullmatch(line):
+        word = _filled(opened[1], values).strip("\"'")
+        cases.append(Case(None if "$" in word or "`" in word else word))
+        return ""
+    if not cases:
+        return line
+    case = cases[-1]
+    if line.strip() == "esac":
+        cases.pop()
+        return ""
+    if not case.here and (branch := _BRANCH.fullmatch(line)):
+        patterns = (pattern.strip().strip("\"'") for pattern in branch[1].split("|"))
+        case.here = case.word is not None and not case.taken and any(fnmatchcase(case.word, p) for p in patterns)
+        case.taken |= case.here
+        line = branch[2]
+    run = all(outer.here for outer in cases)
+    if re.search(r";;&?\s*(#.*)?$", line):
+        case.here = False
+    return line if run else ""
 
 
 def _handed_on(words: Sequence[str], environment: Mapping[str, str]) -> str:

@@ -59,7 +59,7 @@ def direction(answer: Answer) -> str | None:
         way = (
             "takes from rare tokens, which lowers entropy" if answer.push < 0 else "gives to rare tokens: more entropy"
         )
-    return f"{way} ({answer.push:+.3f} of what advantages push)"
+    return f"{way} ({round(answer.push, 3) + 0.0:+.3f} of what advantages push)"  # + 0.0: no −0
 
 
 def sides(answer: Answer, ratio_std: float) -> str | None:
@@ -110,13 +110,12 @@ def _group_rows(training: Training, answer: Answer, success_prob: float) -> list
 
 def possibilities(found: Checked) -> list[tuple[str, str]]:
     """By number of devices."""
-    return [
-        (
-            f"{p.devices} devices",
-            f"{p.answer.verdict}, {steps_text(p.training.geometry.steps_per_rollout)} steps a rollout",
-        )
-        for p in found.possibilities
-    ]
+    rows = []
+    for p in found.possibilities:
+        steps = steps_text(p.training.geometry.steps_per_rollout)
+        told = "" if steps is None else f", {steps} step{'' if steps == 1 else 's'} a rollout"
+        rows.append((f"{p.devices} device{'' if p.devices == 1 else 's'}", f"{p.answer.verdict}{told}"))
+    return rows
 
 
 def rules_table(frameworks: Iterable[Framework]) -> str:

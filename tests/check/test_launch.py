@@ -152,3 +152,21 @@ def test_bounds_that_only_a_run_knows_do_not_matter_to_a_ratio_of_1() -> None:
     text = "ratio = torch.exp(logp - logp.detach())\nx = ratio.clamp(1 - args.eps, 1 + args.eps)\noptimizer.step()\n"
     found = asked(text, "py")
     assert (found["clip_can_act"], found["loss"], found["lower_bound"]) == (False, "clamped ratio", None)
+
+
+def test_options_of_the_script_itself_are_no_lost_flags() -> None:
+    parsed = 'steps=4\nwhile [[ $# -gt 0 ]]; do\n  case "$1" in\n    --steps) steps="$2"; shift 2 ;;\n  esac\ndone\n'
+    found = asked(f"{parsed}trl grpo --num_generations 8 --steps_per_generation $steps\n", "sh")
+    assert found["optimizer_steps_per_rollout"] == 4
+    assert "cut-off" not in codes(found)
+    assert "cut-off" in codes(asked("trl grpo --num_generations 8 \\\n# off\n  --steps_per_generation 4\n", "sh"))
+
+
+def test_a_file_that_another_option_names_gives_no_keys(tmp_path: Path) -> None:
+    (tmp_path / "zero.json").write_text('{"gradient_accumulation_steps": "auto", "train_batch_size": "auto"}')
+    script = tmp_path / "run.sh"
+    flags = "--num_generations 8 --steps_per_generation 4"
+    script.write_text(f"trl grpo {flags} --deepspeed zero.json --prompt_data rows.json\n")
+    found = check_files([script]).to_json()
+    assert found["optimizer_steps_per_rollout"] == 4
+    assert "not-followed" not in codes(found)

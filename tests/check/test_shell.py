@@ -29,6 +29,12 @@ SCRIPTS = [
     "python train.py --json '{\n  \"a\": 1\n}' --b 2\n",
     ": ${A:=3}\n: \"${B:=4}\"\npython train.py --a $A --b $B\n",
     "true don\\'t; python train.py --a 1; python train.py --b 2\n",
+    "M=b\ncase $M in\n  a) A=1 ;;\n  b|c) A=2\n  ;;\n  *) A=3 ;;\nesac\npython train.py $A\n",
+    "M='x y'\ncase \"$M\" in\n  'x y') python train.py 1;;\n  (z) python train.py 2;;\nesac\npython train.py 3\n",
+    "A=1\ncase abc in\n  a*) case d in\n    e) A=2 ;;\n    esac\n"
+    "    B=4 ;;\n  *) A=3 ;;\nesac\npython train.py $A $B\n",
+    "A=1\nwhile [[ $# -gt 0 ]]; do\n  case \"$1\" in\n    --a) A=\"$2\"; shift 2 ;;\n"
+    "    *) exit 1 ;;\n  esac\ndone\npython train.py $A\n",
 ]  # fmt: skip
 
 
