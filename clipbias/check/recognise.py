@@ -77,6 +77,11 @@ def _unset(word: str) -> Remark:
     return Remark(code="not-followed", level="note", message=message)
 
 
+def _undecided(line: int, word: str) -> Remark:
+    message = f"line {line}: which branch {word} takes only a running shell knows: this answer is for none of them"
+    return Remark(code="branch", level="note", message=message)
+
+
 def _inherited(document: Document, seen: set[Path]) -> Found:
     """A file's keys over those of the files that it names in `defaults` or `_base_`."""
     if document.path in seen or len(seen) >= MOST_FILES:
@@ -236,6 +241,7 @@ def settings_of(
             program, environment = program or part.program, dict(part.environment) or environment
         if document.script is not None:
             variables |= document.script.variables
+            remarks += [_undecided(line, word) for line, word in document.script.undecided]
     for word in overrides:
         found = hydra_words([word], 0)
         if not found:

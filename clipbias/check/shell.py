@@ -58,11 +58,13 @@ class Variable:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """files: what the script writes itself, by the name it gives."""
+    """files: what the script writes itself, by the name it gives. undecided: the line and word of each `case` of which
+    no branch was taken here, since only a running shell knows its word."""
 
     commands: tuple[Command, ...]
     variables: dict[str, Variable]
     files: dict[str, str]
+    undecided: tuple[tuple[int, str], ...] = ()
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
@@ -148,8 +150,12 @@ def read_script(text: str) -> Script:
     here = list(_WRITTEN.finditer(text)) if text.count("<<") < MOST_FILES else []
     bare = _WRITTEN.sub(lambda match: "\n" * match[0].count("\n"), text) if here else text
     cases: list[Case] = []  # that a line stands within
-    for number, written in _lines(bare):
-        line = _taken(written, cases, values)
+    undecided: list[tuple[int, str]] = []
+    for number, whole in _lines(bare):
+        line = _taken(whole, cases, values)
+        opened = _CASE.fullmatch(whole)
+        if opened and cases and cases[-1].word is None and not re.search(r"\$\{?[1-9@*]", opened[1]):
+            undecided.append((number, opened[1].strip("\"'")))  # but for the script's own arguments: it has none
         if unless := _UNLESS_SET.fullmatch(line):
             values.setdefault(unless[1], _resolved(unless[2], values).strip("\"'"))
             lines_of.setdefault(unless[1], number)
@@ -191,7 +197,7 @@ def read_script(text: str) -> Script:
     for match in here:
         name = _filled(match["file"] or match["after"] or "", values).strip("\"'")
         written[name] = match["text"] if match["quote"] else _filled(match["text"], values)
-    return Script(tuple(commands), known, written)
+    return Script(tuple(commands), known, written, tuple(undecided))
 
 
 @dataclass(slots=True)

@@ -170,3 +170,11 @@ def test_a_file_that_another_option_names_gives_no_keys(tmp_path: Path) -> None:
     found = check_files([script]).to_json()
     assert found["optimizer_steps_per_rollout"] == 4
     assert "not-followed" not in codes(found)
+
+
+def test_a_branch_that_only_a_running_shell_takes_is_told() -> None:
+    start = "steps=4\ncase $(uname) in\n  Linux) steps=8 ;;\nesac\n"
+    found = asked(f"{start}trl grpo --num_generations 8 --steps_per_generation $steps\n", "sh")
+    (told,) = (finding["message"] for finding in found["findings"] if finding["code"] == "branch")
+    assert told.startswith("line 2: which branch $(uname) takes")
+    assert found["optimizer_steps_per_rollout"] == 4
