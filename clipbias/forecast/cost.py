@@ -8,7 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from clipbias.common.errors import InputError, check
-from clipbias.validate.measure.gradient_survey import DRAWN_ANSWERS
+from clipbias.validate.measure.gradient_survey import LOUD_ANSWERS
 from clipbias.validate.model.gradients import BATCH_NUMBERS, Row, gradients, weighted_gradient
 from clipbias.validate.model.size import ModelSize
 from clipbias.validate.recipe.recipe import Parts
@@ -16,7 +16,6 @@ from clipbias.validate.recipe.recipe import Parts
 BUDGET = 600.0  # seconds of a survey whose size nobody gave
 ANSWERS = (32, 24, 16, 12, 8, 6)  # to each prompt, as many as the budget bears
 LARGE = 4_000_000  # parameters from which on a gradient for every token is too dear
-DRAWS = {"token": 32, "answer": 8}  # mini-batches that tell how loud coordinates are
 TOGETHER = 64  # answers drawn at once, and rows of gradients kept at once
 _TIMED_TOKENS = 4
 _TIMED_ROWS = 32
@@ -45,7 +44,7 @@ class Speed:
         count = prompts * answers
         drawn = self.sampled * length * count / TOGETHER
         rows = count * (_EDGES if parts == "token" else 1) * self.row
-        return drawn + rows + count * self.row / 3 + DRAWS[parts] * DRAWN_ANSWERS * self.weighted
+        return drawn + rows + count * self.row / 3 + LOUD_ANSWERS * self.weighted
 
     def answers_for(self, prompts: int, length: int, parts: Parts) -> int:
         """The most of ANSWERS that the budget bears, or the fewest."""

@@ -16,7 +16,7 @@ from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerB
 from clipbias.common.errors import InputError, check
 from clipbias.common.files import read_json, replaced, write_json
 from clipbias.common.memory import free_memory
-from clipbias.validate.measure.gradient_survey import Arrays, GradientSurvey, Keep, survey_gradients
+from clipbias.validate.measure.gradient_survey import LOUD_ANSWERS, Arrays, GradientSurvey, Keep, survey_gradients
 from clipbias.validate.model.locate import model_hashes
 from clipbias.validate.model.sampling import encode_prompts
 from clipbias.validate.model.size import model_size
@@ -78,9 +78,7 @@ def plan_survey(
     cost.check_positions(model, longest, length)
     cost.check_memory(cost.survey_bytes(size, longest, length), free_memory())
     parts = cost.parts_of(size, configured.whole_answers)
-    key = _key(
-        folder, texts, length, configured.temperature, coordinates, parts, seed, cost.DRAWS[parts], cost.TOGETHER
-    )
+    key = _key(folder, texts, length, configured.temperature, coordinates, parts, seed, LOUD_ANSWERS, cost.TOGETHER)
     if answers is None:
         answers = _kept_answers(out, key)
     with tempered(model, configured.temperature):
@@ -121,7 +119,6 @@ def make_survey(survey: Survey) -> tuple[GradientSurvey, float]:
             coordinates=survey.coordinates,
             parts=survey.parts,
             seed=survey.seed,
-            draws=cost.DRAWS[survey.parts],
             together=cost.TOGETHER,
             keep=keeper(survey.folder),
         )

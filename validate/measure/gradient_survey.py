@@ -18,14 +18,13 @@ from clipbias.common.errors import InputError, check
 from clipbias.common.progress import steps
 from clipbias.common.seeds import seed_of
 from clipbias.simulate.tangent.tree import PADDING, Tree
-from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, weighted_gradient
+from clipbias.validate.model.gradients import Row, check_model, gradients, squared_gradients, token_log_probs
 from clipbias.validate.model.sampling import BATCH, Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
 from clipbias.validate.recipe.recipe import Parts
 from clipbias.validate.tasks.problems import Asked
 
 CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge
-DRAWS = 32  # mini-batches of answers with random signs that tell how loud each coordinate is
-DRAWN_ANSWERS = 16  # in each
+LOUD_ANSWERS = 32  # that are drawn to tell how loud each coordinate is
 _FLOOR = 1e-3  # of the loudness's mean: a coordinate that was silent in all draws is still drawn now and then
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -59,20 +58,20 @@ def survey_gradients(
     coordinates: int,
     parts: Parts,
     seed: int,
-    draws: int = DRAWS,
     together: int | None = None,
     keep: Keep = keep_nothing,
 ) -> GradientSurvey:
     """`samples` answers to each prompt. coordinates: how many of the parameters' are read (all, where there are no
     more). parts: whether an edge is a token or a whole answer; the former costs a pass for each token that could have
-    been another, and follows ratios token by token. draws: mini-batches that tell how loud coordinates are. together:
-    answers that are drawn at once and rows of gradients that are kept at once (None: as many as there are)."""
+    been another, and follows ratios token by token. together: answers that are
+    drawn at once and rows of gradients that are kept at once (None: as many as there are)."""
     ends = answer_ends(model, tokenizer)
     drawn = _drawn(model, tokenizer, prompts, samples, max_new_tokens, seed, together, keep)
     answers = distinct_answers(drawn, ends)
     asked = prompt_tokens(tokenizer, prompts)
-    sizes: dict[str, Any] = {"coordinates": coordinates, "draws": draws, "together": together}
-    tree = read_tree(model, asked, answers, parts=parts, seed=seed, keep=keep, **sizes)
+    tree = read_tree(
+        model, asked, answers, coordinates=coordinates, parts=parts, seed=seed, together=together, keep=keep
+    )
     token_ids = tuple(a.tokens for a in answers)
     texts = tokenizer.batch_decode([list(ids) for ids in token_ids], skip_special_tokens=True)
     return GradientSurvey(tree, tuple(texts), token_ids, np.array([ids[-1] in ends for ids in token_ids]))
@@ -86,7 +85,6 @@ def read_tree(
     coordinates: int,
     parts: Parts,
     seed: int,
-    draws: int = DRAWS,
     together: int | None = None,
     keep: Keep = keep_nothing,
 ) -> Tree:
@@ -97,7 +95,7 @@ def read_tree(
     def choose() -> Arrays:
         check_model(model, rows[0])
         rng = np.random.default_rng([seed, len(prompts)])
-        loud = _loudness(model, rows, [a.count for a in answers], draws, rng)
+        loud = _loudness(model, rows, [a.count for a in answers], rng)
         places, chance = _coordinates(loud, coordinates, rng)
         return {"places": places, "chance": chance}
 
@@ -167,16 +165,13 @@ def _table(
 
 
 def _loudness(
-    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], draws: int, rng: np.random.Generator
+    model: PreTrainedModel, rows: Sequence[Row], counts: Sequence[int], rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """√E[g_d²] of every parameter, over sums of drawn answers' gradients with random signs."""
+    """√E[g_d²] of every parameter, over drawn answers: a mini-batch's g_d² is that of one of its answers times their
+    number, where their signs are random."""
     share = np.asarray(counts, dtype=np.float64) / sum(counts)
-    square: Any = 0.0
-    for _ in range(draws):
-        places = rng.choice(len(rows), DRAWN_ANSWERS, p=share)
-        signs = rng.choice([-1.0, 1.0], DRAWN_ANSWERS)
-        square = square + weighted_gradient(model, [rows[i] for i in places], signs.tolist()).square().numpy()
-    loud = np.sqrt(np.asarray(square, dtype=np.float64))
+    drawn = rng.choice(len(rows), LOUD_ANSWERS, p=share)
+    loud = np.sqrt(squared_gradients(model, [rows[i] for i in drawn]).double().numpy())
     if not loud.any():
         raise InputError("model", "one whose answers have gradients", "none")
     return np.where(loud > 0, loud + _FLOOR * loud.mean(), 0.0)

@@ -195,6 +195,23 @@ def weighted_gradient(model: PreTrainedModel, rows: Sequence[Row], weights: Sequ
     return total
 
 
+def squared_gradients(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
+    """Σ_i (∇ log p(row_i))², all parameters in a row, by autograd, a row at a time."""
+    parameters = list(model.parameters())
+    total = torch.zeros(total_size(model))
+    places = total.split([p.numel() for p in parameters])
+    for row in rows:
+        ids, mask, meant = _batch([row], model.device)
+        with torch.enable_grad():
+            value = (_log_probs(model, ids, mask) * meant[:, 1:]).sum()
+            parts = torch.autograd.grad(value, parameters, allow_unused=True)
+        for place, gradient in zip(places, parts, strict=True):
+            if gradient is not None:
+                flat = gradient.flatten().float().cpu()
+                place.addcmul_(flat, flat)
+    return total
+
+
 def check_model(model: PreTrainedModel, row: Row) -> None:
     """Raise InputError where a layer is of no known kind, or a row's gradient by layers is not autograd's."""
     for layer in _layers(model):

@@ -18,7 +18,14 @@ from transformers import (
 )
 
 from clipbias.common.errors import InputError
-from clipbias.validate.model.gradients import Row, check_model, gradients, token_log_probs, total_size
+from clipbias.validate.model.gradients import (
+    Row,
+    check_model,
+    gradients,
+    squared_gradients,
+    token_log_probs,
+    total_size,
+)
 
 pytestmark = pytest.mark.fast
 
@@ -93,6 +100,14 @@ def test_some_coordinates_are_the_same_as_all(name: str) -> None:
     assert torch.allclose(found, whole[:, some], atol=1e-6)
     assert not torch.allclose(found, whole[:, some - 1], atol=1e-3)
     assert all(parameter.requires_grad for parameter in made.parameters())
+
+
+def test_squares_are_of_single_rows() -> None:
+    made = model(KNOWN["qwen2, tied"]())
+    alone = [by_autograd(made, row)[0] for row in ROWS]
+    found = squared_gradients(made, ROWS)
+    assert torch.allclose(found, sum(gradient.square() for gradient in alone), rtol=1e-4, atol=1e-9)
+    assert not torch.allclose(found, sum(alone).square(), rtol=0.1)
 
 
 @pytest.mark.parametrize("name", REFUSED)
