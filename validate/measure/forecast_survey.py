@@ -18,8 +18,6 @@ from .observables import observables
 from .reading_set import ReadingSet, drawn, listed
 from .survey import SEED, Survey
 
-READ_ANSWERS = 64  # to each problem on which trained models are read, where they cannot be listed
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Places:
@@ -84,10 +82,11 @@ def payments(arm: Arm, surveyed: Surveyed, subject: Subject, known: Survey | Non
 
 def reading_set(recipe: Recipe, subject: Subject, style: str) -> ReadingSet:
     """On what trained models are read."""
-    read = places(_line(recipe), len(subject.problems[style])).read
+    line = _line(recipe)
+    read = places(line, len(subject.problems[style])).read
     if (subject.folder / "spec.toml").is_file():
         return listed(subject, style, read)
-    return drawn(subject, style, read, READ_ANSWERS, recipe.training.max_completion_length, SEED)
+    return drawn(subject, style, read, line.answers, recipe.training.max_completion_length, SEED)
 
 
 def _line(recipe: Recipe) -> ForecastLine:

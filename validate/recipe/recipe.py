@@ -91,7 +91,7 @@ class ForecastLine:
     gradient is of a token or of a whole answer. Few answers make too few groups whose rewards differ: of something that
     6 % of answers do, 47 % with 16 answers where 63 % is true. seeds: simulated. model_error: of a mean change of
     log-odds, for each phase, as found on another model (`recipes/forecast/model_error.py`). read_problems: others, on
-    which trained models are read after each of read_at phases.
+    which trained models are read after each of read_at phases, by as many answers where these cannot be listed.
     """
 
     problems: int = 240

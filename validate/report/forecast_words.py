@@ -23,7 +23,8 @@ def forecast_table(forecasts: Mapping[str, Forecast]) -> str:
     the last is made of."""
     lines = []
     for arm, found in forecasts.items():
-        phases = [phase for phase in _SHOWN if phase < len(found.effective)]
+        last = len(found.effective) - 1
+        phases = [*(phase for phase in _SHOWN if phase < last), last]
         lines.append(f"{arm}: pays {found.paid:.2f}; {found.mixed:.0%} of groups have a gradient")
         lines.append(f"  {'change after phases':28s}" + "".join(f"{phase:>22d}" for phase in phases))
         for name, seen in found.observables.items():
