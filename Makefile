@@ -4,13 +4,14 @@ BIN := .venv/bin
 RECIPE := recipes/organism.toml
 RUN := runs/organism
 
-.PHONY: report test test-fast lint types
+.PHONY: report test test-fast lint types kernels
 
 report: .venv/installed
 	$(BIN)/clipbias validate run $(RECIPE) --out $(RUN)
 	$(BIN)/clipbias validate report $(RUN) --out $(RUN)/report.html
 
-test: lint types
+test: .venv/installed
+	$(MAKE) --jobs 2 lint types kernels
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: .venv/installed
@@ -21,6 +22,14 @@ lint: .venv/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/pymarkdown scan --recurse *.md docs recipes
 	$(BIN)/python -m pytest --quiet tests/test_docs.py
+
+# Compiled here once, while mypy runs beside it: pytest's two workers would each compile the same. For two outcomes, for
+# any number.
+SET_UP := --learning-rate 1 --group-size 8 --groups-per-minibatch 2 --minibatches 2 --success-prob 0.5 \
+	--clip-low 0.2 --clip-high 0.2 --replicates 100 --json
+kernels: .venv/installed
+	$(BIN)/clipbias simulate run --probs 0.65,0.35 $(SET_UP) > /dev/null
+	$(BIN)/clipbias simulate run --probs 0.5,0.3,0.2 $(SET_UP) > /dev/null
 
 # The folders are subpackages of `clipbias` by pyproject's package-dir; mypy needs to see them under that name.
 types: .venv/installed
