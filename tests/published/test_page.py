@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 import clipbias.published.page as page_module
 from clipbias.cli.main import clipbias
+from clipbias.cli.validate import PUBLISHED_SECONDS
 from clipbias.published.answer import Answer, published
 from clipbias.published.deciding import RECIPE
 from clipbias.published.page import page
@@ -35,6 +36,24 @@ def answer() -> Answer:
 def test_the_page_is_generated(answer: Answer) -> None:
     assert PAGE.read_text(encoding="utf-8") == page(answer, "published.png")
     assert PAGE.with_suffix(".png").exists()
+
+
+def test_the_command_says_what_it_costs_and_writes_page_figure_and_json(
+    answer: Answer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("clipbias.published.answer.published", lambda: answer)
+    asked = ["validate", "published", "--page", str(tmp_path / "published.md"), "--plot", str(tmp_path / "x.svg")]
+    done = CliRunner().invoke(clipbias, [*asked, "--json"], catch_exceptions=False)
+    assert json.loads(done.stdout)["rules_sha256"] == answer.rules_sha256
+    assert f"about {PUBLISHED_SECONDS:.0f} seconds" in done.stderr
+    assert (tmp_path / "published.md").read_text(encoding="utf-8") == page(answer, "published.png")
+    assert {file.name for file in tmp_path.iterdir()} == {"published.md", "published.png", "x.svg"}
+
+
+def test_a_page_that_is_no_markdown_is_refused_before_anything_is_computed(tmp_path: Path) -> None:
+    done = CliRunner().invoke(clipbias, ["validate", "published", "--page", str(tmp_path / "published.txt")])
+    assert done.exit_code != 0
+    assert list(tmp_path.iterdir()) == []
 
 
 def typed_numbers(source: str) -> list[str]:
