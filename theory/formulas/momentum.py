@@ -8,6 +8,7 @@ first step is √((1+β)/(1−β)) standard deviations of a later one (4.4 at β
 """
 
 import math
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,9 +52,7 @@ def summed_noise_from_rest(
     weights = (1 - momentum) / (1 - zero)
     weights[steps - after :] = 0.0
     weights[: steps - after] *= np.broadcast_to(np.asarray(rates, dtype=np.float64), steps - after)[::-1]
-    from scipy.signal import lfilter  # slow to load, and needed here alone
-
-    moved = lfilter([1.0], [1.0, -momentum], weights)
+    moved = np.array([*accumulate(weights.tolist(), lambda before, own: own + momentum * before)])
     return float((1 + momentum) / (1 - momentum) * (moved @ moved))
 
 
