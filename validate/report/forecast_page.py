@@ -14,7 +14,7 @@ from clipbias.validate.store.run_record import RunRecord
 
 from . import forecast_figures as figures
 from . import forecast_sentences as words
-from .html import png, render
+from .html import image, render
 
 SCHEMA = 1  # of forecast-report.json
 EARLY = 2  # the phase after which measured changes are laid beside predicted ones
@@ -89,18 +89,18 @@ def _part(runs: Sequence[Foretold]) -> dict[str, Any]:
         "runs": [
             {
                 "run": run,
-                "bars": png(figures.change_bars(run.cases, words.observable)),
+                "bars": image(figures.change_bars(run.cases, words.observable)),
                 "fans": [
-                    (words.observable(name), png(figures.fans([c for c in run.cases if c.observable == name])))
+                    (words.observable(name), image(figures.fans([c for c in run.cases if c.observable == name])))
                     for name in dict.fromkeys(case.observable for case in run.cases)
                 ],
             }
             for run in runs
         ],
         "early": EARLY,
-        "scatter": png(figures.change_scatter(early, words.observable)) if early else None,
+        "scatter": image(figures.change_scatter(early, words.observable)) if early else None,
         "fit": fit(early),
-        "pit": png(figures.pit_histograms(shown)) if shown else None,
+        "pit": image(figures.pit_histograms(shown)) if shown else None,
         "misses": missed[:WORST],
         "missed": len(missed),
         "all": len(cases),

@@ -16,7 +16,7 @@ from clipbias.validate.store.run_record import RunRecord, Sample, read_run
 from . import forecast_sentences, words
 from . import run_figures as plots
 from .forecast_page import forecast_json, forecast_parts, foretold
-from .html import png, render
+from .html import image, render
 
 SCHEMA = 2  # of report.json; 1 had sentences in it
 
@@ -43,16 +43,16 @@ def _figures(run: RunRecord, comparison: RunComparison) -> dict[str, str | None]
         found = [arm.clip_fractions_strategy_token if strategy else arm.clip_fractions_all_tokens for arm in arms]
         if not any(events is not None and events.clipped for events in found):
             return None
-        return png(plots.clip_fractions(comparison, clipped, strategy))
+        return image(plots.clip_fractions(comparison, clipped, strategy))
 
     paired = bool(comparison.paired)
     return {
-        "shares": png(plots.share_curves(run)),
-        "paired": png(plots.paired_curves(run, reference.name)) if reference and paired else None,
-        "decomposition": png(plots.decomposition(comparison)) if paired else None,
+        "shares": image(plots.share_curves(run)),
+        "paired": image(plots.paired_curves(run, reference.name)) if reference and paired else None,
+        "decomposition": image(plots.decomposition(comparison)) if paired else None,
         "clip_all": clip_events(strategy=False),
         "clip_strategy": clip_events(strategy=True),
-        "health": png(plots.health_curves(run)),
+        "health": image(plots.health_curves(run)),
     }
 
 

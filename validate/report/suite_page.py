@@ -20,7 +20,7 @@ from . import finding_words as words
 from . import forecast_sentences
 from . import suite_figures as figures
 from .forecast_page import forecast_json, forecast_parts, foretold
-from .html import png, render
+from .html import image, render
 
 SCHEMA = 2  # of report.json; 1 had sentences in it
 
@@ -84,16 +84,16 @@ def _side_by_side(shown: Sequence[Finding]) -> tuple[list[str], list[tuple[str, 
 def _figures(run: RunRecord, found: Sequence[Gain]) -> list[tuple[str, str]]:
     """(caption, figure) of one experiment."""
     names = [gain.arm for gain in found]
-    shown = [("Change of the share and of accuracy, predicted and measured", png(figures.gain_panels(found)))]
+    shown = [("Change of the share and of accuracy, predicted and measured", image(figures.gain_panels(found)))]
     reference, coin = reference_of(run), coin_arm(run)
     if reference is not None:
-        compared = png(figures.difference_panel(differences(run, reference), reference))
+        compared = image(figures.difference_panel(differences(run, reference), reference))
         shown.append((f"Every arm against {reference}, seed by seed", compared))
         kept = tuple(name for name in ("clip", reference, "clip-higher", "true-reward") if name in names)
-        shown.append(("Over training: mean over seeds with its interval", png(figures.training_curves(run, kept))))
+        shown.append(("Over training: mean over seeds with its interval", image(figures.training_curves(run, kept))))
     if coin is not None and run.recipe.training.minibatches >= FIRST:
         test = token_test(run, coin)
-        shown.append((f"{coin}: the clip token by token, from mini-batch 3 on", png(figures.token_panels(test))))
+        shown.append((f"{coin}: the clip token by token, from mini-batch 3 on", image(figures.token_panels(test))))
     return shown
 
 
@@ -117,7 +117,7 @@ def write_page(runs: list[RunRecord], out: Path) -> SuiteReport:
         sections=_sections(judged.findings),
         coverage=judged.coverage,
         coverage_by_run=judged.by_run,
-        coverage_figure=png(figures.coverage_panel(judged.coverage)) if judged.coverage else None,
+        coverage_figure=image(figures.coverage_panel(judged.coverage)) if judged.coverage else None,
         errors=judged.errors,
         few=judged.least_seeds,
         level=f"{100 * LEVEL:.0f} %",

@@ -31,7 +31,7 @@ NAMES = ("share", "right_with", "right_without", "boxed_with", "length")
 @pytest.fixture(autouse=True)
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages are asked for words and numbers here, figures in a test of their own."""
-    monkeypatch.setattr("clipbias.validate.report.forecast_page.png", lambda figure: "data:,")
+    monkeypatch.setattr("clipbias.validate.report.forecast_page.image", lambda figure: "data:,")
 
 
 def outlook(change: float, spread: float) -> Outlook:
