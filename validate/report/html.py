@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 
 
 def image(figure: Figure) -> str:
-    """The figure as a data URI, lossless: a third of what PNG takes."""
+    """The figure as a data URI: a fifth of what PNG takes."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="webp", dpi=130, pil_kwargs={"lossless": True})
+    figure.savefig(buffer, format="webp", dpi=130, pil_kwargs={"quality": 80})
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
