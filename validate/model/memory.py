@@ -22,7 +22,8 @@ SAMPLED_COPIES = 4  # numbers a word while one token of every answer is drawn
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """minibatch: completions in a step; sampled: answers drawn together, at most; prompt, answer: tokens, at most."""
+    """minibatch: completions that pass forward and back together; sampled: answers drawn together, at most; prompt,
+    answer: tokens, at most."""
 
     minibatch: int
     sampled: int

@@ -18,7 +18,8 @@ class Training:
     """GRPO as the paper runs it: one epoch, `minibatches` optimizer steps per phase, no KL term.
 
     optimizer: in the notation of `gate`, instead of adam_beta1 and adam_beta2; without it AdamW with these two and no
-    weight decay.
+    weight decay. micro_batch: answers that pass forward and back together, the whole mini-batch unless given; memory
+    depends on it, the step does not.
     """
 
     prompts_per_phase: int
@@ -32,6 +33,7 @@ class Training:
     adam_beta2: float = BETA2
     max_grad_norm: float = 1.0
     optimizer: str | None = None
+    micro_batch: int | None = None
 
     def __post_init__(self) -> None:
         for field in ("prompts_per_phase", "minibatches", "phases", "max_completion_length"):
@@ -48,6 +50,13 @@ class Training:
             f"a number that splits {self.prompts_per_phase} groups evenly",
             self.minibatches,
         )
+        if self.micro_batch is not None:
+            check(
+                1 <= self.micro_batch <= self.minibatch_size and self.minibatch_size % self.micro_batch == 0,
+                "training.micro_batch",
+                f"a divisor of a mini-batch's {self.minibatch_size} answers",
+                self.micro_batch,
+            )
         if self.optimizer is not None:
             read_optimizer(self.optimizer, "training.optimizer")
             for field, default in (("adam_beta1", BETA1), ("adam_beta2", BETA2)):
@@ -73,6 +82,16 @@ class Training:
     @property
     def minibatch_size(self) -> int:
         return self.rollouts // self.minibatches
+
+    @property
+    def micro_size(self) -> int:
+        """Answers that pass forward and back together."""
+        return self.micro_batch or self.minibatch_size
+
+    @property
+    def accumulation(self) -> int:
+        """Micro-batches of a mini-batch."""
+        return self.minibatch_size // self.micro_size
 
     def toy(
         self, learning_rate: float, gate: Surrogate, success_prob: float | tuple[float, float] | None = None

@@ -11,14 +11,14 @@ from .trl_words import surrogate_options
 
 
 def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: str) -> GRPOConfig:
-    """The recipe in TRL's words. steps_per_generation = minibatches with accumulation 1: one update a mini-batch."""
+    """The recipe in TRL's words. steps_per_generation counts micro-batches: one update a mini-batch."""
     return GRPOConfig(
         output_dir=scratch,
         seed=seed,
         max_steps=phases * training.minibatches,
-        per_device_train_batch_size=training.minibatch_size,
-        gradient_accumulation_steps=1,
-        steps_per_generation=training.minibatches,
+        per_device_train_batch_size=training.micro_size,
+        gradient_accumulation_steps=training.accumulation,
+        steps_per_generation=training.minibatches * training.accumulation,
         num_generations=training.group_size,
         num_iterations=1,
         max_completion_length=training.max_completion_length,

@@ -2,7 +2,9 @@
 
 Two private methods of TRL are overridden (its version is pinned and a test checks their signatures): one to keep the
 log-probabilities of the training forward pass, so that recording costs no second one, and one to read them beside the
-old ones. Two things are added so that arms are paired and a killed run repeats itself: the sampler is re-seeded from
+old ones. Where a mini-batch passes in parts, its loss is made that of the whole (`accumulation`).
+
+Two things are added so that arms are paired and a killed run repeats itself: the sampler is re-seeded from
 (seed, phase) before each rollout, and the prompts of a phase are drawn from (seed, phase).
 """
 
@@ -24,6 +26,7 @@ from clipbias.validate.recipe.training import Training
 from clipbias.validate.tasks.problems import Problem, is_boxed, says
 from clipbias.validate.tasks.rewards import parse_reward
 
+from .accumulation import share_of_tokens, splits_by_tokens
 from .options import grpo_config
 from .ratios import TrainingPass, removed
 from .reward_function import reward_function
@@ -100,6 +103,7 @@ class RecordingTrainer(GRPOTrainer):
         self.remove_callback(PrinterCallback)
         self.subject, self.arm, self.run_seed, self.phases = subject, arm, seed, phases
         self.group_size, self.minibatches = training.group_size, training.minibatches
+        self.accumulation = training.accumulation
         self.record = record
         self._training_pass = TrainingPass()
 
@@ -136,6 +140,9 @@ class RecordingTrainer(GRPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, torch.Tensor]) -> torch.Tensor:
         loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
+        part = self._step % self.accumulation
+        if splits_by_tokens(self.loss_type):
+            loss = loss * share_of_tokens(self._masks_of_minibatch(), part)
         gate = self.arm.gate
         ratios = self._training_pass.ratios(inputs, per_answer(gate))
         mask = ratios.mask
@@ -145,18 +152,32 @@ class RecordingTrainer(GRPOTrainer):
         advantage = inputs["advantages"][row]
         clipped = removed(gate, ratios.seen[mask].exp(), advantage)
         count = len(row)
-        self.record.tokens.append(
+        self._keep_tokens(
+            part,
             {
                 "phase": np.full(count, phase, np.int32),
                 "minibatch": np.full(count, step % self.minibatches, np.int16),
-                "row": row.cpu().numpy().astype(np.int32),
+                "row": (row + part * len(mask)).cpu().numpy().astype(np.int32),
                 "position": position.cpu().numpy().astype(np.int32),
                 "token": inputs["completion_ids"][mask].cpu().numpy().astype(np.int32),
                 "old_log_prob": ratios.old[mask].float().cpu().numpy(),
                 "log_ratio": ratios.log_ratio[mask].float().cpu().numpy(),
                 "advantage": advantage.float().cpu().numpy(),
                 "clipped": clipped.cpu().numpy().astype(np.int8),
-            }
+            },
         )
         self.record.entropy.append((phase, float(ratios.entropies[mask].sum()), count))
         return loss
+
+    def _masks_of_minibatch(self) -> list[torch.Tensor]:
+        """Of its micro-batches, in their order."""
+        buffered: Any = self._buffered_inputs
+        first = self._step // self.accumulation * self.accumulation % len(buffered)
+        return [inputs["completion_mask"] for inputs in buffered[first : first + self.accumulation]]
+
+    def _keep_tokens(self, part: int, block: dict[str, np.ndarray]) -> None:
+        """One block a mini-batch, however many parts it passes in."""
+        if part:
+            before = self.record.tokens.pop()
+            block = {name: np.concatenate([before[name], block[name]]) for name in block}
+        self.record.tokens.append(block)

@@ -59,7 +59,7 @@ def _load(cell: Cell, prompt: int) -> Load:
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     sampled = max(training.rollouts, min(BATCH, recipe.probe.prompts * recipe.probe.samples))
     return Load(
-        minibatch=training.minibatch_size,
+        minibatch=training.micro_size,
         sampled=max(sampled, BATCH) if EVALUATION in cell.kinds else sampled,
         prompt=prompt,
         answer=training.max_completion_length,

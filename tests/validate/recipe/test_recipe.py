@@ -45,6 +45,11 @@ def test_reads_none_as_an_open_side(recipe_text: str) -> None:
         ('organism = "default"', 'organism = "default"\npath = "x"', "model must be either organism, path or hub"),
         ("[training]", "[training", "the recipe must be valid TOML"),
         ("learning_rate = 3e-4", "learning_rate = inf", "training.learning_rate must be finite"),
+        (
+            "phases = 3",
+            "micro_batch = 3\nphases = 3",
+            "training.micro_batch must be a divisor of a mini-batch's 4 answers",
+        ),
         ("learning_rate = 3e-4", 'learning_rate = "fast"', "training.learning_rate must be a number"),
         ("clip_high = 0.2", "clip_high = inf", r"arm\[0\].clip_high must be finite"),
         ("clip_low = 0.2", "clip_low = nan", r"arm\[0\].clip_low must be finite"),
