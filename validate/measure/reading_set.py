@@ -8,12 +8,10 @@ they are still worth.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from clipbias.common.arrays import Array
 from clipbias.simulate.tangent.reading import TINY, Observable
 from clipbias.validate.model.gradients import Row, token_log_probs
 from clipbias.validate.model.sampling import answer_ends, distinct_answers, prompt_tokens, sample_tokens
@@ -29,16 +27,23 @@ from .observables import observables
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadingSet:
     """N answers. rows: prompt and answer; problem [N]; log_weight [N]: a weight is exp(log p_θ(y) + log_weight), over
-    the sum of its problem's."""
+    the sum of its problem's; untrained [N]: log p_θ₀(y)."""
 
     rows: tuple[Row, ...]
     problem: Tensor
     log_weight: Tensor
+    untrained: Tensor
     observables: tuple[Observable, ...]
 
     def read(self, model: PreTrainedModel) -> dict[str, float]:
         """Every observable by its name; NaN where nothing is given."""
-        log_prob = torch.tensor([float(line.sum()) for line in token_log_probs(model, self.rows)], dtype=torch.float64)
+        return self._means(_log_probs(model, self.rows))
+
+    def read_untrained(self) -> dict[str, float]:
+        """`read` of the model that the set was made with, which it is not asked for again."""
+        return self._means(self.untrained)
+
+    def _means(self, log_prob: Tensor) -> dict[str, float]:
         logs = log_prob + self.log_weight
         count = int(self.problem.max()) + 1
         top = logs.new_full((count,), -torch.inf).scatter_reduce(0, self.problem, logs, "amax")
@@ -64,7 +69,8 @@ def listed(subject: Subject, style: str, places: Sequence[int]) -> ReadingSet:
             rows.append(Row((*prompt, *tokens), len(prompt)))
             owner.append(i)
             texts.append(text)
-    return _set(subject, style, places, rows, owner, texts, np.zeros(len(rows)), [True] * len(rows))
+    before, weight = _log_probs(subject.model, rows), torch.zeros(len(rows), dtype=torch.float64)
+    return _set(subject, style, places, rows, owner, texts, before, weight, [True] * len(rows))
 
 
 def drawn(subject: Subject, style: str, places: Sequence[int], samples: int, longest: int, seed: int) -> ReadingSet:
@@ -73,11 +79,16 @@ def drawn(subject: Subject, style: str, places: Sequence[int], samples: int, lon
     ends, asked = answer_ends(subject.model, subject.tokenizer), prompt_tokens(subject.tokenizer, prompts)
     answers = distinct_answers(sample_tokens(subject.model, subject.tokenizer, prompts, samples, longest, seed), ends)
     rows = [Row(asked[a.problem] + a.tokens, len(asked[a.problem])) for a in answers]
-    before = np.array([line.sum() for line in token_log_probs(subject.model, rows)])
+    before = _log_probs(subject.model, rows)
     texts = subject.tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)
-    weight = np.log([a.count for a in answers]) - before
+    weight = torch.tensor([a.count for a in answers], dtype=torch.float64).log() - before
     finished = [a.tokens[-1] in ends for a in answers]
-    return _set(subject, style, places, rows, [a.problem for a in answers], texts, weight, finished)
+    return _set(subject, style, places, rows, [a.problem for a in answers], texts, before, weight, finished)
+
+
+def _log_probs(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
+    """Of whole answers, [rows]."""
+    return torch.tensor([float(line.sum()) for line in token_log_probs(model, rows)], dtype=torch.float64)
 
 
 def _prompts(subject: Subject, style: str, places: Sequence[int]) -> tuple[Asked, ...]:
@@ -91,7 +102,8 @@ def _set(
     rows: Sequence[Row],
     owner: Sequence[int],
     texts: Sequence[str],
-    log_weight: Array,
+    untrained: Tensor,
+    log_weight: Tensor,
     finished: Sequence[bool],
 ) -> ReadingSet:
     problems: list[Problem] = [subject.problems[style][places[i]] for i in owner]
@@ -99,6 +111,7 @@ def _set(
     return ReadingSet(
         rows=tuple(rows),
         problem=torch.tensor(owner),
-        log_weight=torch.as_tensor(log_weight),
+        log_weight=log_weight,
+        untrained=untrained,
         observables=tuple(observables(texts, problems, tokens, finished, subject.strategy_of)),
     )

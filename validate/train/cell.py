@@ -1,5 +1,6 @@
 """Training one cell of an experiment, one arm and one seed, from the untouched model to its last phase."""
 
+import functools
 import hashlib
 import math
 import shutil
@@ -13,9 +14,11 @@ from clipbias.common.files import write_parquet
 from clipbias.common.seeds import seed_of
 from clipbias.validate.measure.evaluation import evaluate
 from clipbias.validate.measure.forecast_survey import reading_set
+from clipbias.validate.measure.reading_set import ReadingSet
 from clipbias.validate.measure.survey import chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.model.probe import Reading
 from clipbias.validate.model.subject import Subject, load_subject
+from clipbias.validate.recipe.recipe import Recipe
 from clipbias.validate.store.layout import EVALUATION, OBSERVED, Cell
 
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
@@ -43,6 +46,12 @@ def training_set(cell: Cell, subject: Subject) -> TrainingSet:
     return TrainingSet(tuple(problems[i] for i in places), tuple(labels[i] for i in places))
 
 
+@functools.lru_cache(maxsize=8)
+def untrained_reading(recipe: Recipe, style: str) -> ReadingSet:
+    """Made once for all cells of a worker, by a model of its own: that of a cell that goes on is not untrained."""
+    return reading_set(recipe, load_subject(recipe.model, recipe.probe, recipe.task), style)
+
+
 def train_cell(cell: Cell) -> None:
     """Train the cell, or finish it from its last checkpoint; a finished cell is left alone."""
     if cell.done:
@@ -56,12 +65,12 @@ def train_cell(cell: Cell) -> None:
     first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
     phases = range(first, cell.phases)
     line = recipe.forecast if cell.prediction else None  # pilots are not read
-    reading = None if line is None else reading_set(recipe, subject, cell.arm.style)
+    reading = None if line is None else untrained_reading(recipe, cell.arm.style)
 
     def observed(phase: int) -> dict[str, float | None]:
         if reading is None or line is None:
             return {}
-        found = reading.read(subject.model) if phase in (0, *line.read_at) else {}
+        found = reading.read_untrained() if phase == 0 else reading.read(subject.model) if phase in line.read_at else {}
         known = {name: value for name, value in found.items() if math.isfinite(value)}
         return {OBSERVED + seen.name: known.get(seen.name) for seen in reading.observables}
 

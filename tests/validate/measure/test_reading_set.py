@@ -54,6 +54,8 @@ def test_listed_and_reweighted_readings_are_those_of_fresh_answers(subject: Subj
     exact = listed(subject, "plain", PLACES)
     kept = drawn(subject, "plain", PLACES, 300, 48, seed=1)
     before = kept.read(subject.model)
+    assert kept.read_untrained() == before
+    assert exact.read_untrained() == exact.read(subject.model)
     moved(subject)
     fresh, by_list, by_weight = counted(subject, 800), exact.read(subject.model), kept.read(subject.model)
     for name, (value, error) in fresh.items():

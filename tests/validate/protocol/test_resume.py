@@ -60,10 +60,28 @@ def test_one_process_at_a_time(folder: Path) -> None:
     run.resume(folder)
 
 
+FORECAST = """[forecast]
+problems = 4
+answers = 4
+read_problems = 3
+read_at = [1, 3]
+
+[[arm]]"""
+
+
+def without_a_spec(recipe_text: str, folder: Path) -> str:
+    """The same of a model whose answers cannot be listed: it is read on answers that it gave untrained."""
+    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("spec.toml"))
+    text = recipe_text.replace('organism = "default"', f'path = "{folder}"')
+    assert text != recipe_text
+    return text.replace("[[arm]]", FORECAST, 1)
+
+
+@pytest.mark.parametrize("listed", [True, False])
 def test_a_stopped_cell_ends_with_the_same_numbers(
-    tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch, listed: bool
 ) -> None:
-    recipe = read_recipe(recipe_text)
+    recipe = read_recipe(recipe_text if listed else without_a_spec(recipe_text, tmp_path / "model"))
 
     def cell(root: str) -> Cell:
         return Cell(tmp_path / root, recipe, recipe.arm[0], seed=1, phases=3, prediction="p")
@@ -85,6 +103,7 @@ def test_a_stopped_cell_ends_with_the_same_numbers(
     assert not broken.done
     assert [p.name for p in broken.checkpoints.iterdir()] == ["phase-00002"]
     monkeypatch.setattr(module, "save_checkpoint", saved)
+    module.untrained_reading.cache_clear()  # as in another process
     train_cell(broken)
     for kind in ("metrics", "tokens", "samples"):
         a, b = (pq.read_table(c.part(kind)) for c in (whole, broken))
