@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECIPE := recipes/organism.toml
 RUN := runs/organism
 
-.PHONY: report test test-fast lint types kernels
+.PHONY: report test test-fast lint types kernels docs
 
 report: .venv/installed
 	$(BIN)/clipbias validate run $(RECIPE) --out $(RUN)
@@ -39,6 +39,14 @@ types: .venv/installed
 	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.audit -p clipbias.check -p clipbias.cli -p clipbias.common -p clipbias.figures -p clipbias.forecast -p clipbias.monitor -p clipbias.plan -p clipbias.published \
 		-p clipbias.theory -p clipbias.simulate \
 		-p clipbias.validate
+
+# The site, in build/site: opens from the folder, needs no network. Warnings are errors (mkdocs.yml).
+docs: .venv/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean --quiet
+
+.venv/docs: .venv/installed
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[docs]'
+	touch $@
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
