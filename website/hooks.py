@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
@@ -36,8 +37,7 @@ Written from the commands themselves. Every command takes `--json`.
     :command: clipbias
     :prog_name: clipbias
     :depth: 1
-    :style: table
-    :list_subcommands: true
+    :style: plain
 """
 
 
@@ -54,7 +54,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def _formula(source: str, *_: Any, **__: Any) -> str:
-    return str(convert(" ".join(source.split()), display="block"))
+    drawn = str(convert(" ".join(source.split()), display="block"))
+    if re.search(r">(&<|\\)", drawn):  # what the converter does not know it hands on as it is
+        raise PluginError(f"a formula of something that latex2mathml does not know: {source}")
+    return drawn
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
