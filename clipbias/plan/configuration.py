@@ -9,6 +9,7 @@ from clipbias.common.errors import check
 from clipbias.theory.update_rule import Sgd
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.recipe import Recipe
+from clipbias.validate.recipe.training import SCALE, Training
 from clipbias.validate.train.trl_words import surrogate_options
 
 
@@ -44,8 +45,8 @@ def trl_keys(recipe: Recipe, arm: Arm, layout: Layout) -> dict[str, Any]:
         "temperature": 1.0,
         "top_p": 1.0,
         "top_k": 0,
-        "bf16": True,
-        "gradient_checkpointing": True,
+        "bf16": training.bf16 is not False,
+        "gradient_checkpointing": training.gradient_checkpointing is not False,
         "use_vllm": True,
         "vllm_mode": "colocate",
         "vllm_importance_sampling_mode": "token_truncate",
@@ -63,6 +64,15 @@ def trl_keys(recipe: Recipe, arm: Arm, layout: Layout) -> dict[str, Any]:
             "weight_decay": update.weight_decay,
         }
     return keys
+
+
+def adapter_keys(training: Training) -> dict[str, Any]:
+    """Fields of TRL's ModelConfig, which its script reads from the same file."""
+    rank = training.lora_rank
+    if rank is None:
+        return {}
+    updates = {"lora_r": rank, "lora_alpha": SCALE * rank, "lora_dropout": 0.0, "lora_target_modules": "all-linear"}
+    return {"use_peft": True} | updates
 
 
 def as_yaml(keys: dict[str, Any]) -> str:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from clipbias.common.errors import InputError
-from clipbias.validate.model.memory import NUMBER, Load, training_parts
+from clipbias.validate.model.memory import NUMBER, Load, trained_numbers, training_parts
 from clipbias.validate.model.size import ModelSize
 
 HALF = 2  # bytes of a number in bfloat16
@@ -51,45 +51,81 @@ class Batch:
     mean: float
 
 
-def memory_parts(size: ModelSize, batch: Batch, gpus: int, micro: int) -> tuple[Part, ...]:
-    """On one of `gpus` that share weights, gradients and moments in single precision (FSDP), with gradient
-    checkpointing, while `micro` answers pass forward and back.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How a step is made. lora_rank: of low-rank updates, None where all weights are trained. half: products in
+    bfloat16."""
+
+    lora_rank: int | None = None
+    half: bool = True
+    checkpointing: bool = True
+
+
+FULL = Method()
+
+
+def memory_parts(size: ModelSize, batch: Batch, gpus: int, micro: int, method: Method = FULL) -> tuple[Part, ...]:
+    """On one of `gpus` that share weights, gradients and moments in single precision (FSDP), while `micro` answers pass
+    forward and back.
 
     The engine that samples beside the training holds all weights in bfloat16. Domain: activations are counted in single
-    precision, of which autocast keeps part in half: an upper estimate of them.
+    precision, of which autocast keeps part in half: an upper estimate of them. On one GPU autocast also keeps a copy of
+    the weights in half: of those that are trained for the whole pass, of frozen ones as long as their layer is; under
+    FSDP that is one layer at a time, and is left out.
     """
-    load = Load(minibatch=micro, sampled=0, prompt=batch.prompt, answer=batch.longest)
-    parts = training_parts(size, load, checkpointing=True)
+    load = Load(
+        minibatch=micro,
+        sampled=0,
+        prompt=batch.prompt,
+        answer=batch.longest,
+        checkpointing=method.checkpointing,
+        lora_rank=method.lora_rank,
+    )
+    parts = training_parts(size, load)
     n, tokens = size.parameters, micro * (batch.prompt + batch.longest)
-    shared = f"{NUMBER} bytes · {n / 1e9:.2f} billion parameters / {gpus} GPUs"
+    trained = trained_numbers(size, method.lora_rank)
+    shared = f"{NUMBER} bytes · {parts.weights / NUMBER / 1e9:.2f} billion parameters / {gpus} GPUs"
+    moving = f"{NUMBER} bytes · {trained / 1e9:.2f} billion parameters / {gpus} GPUs"
+    layer = f"11 · {size.width} + 4 · {size.inner}"
+    kept = f"{size.layers} layers · {size.width} kept + {layer} of one layer" if method.checkpointing else None
+    copied = n // size.layers if method.lora_rank is not None and method.checkpointing else n
+    copy = Part(
+        name="copy in bfloat16", bytes=float(HALF * copied), how=f"{HALF} bytes · {copied / 1e9:.2f} billion parameters"
+    )
     return (
         Part(name="weights", bytes=parts.weights / gpus, how=shared),
-        Part(name="gradients", bytes=parts.gradients / gpus, how=shared),
-        Part(name="Adam's moments", bytes=parts.moments / gpus, how=f"2 · {shared}"),
+        *([copy] if gpus == 1 and method.half else []),
+        Part(name="gradients", bytes=parts.gradients / gpus, how=moving),
+        Part(name="Adam's moments", bytes=parts.moments / gpus, how=f"2 · {moving}"),
         Part(
             name="activations",
             bytes=parts.activations,
-            how=f"{NUMBER} bytes · {tokens:,} tokens · ({size.layers} layers · {size.width} kept"
-            f" + 11 · {size.width} + 4 · {size.inner} of one layer)",
+            how=f"{NUMBER} bytes · {tokens:,} tokens · ({kept or f'{size.layers} layers · ({layer})'})",
         ),
         Part(name="scores", bytes=parts.scores, how=f"{NUMBER} bytes · {tokens:,} tokens · a piece of the vocabulary"),
         Part(name="engine's weights", bytes=float(HALF * n), how=f"{HALF} bytes · {n / 1e9:.2f} billion parameters"),
     )
 
 
-def largest_micro(size: ModelSize, batch: Batch, gpu: Gpu, gpus: int) -> int:
-    """Answers that pass at once on one GPU: the largest divisor of its share of a mini-batch that fits.
+def fitting_micro(
+    size: ModelSize, batch: Batch, gpu: Gpu, gpus: int, method: Method = FULL, asked: int | None = None
+) -> int:
+    """Answers that pass at once on one GPU: as many as are asked for, or the largest divisor of its share of a
+    mini-batch that fits.
 
-    Raises InputError where not even one does.
+    Raises InputError where these, or even one, do not.
     """
     share, rest = divmod(batch.minibatch, gpus)
     if rest:
         raise InputError("gpus", f"a divisor of a mini-batch's {batch.minibatch} answers", gpus)
     room = gpu.memory * (1 - ENGINE_CACHE - SPARE)
-    for micro in range(share, 0, -1):
-        if share % micro == 0 and sum(part.bytes for part in memory_parts(size, batch, gpus, micro)) <= room:
+    if asked is not None and share % asked:
+        raise InputError("training.micro_batch", f"a divisor of {share} answers, a GPU's part of a mini-batch", asked)
+    needed = 0.0
+    for micro in range(share, 0, -1) if asked is None else (asked,):
+        needed = sum(part.bytes for part in memory_parts(size, batch, gpus, micro, method))
+        if share % micro == 0 and needed <= room:
             return micro
-    needed = sum(part.bytes for part in memory_parts(size, batch, gpus, 1))
     raise InputError(
         "gpus",
         f"enough to hold {needed / 1e9:.0f} GB on each, of {room / 1e9:.0f} GB that are left of an {gpu.name}"
@@ -112,23 +148,25 @@ class Times:
         return self.sampling + self.training
 
 
-def times(size: ModelSize, batch: Batch, gpu: Gpu, gpus: int) -> Times:
+def times(size: ModelSize, batch: Batch, gpu: Gpu, gpus: int, method: Method = FULL) -> Times:
     """A step of sampling reads all weights and all keys and values, or computes 2 operations a parameter and answer,
     whichever takes longer; there are as many as the longest answer has tokens. Training computes 10 a parameter and
     token: 2 for the old probabilities, 2 forward, 2 again for what was not kept, 4 back (Kaplan et al. 2020,
-    arXiv:2001.08361, section 2.1; attention's own products are left out, a few percent at these lengths)."""
+    arXiv:2001.08361, section 2.1; attention's own products are left out, a few percent at these lengths). Frozen
+    weights take 2 back: the gradient passes through, and none is made of them. What is kept takes nothing again."""
     n, each = size.parameters, batch.rollouts / gpus
     kept = HALF * size.layers * size.key_values * (batch.prompt + batch.mean / 2)
     read = (HALF * n + each * kept) / (gpu.bandwidth * SAMPLING_BANDWIDTH)
     computed = 2 * n * each / (gpu.compute * SAMPLING_COMPUTE)
     tokens = batch.rollouts * (batch.prompt + batch.mean)
+    each_token = 4 + (2 if method.checkpointing else 0) + (4 if method.lora_rank is None else 2)
     reached = gpus * gpu.compute * TRAINING_COMPUTE
     slower, part = ("read", SAMPLING_BANDWIDTH) if read > computed else ("compute", SAMPLING_COMPUTE)
     return Times(
         sampling=batch.longest * max(read, computed),
-        training=10 * n * tokens / reached,
+        training=each_token * n * tokens / reached,
         how_sampling=f"{batch.longest:,} steps of {1000 * max(read, computed):.0f} ms: {each:.0f} answers on each GPU"
         f" {slower} at {part:.0%} of the data sheet",
-        how_training=f"10 · {n / 1e9:.2f} billion parameters · {tokens:,.0f} tokens at {TRAINING_COMPUTE:.0%} of"
-        f" {gpus} · {gpu.compute / 1e12:.0f} TFLOP/s",
+        how_training=f"{each_token} · {n / 1e9:.2f} billion parameters · {tokens:,.0f} tokens"
+        f" at {TRAINING_COMPUTE:.0%} of {gpus} · {gpu.compute / 1e12:.0f} TFLOP/s",
     )

@@ -15,8 +15,8 @@ from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import Recipe
 
-from .configuration import Layout, accelerate_command, as_yaml, changes, slurm_script, trl_keys
-from .device import Batch, Gpu, Part, Times, largest_micro, memory_parts, times
+from .configuration import Layout, accelerate_command, adapter_keys, as_yaml, changes, slurm_script, trl_keys
+from .device import Batch, Gpu, Method, Part, Times, fitting_micro, memory_parts, times
 from .power import Question, Start, questions
 
 PROMPT = 1024  # tokens, at most, as in arXiv:2506.10947
@@ -95,6 +95,7 @@ class Plan:
 
 def plan(recipe: Recipe, gpu: Gpu, gpus: int, mean: float, start: Start | None, spreads: tuple[float, ...]) -> Plan:
     """mean: tokens of an answer. start: of the untrained model, where the clip is asked about, at each of `spreads`.
+    Of what the recipe's training leaves out it takes bfloat16, gradient checkpointing and the largest micro-batch.
     Raises InputError where the training does not fit, before anything is fetched."""
     training, size = recipe.training, size_of(recipe.model)
     check(gpus >= 1, "gpus", "at least 1", gpus)
@@ -106,8 +107,13 @@ def plan(recipe: Recipe, gpu: Gpu, gpus: int, mean: float, start: Start | None, 
         longest=training.max_completion_length,
         mean=mean,
     )
-    layout = Layout(gpus=gpus, micro=largest_micro(size, batch, gpu, gpus))
-    configuration = trl_keys(recipe, recipe.arm[0], layout)
+    method = Method(
+        lora_rank=training.lora_rank,
+        half=training.bf16 is not False,
+        checkpointing=training.gradient_checkpointing is not False,
+    )
+    layout = Layout(gpus=gpus, micro=fitting_micro(size, batch, gpu, gpus, method, training.micro_batch))
+    configuration = trl_keys(recipe, recipe.arm[0], layout) | adapter_keys(training)
     asked = [] if start is None else [(spread, replace(start, spread=spread)) for spread in spreads]
     found = tuple((spread, questions(recipe, _clipped(recipe), at)) for spread, at in asked)
     return Plan(
@@ -117,8 +123,8 @@ def plan(recipe: Recipe, gpu: Gpu, gpus: int, mean: float, start: Start | None, 
         configuration=configuration,
         changes=changes(recipe, layout),
         checked=checked(configuration, gpus),
-        parts=memory_parts(size, batch, gpus, layout.micro),
-        times=times(size, batch, gpu, gpus),
+        parts=memory_parts(size, batch, gpus, layout.micro, method),
+        times=times(size, batch, gpu, gpus, method),
         questions=found,
     )
 

@@ -19,6 +19,11 @@ def plan_text(found: Plan) -> str:
         f"grpo.yaml, arm {found.recipe.arm[0].name}:",
         found.yaml.rstrip(),
     ]
+    if found.configuration["loss_type"] == "bnpo" and found.configuration["gradient_accumulation_steps"] > 1:
+        lines.append(
+            f"TRL alone weighs each {found.layout.micro} answers that pass together alike, and tokens within them;"
+            " `clipbias validate run` weighs all tokens of a mini-batch alike."
+        )
     for arm, other in found.changes.items():
         lines += [f"arm {arm}:", *as_yaml(other).splitlines()] if other else [f"arm {arm}: the same lines"]
     lines += ["", accelerate_command(found.layout.gpus), "", found.slurm.rstrip(), ""]

@@ -10,15 +10,18 @@ from typing import Any
 import pytest
 
 from clipbias.common.errors import InputError
-from clipbias.plan.configuration import Layout, trl_keys
-from clipbias.plan.device import GPUS, Batch, largest_micro, memory_parts, times
+from clipbias.plan.configuration import Layout, adapter_keys, trl_keys
+from clipbias.plan.device import GPUS, Batch, Method, fitting_micro, memory_parts, times
 from clipbias.plan.plan import SHAPES, Plan, plan
 from clipbias.plan.power import POWERS, Start, question, questions
 from clipbias.theory.formulas.power import paired_power
 from clipbias.theory.laws.null_band import Band
+from clipbias.validate.model.memory import updates_numbers
 from clipbias.validate.recipe.recipe import Recipe, load_recipe
 
-RECIPES = sorted((Path(__file__).parents[2] / "recipes" / "qwen").glob("*.toml"))
+QWEN = Path(__file__).parents[2] / "recipes" / "qwen"
+SHORT = QWEN / "qwen2.5-math-1.5b-short.toml"
+RECIPES = sorted(file for file in QWEN.glob("*.toml") if file != SHORT)  # with the paper's steps
 SEVEN = "Qwen/Qwen2.5-Math-7B"
 START = Start(share=0.65, accuracy=0.494, contrast=0.329, problems=500, samples=1, spread=0.05)
 BATCH = Batch(rollouts=1024, minibatch=128, prompt=1024, longest=3072, mean=1024)
@@ -64,6 +67,27 @@ def test_check_agrees(planned: Plan) -> None:
     assert one_step["steps_per_generation"] == one_step["gradient_accumulation_steps"]
 
 
+def test_half_an_hour_on_one_gpu() -> None:
+    """It fits, its phases leave a third of the time for what is not counted, and TRL takes its configuration."""
+    from trl import ModelConfig
+    from trl.trainer.grpo_config import GRPOConfig
+
+    recipe = load_recipe(SHORT)
+    found = plan(recipe, GPUS["a100-80"], 1, recipe.training.max_completion_length / 3, None, ())
+    phases = found.runs * recipe.training.phases + recipe.pilot.seeds * recipe.pilot.phases
+    assert phases * found.times.phase < 20 * 60
+    assert found.checked.answer.clip_can_act is True
+    adapter = adapter_keys(recipe.training)
+    assert found.configuration == trl_keys(recipe, recipe.arm[0], found.layout) | adapter
+    taken = {name: value for name, value in found.configuration.items() if name not in adapter}
+    config = GRPOConfig(**(taken | {"bf16": False, "use_cpu": True, "output_dir": "unused"}))
+    assert config.per_device_train_batch_size == recipe.training.micro_batch
+    assert config.per_device_train_batch_size * config.gradient_accumulation_steps == recipe.training.minibatch_size
+    assert config.generation_batch_size == recipe.training.rollouts
+    given = ModelConfig(**adapter)
+    assert (given.use_peft, given.lora_r, given.lora_target_modules) == (True, 16, "all-linear")
+
+
 @pytest.mark.parametrize("name", SHAPES)
 def test_shapes_are_those_of_the_models(name: str) -> None:
     """Counted by transformers on a model without memory, made from the published configuration."""
@@ -84,6 +108,10 @@ def test_shapes_are_those_of_the_models(name: str) -> None:
         model = AutoModelForCausalLM.from_config(config)
     assert sum(parameter.numel() for parameter in model.parameters()) == shape.parameters
     assert 2 * heads[1] * shape.width // heads[0] == shape.key_values
+    from peft import LoraConfig, inject_adapter_in_model
+
+    inject_adapter_in_model(LoraConfig(r=16, target_modules="all-linear"), model)
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == updates_numbers(shape, 16)
 
 
 def test_memory_is_what_it_is_made_of() -> None:
@@ -96,8 +124,33 @@ def test_memory_is_what_it_is_made_of() -> None:
     assert twice["weights"] == parts["weights"]
 
 
+def test_low_rank_updates_and_kept_layers_are_counted() -> None:
+    size = SHAPES["Qwen/Qwen2.5-Math-1.5B"]
+
+    def parts(method: Method) -> dict[str, float]:
+        return {part.name: part.bytes for part in memory_parts(size, BATCH, 1, 2, method)}
+
+    full, updates = parts(Method()), parts(Method(lora_rank=16))
+    trained = updates_numbers(size, 16)
+    assert (updates["gradients"], updates["Adam's moments"]) == (4 * trained, 8 * trained)
+    assert updates["weights"] == full["weights"] + 4 * trained
+    assert full["copy in bfloat16"] == 2 * size.parameters
+    assert updates["copy in bfloat16"] == 2 * (size.parameters // size.layers)
+    assert "copy in bfloat16" not in parts(Method(half=False))
+    assert updates["activations"] == full["activations"]
+    kept = parts(Method(checkpointing=False))
+    layer = 11 * size.width + 4 * size.inner
+    assert kept["activations"] / full["activations"] == 28 * layer / (28 * size.width + layer)
+    gpu = GPUS["a100-80"]
+    seconds = [
+        times(size, BATCH, gpu, 1, method).training
+        for method in (Method(), Method(checkpointing=False), Method(lora_rank=16))
+    ]
+    assert seconds == pytest.approx([seconds[0], 0.8 * seconds[0], 0.8 * seconds[0]])
+
+
 def test_what_does_not_fit_is_refused(seven: Recipe) -> None:
-    micro = largest_micro(SHAPES[SEVEN], BATCH, GPUS["a100-80"], 8)
+    micro = fitting_micro(SHAPES[SEVEN], BATCH, GPUS["a100-80"], 8)
     room = 80e9 * (1 - 0.3 - 0.08)
     assert sum(part.bytes for part in memory_parts(SHAPES[SEVEN], BATCH, 8, micro)) <= room
     assert sum(part.bytes for part in memory_parts(SHAPES[SEVEN], BATCH, 8, 2 * micro)) > room
@@ -105,6 +158,15 @@ def test_what_does_not_fit_is_refused(seven: Recipe) -> None:
         plan(seven, GPUS["a100-80"], 1, 1024.0, None, ())
     with pytest.raises(InputError, match="gpus must be a divisor of a mini-batch's 128 answers, got 3"):
         plan(seven, GPUS["a100-80"], 3, 1024.0, None, ())
+
+
+def test_a_recipe_s_micro_batch_is_planned_with_or_refused(seven: Recipe, planned: Plan) -> None:
+    assert planned.layout.micro == seven.training.micro_batch
+    larger = dataclasses.replace(seven, training=dataclasses.replace(seven.training, micro_batch=16))
+    with pytest.raises(InputError, match=r"gpus must be enough to hold [0-9]+ GB"):
+        plan(larger, GPUS["a100-80"], 8, 1024.0, None, ())
+    with pytest.raises(InputError, match=r"training\.micro_batch must be a divisor of 8 answers"):
+        plan(larger, GPUS["a100-80"], 16, 1024.0, None, ())
 
 
 def test_time_is_near_what_the_paper_says(planned: Plan) -> None:

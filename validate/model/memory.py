@@ -23,12 +23,14 @@ SAMPLED_COPIES = 4  # numbers a word while one token of every answer is drawn
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """minibatch: completions that pass forward and back together; sampled: answers drawn together, at most; prompt,
-    answer: tokens, at most."""
+    answer: tokens, at most. checkpointing, lora_rank: as in a recipe's training."""
 
     minibatch: int
     sampled: int
     prompt: int
     answer: int
+    checkpointing: bool = False
+    lora_rank: int | None = None
 
 
 def worker_bytes(model: ModelSize, load: Load) -> int:
@@ -52,26 +54,41 @@ class TrainingParts:
         return self.weights + self.gradients + self.moments + self.activations + self.scores + self.embedding
 
 
-def training_parts(model: ModelSize, load: Load, checkpointing: bool = False) -> TrainingParts:
+def updates_numbers(model: ModelSize, rank: int) -> int:
+    """Numbers in low-rank updates: rank·(in + out) of each linear layer but the last. Domain: queries are as wide as a
+    token's state, and three layers lie between that width and the one between, as in Llama and Qwen2."""
+    attention = 4 * model.width + 2 * (model.width + model.key_values // 2)
+    return rank * model.layers * (attention + 3 * (model.width + model.inner))
+
+
+def trained_numbers(model: ModelSize, rank: int | None) -> int:
+    """Numbers that have a gradient. rank: of low-rank updates, None where all weights are trained."""
+    return model.parameters if rank is None else updates_numbers(model, rank)
+
+
+def training_parts(model: ModelSize, load: Load) -> TrainingParts:
     """A layer keeps of a token, for the backward pass, eleven numbers by its width (two norms with their inputs and
     outputs, queries, keys, values, what attention gives) and four by the width between. With checkpointing a layer
-    keeps its input, and all of that is held of one layer at a time."""
+    keeps its input, and all of that is held of one layer at a time. Frozen weights have no gradient and no moments."""
     tokens = load.minibatch * (load.prompt + load.answer)
     whole = 11 * model.width + 4 * model.inner
-    kept = model.layers * model.width + whole if checkpointing else model.layers * whole
+    kept = model.layers * model.width + whole if load.checkpointing else model.layers * whole
+    trained = trained_numbers(model, load.lora_rank)
+    updates = 0 if load.lora_rank is None else trained
     return TrainingParts(
-        weights=NUMBER * model.parameters,
-        gradients=NUMBER * model.parameters,
-        moments=NUMBER * 2 * model.parameters,
+        weights=NUMBER * (model.parameters + updates),
+        gradients=NUMBER * trained,
+        moments=NUMBER * 2 * trained,
         activations=NUMBER * tokens * kept,
         scores=NUMBER * tokens * SCORE_COPIES * min(model.vocabulary, SCORED_TOGETHER),
-        embedding=NUMBER * 2 * model.vocabulary * model.width,
+        embedding=NUMBER * 2 * model.vocabulary * model.width if load.lora_rank is None else 0,
     )
 
 
 def _sampling_bytes(model: ModelSize, load: Load) -> int:
     """Weights and moments, and the answers."""
-    return NUMBER * 3 * model.parameters + load.sampled * answer_bytes(model, load.prompt, load.answer)
+    held = model.parameters + 2 * trained_numbers(model, load.lora_rank)
+    return NUMBER * held + load.sampled * answer_bytes(model, load.prompt, load.answer)
 
 
 def answer_bytes(model: ModelSize, prompt: int, answer: int) -> int:

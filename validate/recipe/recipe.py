@@ -144,6 +144,9 @@ class Recipe:
         check(self.checkpoint_every >= 1, "checkpoint_every", "at least 1", self.checkpoint_every)
         names = [a.name for a in self.arm]
         check(len(names) >= 1 and len(set(names)) == len(names), "arm", "tables with distinct names", names)
+        full = self.forecast is None or self.training.lora_rank is None
+        allowed = "left out where there is a forecast, whose gradients are of all weights"
+        check(full, "training.lora_rank", allowed, self.training.lora_rank)
         for arm in self.arm:
             arm.training(self.training)  # names the field that does not fit
 

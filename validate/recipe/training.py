@@ -10,6 +10,8 @@ from clipbias.theory.update_rule import Adam, Sgd
 from .gate import momentum_of, read_optimizer
 
 LARGEST = 100_000  # of any count
+LARGEST_RANK = 1024  # of low-rank updates
+SCALE = 2  # of low-rank updates: α/r
 BETA1, BETA2 = 0.9, 0.95  # of Adam, as in the paper
 
 
@@ -17,9 +19,12 @@ BETA1, BETA2 = 0.9, 0.95  # of Adam, as in the paper
 class Training:
     """GRPO as the paper runs it: one epoch, `minibatches` optimizer steps per phase, no KL term.
 
-    optimizer: in the notation of `gate`, instead of adam_beta1 and adam_beta2; without it AdamW with these two and no
-    weight decay. micro_batch: answers that pass forward and back together, the whole mini-batch unless given; memory
-    depends on it, the step does not.
+    optimizer: in the notation of `gate`, instead of adam_beta1 and adam_beta2; without it AdamW with these two and
+    no weight decay. micro_batch: answers that pass forward and back together, the whole mini-batch unless given;
+    memory depends on it, the step does not. lora_rank: of low-rank updates that are trained beside every linear
+    layer instead of all weights. bf16: whether products are in bfloat16, over weights in single precision; left
+    out, on a GPU only. gradient_checkpointing: whether what a layer works out on the way forward is worked out
+    again on the way back; left out, it is kept.
     """
 
     prompts_per_phase: int
@@ -34,6 +39,9 @@ class Training:
     max_grad_norm: float = 1.0
     optimizer: str | None = None
     micro_batch: int | None = None
+    lora_rank: int | None = None
+    bf16: bool | None = None
+    gradient_checkpointing: bool | None = None
 
     def __post_init__(self) -> None:
         for field in ("prompts_per_phase", "minibatches", "phases", "max_completion_length"):
@@ -57,6 +65,8 @@ class Training:
                 f"a divisor of a mini-batch's {self.minibatch_size} answers",
                 self.micro_batch,
             )
+        rank = self.lora_rank
+        check(rank is None or 1 <= rank <= LARGEST_RANK, "training.lora_rank", f"in [1, {LARGEST_RANK}]", rank)
         if self.optimizer is not None:
             read_optimizer(self.optimizer, "training.optimizer")
             for field, default in (("adam_beta1", BETA1), ("adam_beta2", BETA2)):

@@ -21,9 +21,11 @@ from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.recipe.recipe import Recipe
 from clipbias.validate.store.layout import EVALUATION, OBSERVED, Cell
 
+from .adapter import add_adapter
 from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
 from .metrics import metrics_row
 from .options import make_optimizer
+from .precision import in_single_precision
 from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet
 
 
@@ -59,6 +61,8 @@ def train_cell(cell: Cell) -> None:
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
     subject = load_subject(recipe.model, recipe.probe, recipe.task)
+    if training.lora_rank is not None:
+        add_adapter(subject.model, training.lora_rank, seed_of(cell.seed, 0))
     untrained = weights_sha256(subject.model)
     optimizer = make_optimizer(subject.model, training)
     record = Record()
@@ -70,14 +74,20 @@ def train_cell(cell: Cell) -> None:
     def observed(phase: int) -> dict[str, float | None]:
         if reading is None or line is None:
             return {}
-        found = reading.read_untrained() if phase == 0 else reading.read(subject.model) if phase in line.read_at else {}
+        with in_single_precision(subject.model):
+            if phase == 0:
+                found = reading.read_untrained()
+            else:
+                found = reading.read(subject.model) if phase in line.read_at else {}
         known = {name: value for name, value in found.items() if math.isfinite(value)}
         return {OBSERVED + seen.name: known.get(seen.name) for seen in reading.observables}
 
     def read(phase: int) -> Reading:
         subject.model.eval()
         seed = seed_of(cell.seed, phase)
-        reading = subject.probes[cell.arm.style].read(subject.model, training.max_completion_length, seed)
+        probe = subject.probes[cell.arm.style]
+        with in_single_precision(subject.model):
+            reading = probe.read(subject.model, training.max_completion_length, seed)
         broken = f"a share of {reading.share} after phase {phase} of {cell.arm.name}"
         check(math.isfinite(reading.log_odds), "training.learning_rate", "one that keeps the model finite", broken)
         return reading
@@ -106,6 +116,8 @@ def train_cell(cell: Cell) -> None:
     asked = recipe.evaluation
     if asked is not None and EVALUATION in cell.kinds:
         seed, length = seed_of(cell.seed, cell.phases), training.max_completion_length
-        write_parquet(cell.part(EVALUATION), evaluate(subject, asked.styles, asked.samples, length, seed), metadata)
+        with in_single_precision(subject.model):
+            answers = evaluate(subject, asked.styles, asked.samples, length, seed)
+        write_parquet(cell.part(EVALUATION), answers, metadata)
     write_parquet(cell.part("metrics"), rows, metadata)
     shutil.rmtree(cell.checkpoints, ignore_errors=True)

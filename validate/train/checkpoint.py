@@ -1,7 +1,8 @@
 """The state of a half-trained cell, in safetensors and Parquet, written whole after every few phases.
 
 The sampler and the prompts are re-seeded by (seed, phase), so weights, the optimizer's moments and the rows recorded so
-far are the whole state: a resumed cell ends with the same numbers as one that was never stopped.
+far are the whole state: a resumed cell ends with the same numbers as one that was never stopped. Weights that are not
+trained are the model's own, and are not written again.
 """
 
 import shutil
@@ -24,6 +25,10 @@ def tokens_table(record: Record) -> pa.Table:
     return pa.table(columns)
 
 
+def _trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
+    return [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+
+
 def save_checkpoint(
     root: Path,
     phase: int,
@@ -38,7 +43,7 @@ def save_checkpoint(
         for i, state in optimizer.state_dict()["state"].items()
         for name, value in state.items()
     }
-    weights = {name: value.detach().contiguous() for name, value in model.named_parameters()}
+    weights = {name: value.detach().contiguous() for name, value in _trained(model)}
     newest = root / f"phase-{phase:05d}"
     with written_folder(newest) as folder:
         save_file(weights, folder / "weights.safetensors")
@@ -61,7 +66,7 @@ def load_checkpoint(
     folder = found[-1]
     weights = load_file(folder / "weights.safetensors")
     with torch.no_grad():
-        for name, parameter in model.named_parameters():
+        for name, parameter in _trained(model):
             parameter.copy_(weights[name])
     states: dict[int, dict[str, torch.Tensor]] = {}
     for key, value in load_file(folder / "moments.safetensors").items():

@@ -7,6 +7,7 @@ import numpy as np
 from clipbias.common.arrays import Array
 from clipbias.validate.model.probe import Reading
 
+from .precision import noise_floor
 from .trainer import Record
 
 
@@ -41,5 +42,8 @@ def metrics_row(phase: int, reading: Reading, record: Record) -> dict[str, Any]:
     old = np.concatenate([block["old_log_prob"] for block in blocks]) if blocks else None
     row["token_prob"] = None if old is None else float(np.exp(old.astype(np.float64)).mean())
     row["phase_kl"] = _kl(blocks[-1]["log_ratio"].astype(np.float64)) if blocks else None
+    floor = noise_floor(blocks)
+    row["floor_log_ratio"] = None if floor is None else floor.log_ratio
+    row["floor_clipped"] = None if floor is None else floor.clipped
     row["token_entropy"] = sum(e for e, _ in entropy) / sum(n for _, n in entropy) if entropy else None
     return row

@@ -33,8 +33,8 @@ def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: s
         top_k=0,
         shuffle_dataset=False,
         use_cpu=not torch.cuda.is_available(),
-        bf16=torch.cuda.is_available(),
-        gradient_checkpointing=False,
+        bf16=torch.cuda.is_available() if training.bf16 is None else training.bf16,
+        gradient_checkpointing=bool(training.gradient_checkpointing),
         dataloader_pin_memory=False,
         save_strategy="no",
         logging_strategy="no",
@@ -44,11 +44,11 @@ def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: s
 
 
 def make_optimizer(model: torch.nn.Module, training: Training) -> torch.optim.Optimizer:
-    update = training.update
+    update, trained = training.update, [p for p in model.parameters() if p.requires_grad]
     if isinstance(update, Sgd):
-        return torch.optim.SGD(model.parameters(), lr=training.learning_rate, momentum=update.momentum)
+        return torch.optim.SGD(trained, lr=training.learning_rate, momentum=update.momentum)
     return torch.optim.AdamW(
-        model.parameters(),
+        trained,
         lr=training.learning_rate,
         betas=(update.beta1, update.beta2),
         eps=update.epsilon,

@@ -63,6 +63,8 @@ def _load(cell: Cell, prompt: int) -> Load:
         sampled=max(sampled, BATCH) if EVALUATION in cell.kinds else sampled,
         prompt=prompt,
         answer=training.max_completion_length,
+        checkpointing=bool(training.gradient_checkpointing),
+        lora_rank=training.lora_rank,
     )
 
 
