@@ -1,5 +1,6 @@
 """A stopped or killed run ends with the same numbers, on the same model and versions."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -60,28 +61,35 @@ def test_one_process_at_a_time(folder: Path) -> None:
     run.resume(folder)
 
 
-FORECAST = """[forecast]
+WITHOUT_A_SPEC = """path = "{folder}/model"
+instruction = ""
+
+[task]
+train = "{folder}/problems.jsonl"
+
+[forecast]
 problems = 4
-answers = 4
+answers = 6
 read_problems = 3
 read_at = [1, 3]
-
-[[arm]]"""
+"""
 
 
 def without_a_spec(recipe_text: str, folder: Path) -> str:
     """The same of a model whose answers cannot be listed: it is read on answers that it gave untrained."""
-    shutil.copytree(SHIPPED, folder, ignore=shutil.ignore_patterns("spec.toml"))
-    text = recipe_text.replace('organism = "default"', f'path = "{folder}"')
+    shutil.copytree(SHIPPED, folder / "model", ignore=shutil.ignore_patterns("spec.toml"))
+    rows = [{"problem": f"{a}*{b}+7=?\n", "answer": f"{a * b + 7}"} for a in range(2, 10) for b in (3, 8)]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    text = recipe_text.replace('organism = "default"\n', WITHOUT_A_SPEC.format(folder=folder))
     assert text != recipe_text
-    return text.replace("[[arm]]", FORECAST, 1)
+    return text
 
 
 @pytest.mark.parametrize("listed", [True, False])
 def test_a_stopped_cell_ends_with_the_same_numbers(
     tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch, listed: bool
 ) -> None:
-    recipe = read_recipe(recipe_text if listed else without_a_spec(recipe_text, tmp_path / "model"))
+    recipe = read_recipe(recipe_text if listed else without_a_spec(recipe_text, tmp_path))
 
     def cell(root: str) -> Cell:
         return Cell(tmp_path / root, recipe, recipe.arm[0], seed=1, phases=3, prediction="p")
