@@ -40,9 +40,9 @@ types: .venv/installed
 		-p clipbias.theory -p clipbias.simulate \
 		-p clipbias.validate
 
-# The site, in build/site: opens from the folder, needs no network. Warnings are errors (mkdocs.yml).
+# The site, in build/site: opens from the folder, needs no network. Warnings are errors (mkdocs.yml), unless --quiet hides them.
 docs: .venv/docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
 
 .venv/docs: .venv/installed
 	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[docs]'

@@ -12,10 +12,10 @@ from urllib.parse import unquote
 
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
-from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
+from pymdownx.superfences import SuperFencesException
 
 import recipe_fields
 
@@ -56,7 +56,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def _formula(source: str, *_: Any, **__: Any) -> str:
     drawn = str(convert(" ".join(source.split()), display="block"))
     if re.search(r">(&<|\\)", drawn):  # what the converter does not know it hands on as it is
-        raise PluginError(f"a formula of something that latex2mathml does not know: {source}")
+        raise SuperFencesException(f"a formula of something that latex2mathml does not know: {source}")
     return drawn
 
 
