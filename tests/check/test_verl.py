@@ -61,7 +61,7 @@ def test_a_mini_batch_above_the_batch_is_refused_without_dynamic_batches() -> No
         (f"{SEVERAL} model_engine=megatron {A}ppo_micro_batch_size_per_gpu=3", "8 copies × micro-batch 3"),
         (f"{BATCH}5 trainer.nnodes=2", "a mini-batch of 40 answers"),
         (f"{BATCH}5 trainer.n_gpus_per_node=16 {A}use_dynamic_bsz=True", "over 16 data-parallel devices"),
-        (f"{SEVERAL} {A}policy_loss.loss_mode=grpo", "loss_mode grpo"),
+        (f"{SEVERAL} {A}policy_loss.loss_mode=grpo", "grpo is none of verl's own loss_modes"),
         (f"{SEVERAL} {A}policy_loss.loss_mode=dro", "dro_beta"),
         (f"{SEVERAL} {A}clip_ratio_c=1.0", "clip_ratio_c"),
         (
