@@ -4,14 +4,14 @@ import math
 
 import pytest
 
-from clipbias.published.figure import Figure
+from clipbias.published.figure import Figure, Unit
 from clipbias.published.rivals import Pair, Rivals, Row, Seen, sign_of
 
 
-def figure(value: float, unit: str = "%", problems: int | None = 500, half_width: float = 0.0) -> Figure:
+def figure(value: float, unit: Unit = "%", problems: int | None = 500, half_width: float = 0.0) -> Figure:
     return Figure(
         id="f", work="w", place="p", when="after", unit=unit, value=value, problems=problems, half_width=half_width
-    )  # type: ignore[arg-type]
+    )
 
 
 @pytest.mark.parametrize(
