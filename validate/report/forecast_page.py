@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from clipbias.common.files import write_json, write_text
+from clipbias.validate.judge.clip_effect import ClipEffect, clip_effects
 from clipbias.validate.judge.foretold import IN_LOG_ODDS, TOKENS, Change, changes, fit, run_cases, scorecards
 from clipbias.validate.judge.skill import TOLD, Case, Scorecard
 from clipbias.validate.predict.causes import Causes
@@ -25,7 +26,7 @@ WORST = 12  # misses that are listed
 class Foretold:
     """A run whose forecast is scored. written: when; before: whether that was before its runs began (else the forecast
     is retrospective). cases: of its arms; organism is what it was made on. causes: of the share, by arm, where the
-    forecast says them."""
+    forecast says them. clip: of the arms that differ from an unclipped one in their clip alone."""
 
     name: str
     organism: str
@@ -34,6 +35,7 @@ class Foretold:
     before: bool
     cases: tuple[Case, ...]
     causes: Mapping[str, Causes] = field(default_factory=dict)
+    clip: tuple[ClipEffect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,12 +85,14 @@ def _part(runs: Sequence[Foretold]) -> dict[str, Any]:
     calibrations = [("rewards that look", joint.looking), ("random rewards", joint.random)]
     shown = [(title, part) for title, part in calibrations if part is not None]
     return {
-        "answer": words.answer(cards, len(runs)),
+        "answer": [words.clip_effect(run.name, found) for run in runs for found in run.clip]
+        + words.answer(cards, len(runs)),
         "cards": cards,
         "rivals": list(dict.fromkeys(name for card in cards.values() for name in card.rivals)),
         "runs": [
             {
                 "run": run,
+                "clip": image(figures.clip_effects(run.clip)) if run.clip else None,
                 "bars": image(figures.change_bars(run.cases, words.observable)),
                 "fans": [
                     (words.observable(name), image(figures.fans([c for c in run.cases if c.observable == name])))
@@ -136,6 +140,7 @@ def foretold(run: RunRecord) -> Foretold | None:
         written=run.manifest.prediction_written or "",
         before=True,  # or the run would not have been read
         cases=tuple(cases),
+        clip=clip_effects(run, forecasts),
         causes={arm: found.causes["share"] for arm, found in forecasts.items() if "share" in found.causes},
     )
 
@@ -171,6 +176,7 @@ def _json(before: bool, part: dict[str, Any]) -> dict[str, Any]:
                 "prediction_sha256": entry["run"].prediction_sha256,
                 "written": entry["run"].written,
                 "changes": [_change(change) for change in changes(entry["run"].cases, -1)],
+                "clip": [asdict(found) for found in entry["run"].clip],
             }
             for entry in part["runs"]
         },

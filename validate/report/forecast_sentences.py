@@ -1,9 +1,11 @@
 """The words of the page of forecasts."""
 
+from clipbias.validate.judge.clip_effect import ClipEffect
 from clipbias.validate.judge.foretold import IN_LOG_ODDS, TOKENS, Change
 from clipbias.validate.judge.skill import Calibration, Scorecard, Span
 
 from .forecast_words import NAMES
+from .words import pvalue
 
 _RIVALS = {
     "nothing": "nothing happens",
@@ -58,8 +60,9 @@ def _verdict(found: Calibration) -> str:
 def answer(cards: dict[str, Scorecard], runs: int) -> list[str]:
     """The first sentences: of all log-odds together, and of the share against its own rivals."""
     joint = cards[IN_LOG_ODDS]
+    arms = _count(joint.arms, "reward" if joint.looking else "arm")
     lines = [
-        f"{_count(joint.arms, 'reward')} on {_count(joint.organisms, 'organism')} in {_count(runs, 'run')}: "
+        f"{arms} on {_count(joint.organisms, 'organism')} in {_count(runs, 'run')}: "
         f"the forecasts miss an end by {span(joint.crps)} log-odds (CRPS), where “nothing happens” misses it by "
         f"{span(joint.rivals['nothing'].crps)}.",
     ]
@@ -85,6 +88,18 @@ def answer(cards: dict[str, Scorecard], runs: int) -> list[str]:
                     f"skill {span(better.skill)}."
                 )
     return lines
+
+
+def clip_effect(run: str, found: ClipEffect) -> str:
+    """“high-only − no-clip in clip-likely-adam: the clip raised the strategy's log-odds by …”"""
+    pair, change = found.pair, found.pair.log_odds
+    does = "raised" if change.mean > 0 else "lowered"
+    effect = f"the clip alone {does} the log-odds of the strategy" if pair.told_from_zero else "no effect can be told"
+    return (
+        f"{pair.arm} − {pair.reference} in {run}: {effect}, {change.mean:+.2f} [{change.low:+.2f}, {change.high:+.2f}] "
+        f"in {change.n} pairs ({pvalue(pair.pvalue)}). The forecast was {found.forecast:+.2f} ± {found.stderr:.2f}, "
+        f"the toy said {pair.log_odds_predicted:+.2f}."
+    )
 
 
 def miss(change: Change, wrong_sign: bool) -> str:

@@ -18,7 +18,7 @@ def _listing(items: Sequence[str]) -> str:
     return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
 
 
-def _pvalue(p: float) -> str:
+def pvalue(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
@@ -87,7 +87,7 @@ def arm_verdict(score: ArmScore) -> str:
     n, side = score.measured.n, "above" if score.mean_z > 0 else "below"
     count = f"{score.inside} of {n} seeds end inside the 90 % band"
     mean = f"the mean log-odds ends {abs(score.mean_z):.1f} standard errors {side} the predicted mean"
-    spread = f"the seeds spread {score.spread_ratio:.2f} times as far as predicted ({_pvalue(score.spread_pvalue)})"
+    spread = f"the seeds spread {score.spread_ratio:.2f} times as far as predicted ({pvalue(score.spread_pvalue)})"
     if score.held:
         return f"the prediction held: {_listing([count, mean, spread])}"
     width = "narrow" if score.spread_ratio > 1 else "wide"
@@ -96,8 +96,8 @@ def arm_verdict(score: ArmScore) -> str:
 
 
 def paired_verdict(pair: PairedDifference, comparisons: int, skills: dict[str, Skill]) -> str:
-    corrected = f", corrected for {comparisons} comparisons {_pvalue(pair.pvalue_holm)}" if comparisons > 1 else ""
-    number = f"{pair.log_odds.mean:+.3f}, {_pvalue(pair.pvalue)}{corrected}"
+    corrected = f", corrected for {comparisons} comparisons {pvalue(pair.pvalue_holm)}" if comparisons > 1 else ""
+    number = f"{pair.log_odds.mean:+.3f}, {pvalue(pair.pvalue)}{corrected}"
     if pair.identical:
         effect = "the two arms are the same to the last bit"
     elif pair.told_from_zero:

@@ -8,15 +8,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import ttest_rel
 
 from clipbias.validate.judge.foretold import IN_LOG_ODDS, arm_cases, changes, fit, scorecards
 from clipbias.validate.judge.rivals import TOY_ON_THE_FIRST_FOUR, Law
 from clipbias.validate.judge.skill import Case
 from clipbias.validate.predict.causes import Causes, Part
 from clipbias.validate.predict.forecast import Forecast, Outlook
-from clipbias.validate.report.forecast_figures import change_bars, change_scatter, fans, pit_histograms
-from clipbias.validate.report.forecast_page import Foretold, misses, write_forecast_page
+from clipbias.validate.report import forecast_sentences as words
+from clipbias.validate.report.forecast_figures import change_bars, change_scatter, clip_effects, fans, pit_histograms
+from clipbias.validate.report.forecast_page import Foretold, foretold, misses, write_forecast_page
 from clipbias.validate.store.frozen import read_frozen
+from clipbias.validate.store.prediction_file import read_forecasts
 
 pytestmark = pytest.mark.statistical
 
@@ -105,16 +108,41 @@ def test_the_page_says_what_the_numbers_say(tmp_path: Path) -> None:
 def test_the_command_scores_frozen_runs_and_refuses_those_without_a_forecast(
     answer: Callable[[str], dict[str, Any]], clipbias: Callable[[str], Any], tmp_path: Path
 ) -> None:
-    kept, page = RESULTS / "first-phases", tmp_path / "page.html"
+    kept, page = RESULTS / "clip-rare-adam", tmp_path / "page.html"
     (part,) = answer(f"validate report {kept} --out {page}")["parts"]
-    run, record = part["runs"]["first-phases"], read_frozen(kept)
+    run, record = part["runs"]["clip-rare-adam"], read_frozen(kept)
     assert run["prediction_sha256"] == record.manifest.prediction_sha256
-    change = next(c for c in run["changes"] if (c["arm"], c["observable"]) == ("truth", "share"))
-    share = record.arms["truth"].observed["share"]
+    change = next(c for c in run["changes"] if (c["arm"], c["observable"]) == ("high-only", "share"))
+    share = record.arms["high-only"].observed["share"]
     assert change["measured"] == pytest.approx((share[:, -1] - share[:, 0]).mean(), abs=1e-9)
+    assert [effect["pair"]["arm"] for effect in run["clip"]] == ["high-only", "low-only"]
+    assert "What the clip alone did to the share in clip-rare-adam" in page.read_text()
     refused = clipbias(f"validate report {RESULTS / 'clip-code-strong'} --out {page}")
     assert refused.returncode == 2
     assert "frozen runs whose recipe has a [forecast]" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["clip-rare-adam", "clip-likely-sgd"])
+def test_where_arms_differ_in_their_clip_alone_it_is_said_what_that_did(name: str) -> None:
+    """Against scipy's paired test, on the curves and the forecasts as they are kept."""
+    record, found = read_frozen(RESULTS / name), foretold(read_frozen(RESULTS / name))
+    assert found is not None
+    plain, share = record.arms["no-clip"].curves["log_odds"][:, -1], read_forecasts(RESULTS / name)
+    assert [effect.pair.arm for effect in found.clip] == [arm.name for arm in record.recipe.arm if arm.clipped]
+    for effect in found.clip:
+        test = ttest_rel(record.arms[effect.pair.arm].curves["log_odds"][:, -1], plain)
+        assert (effect.pair.pvalue, effect.pair.log_odds.n) == (pytest.approx(test.pvalue), len(record.seeds))
+        interval = test.confidence_interval(0.95)
+        assert (effect.pair.log_odds.low, effect.pair.log_odds.high) == pytest.approx((interval.low, interval.high))
+        laws = [share[arm].observables["share"] for arm in (effect.pair.arm, "no-clip")]
+        (gain, plain_gain) = (law.mean[-1] - law.start for law in laws)
+        assert effect.forecast == pytest.approx(gain - plain_gain)
+        assert effect.stderr**2 == pytest.approx(sum(law.stderr[-1] ** 2 for law in laws))
+        does = "raised" if effect.pair.arm == "low-only" or "likely" in name else "lowered"
+        assert words.clip_effect(name, effect).startswith(
+            f"{effect.pair.arm} − no-clip in {name}: the clip alone {does}"
+        )
+    clip_effects(found.clip).draw_without_rendering()
 
 
 def test_what_failed_is_listed_and_the_bands_are_called_wrong(tmp_path: Path) -> None:
