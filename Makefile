@@ -1,8 +1,8 @@
 # `make report` and `make test` need only Python (3.11 or later) and make; everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-RECIPE := recipes/organism.toml
-RUN := runs/organism
+RECIPE := recipes/forecast/clip-likely-adam.toml
+RUN := runs/report
 
 .PHONY: report test test-fast lint types kernels docs
 

@@ -72,12 +72,12 @@ def change_bars(cases: Sequence[Case], name_of: Callable[[str], str]) -> Figure:
     return figure
 
 
-def clip_effects(found: Sequence[ClipEffect]) -> Figure:
-    """Each clipped arm less the unclipped one, in log-odds: the forecast with two standard errors, the toy's claim, and
-    what was measured, with the interval of the mean over pairs."""
+def clip_effects(found: Sequence[tuple[str, ClipEffect]]) -> Figure:
+    """By run: each clipped arm less the unclipped one, in log-odds. The forecast with two standard errors, the toy's
+    claim, and what was measured, with the interval of the mean over pairs."""
     figure = Figure(figsize=(7.2, 1.2 + 0.7 * len(found)), layout="constrained")
     axes = figure.subplots()
-    for y, effect in enumerate(found):
+    for y, (_, effect) in enumerate(found):
         seen = effect.pair.log_odds
         axes.errorbar(
             effect.forecast, y - 0.18, xerr=2 * effect.stderr, fmt="s", color=PREDICTED, label="forecast, ± 2 errors"
@@ -86,7 +86,7 @@ def clip_effects(found: Sequence[ClipEffect]) -> Figure:
         axes.plot([seen.low, seen.high], [y + 0.18, y + 0.18], color=MEASURED, linewidth=2.6, alpha=0.55)
         axes.plot(seen.mean, y + 0.18, "o", color=MEASURED, label=f"measured, {_INTERVAL} interval")
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set_yticks(range(len(found)), [f"{effect.pair.arm} − {effect.pair.reference}" for effect in found])
+    axes.set_yticks(range(len(found)), [f"{run}\n{effect.pair.arm} − {effect.pair.reference}" for run, effect in found])
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xlabel("what the clip alone adds to the strategy's log-odds")
     _tidy(axes)

@@ -82,17 +82,18 @@ def _part(runs: Sequence[Foretold]) -> dict[str, Any]:
     cards = scorecards(cases)
     early, missed = changes(_in_log_odds(cases), EARLY) if _long(cases) else [], misses(runs)
     joint = cards[IN_LOG_ODDS]
+    clip = [(run.name, found) for run in runs for found in run.clip]
     calibrations = [("rewards that look", joint.looking), ("random rewards", joint.random)]
     shown = [(title, part) for title, part in calibrations if part is not None]
     return {
-        "answer": [words.clip_effect(run.name, found) for run in runs for found in run.clip]
-        + words.answer(cards, len(runs)),
+        "answer": [words.clip_effect(name, found) for name, found in clip] + words.answer(cards, len(runs)),
+        "clip": clip,
+        "clip_picture": image(figures.clip_effects(clip)) if clip else None,
         "cards": cards,
         "rivals": list(dict.fromkeys(name for card in cards.values() for name in card.rivals)),
         "runs": [
             {
                 "run": run,
-                "clip": image(figures.clip_effects(run.clip)) if run.clip else None,
                 "bars": image(figures.change_bars(run.cases, words.observable)),
                 "fans": [
                     (words.observable(name), image(figures.fans([c for c in run.cases if c.observable == name])))
