@@ -8,18 +8,37 @@ import pytest
 from markdown_it.tree import SyntaxTreeNode
 
 from prose import counts, numbers_per_sentence
-from test_docs import ROOT, parsed
+from test_docs import ROOT, blocks, parsed
 
 HOW_TO = ("guide", "check", "forecast", "controls", "monitor", "audit", "sweeps")
-EXPLANATION = ("experiments", "published", "derivations")
-WALKED = [ROOT / "docs" / f"{name}.md" for name in HOW_TO] + [ROOT / "recipes" / "README.md"]
-LIMITS = {ROOT / "README.md": 1.5} | dict.fromkeys([*WALKED, *(ROOT / "docs" / f"{n}.md" for n in EXPLANATION)], 1.0)
+EXPLANATION = (
+    "why-random-rewards",
+    "toy",
+    "drift",
+    "neutral-clip",
+    "noise",
+    "tangent-model",
+    "honest-predictions",
+    "disputed",
+)
+RESULTS = ("experiments", "published")
+WALKED = [ROOT / "docs" / f"{name}.md" for name in HOW_TO + EXPLANATION] + [ROOT / "recipes" / "README.md"]
+LIMITS = {ROOT / "README.md": 1.5} | dict.fromkeys([*WALKED, *(ROOT / "docs" / f"{n}.md" for n in RESULTS)], 1.0)
+PARTS = ["Claim", "Assumptions", "Proof", "Check"]
 WORDS = ("advantage", "arm", "band", "log-odds", "mini-batch", "organism", "phase", "pilot", "seed", "toy")
 
 
 @pytest.mark.parametrize("page", LIMITS, ids=lambda page: page.stem)
 def test_sentences_carry_few_numbers(page: Path) -> None:
     assert numbers_per_sentence(page.read_text(encoding="utf-8")) < LIMITS[page]
+
+
+@pytest.mark.parametrize("name", EXPLANATION)
+def test_an_explanation_claims_assumes_proves_checks_and_shows(name: str) -> None:
+    text = (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    headings = [words for kind, words, _ in blocks(text) if kind == "heading"]
+    assert [words for words in headings if words in PARTS] == PARTS
+    assert any(node.type == "image" for node in SyntaxTreeNode(parsed(text)).walk())
 
 
 def test_numbers_and_sentences_are_counted() -> None:

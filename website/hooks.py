@@ -1,7 +1,8 @@
 """What MkDocs needs to make one site of this repository's pages.
 
 Pages outside docs/ get a place in the site, files that pages link to come along, links that are right in the repository
-become right in the site, and formulas in a ```math fence become MathML, which browsers draw without a script.
+become right in the site, and formulas in a ```math fence or in $`…`$ become
+MathML, which browsers draw without a script.
 """
 
 import posixpath
@@ -11,6 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from latex2mathml.converter import convert
+from markdown import Extension, Markdown
+from markdown.inlinepatterns import InlineProcessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
@@ -50,14 +53,27 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     config.mdx_configs["pymdownx.superfences"] = {
         "custom_fences": [{"name": "math", "class": "math", "format": _formula}]
     }
+    config.markdown_extensions.append(InlineFormulas())
     return config
 
 
-def _formula(source: str, *_: Any, **__: Any) -> str:
-    drawn = str(convert(" ".join(source.split()), display="block"))
+def _formula(source: str, *_: Any, display: str = "block", **__: Any) -> str:
+    drawn = str(convert(" ".join(source.split()), display=display))
     if re.search(r">(&<|\\)", drawn):  # what the converter does not know it hands on as it is
         raise SuperFencesException(f"a formula of something that latex2mathml does not know: {source}")
     return drawn
+
+
+class InlineFormulas(Extension):
+    """$`x`$, as GitHub writes a formula within a line."""
+
+    def extendMarkdown(self, md: Markdown) -> None:  # noqa: N802
+        md.inlinePatterns.register(_InlineFormula(r"\$`([^`]+)`\$", md), "formula", 195)  # before code, which is at 190
+
+
+class _InlineFormula(InlineProcessor):
+    def handleMatch(self, m: re.Match[str], data: str) -> tuple[str, int, int]:  # noqa: N802
+        return self.md.htmlStash.store(_formula(m[1], display="inline")), m.start(), m.end()
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:

@@ -7,7 +7,7 @@ since ∂_z R_a(e_a − π) = R_a(e_a − π)(e_a − π)ᵀ − R_a(diag π −
 of a group, whose advantages correlate, add nothing: their outcomes are independent and scores average to 0. What is
 left pushes likely outcomes down, toward the uniform policy, with no clip and no meaning in the reward. This drift alone
 would raise entropy; noise is of the same order, and for two outcomes their sum is proportional to 3(2p − 1)x − 2,
-x = logit p: entropy rises where p > 0.773 or p < 0.227 and falls between (docs/derivations.md).
+x = logit p: entropy rises where p > 0.773 or p < 0.227 and falls between (docs/noise.md).
 """
 
 import numpy as np

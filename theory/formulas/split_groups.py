@@ -1,6 +1,6 @@
 """T8: what dealing a group's samples out to several mini-batches does once a gate acts, to leading order.
 
-Without a gate nothing (docs/derivations.md). With one, a sample's expected gradient depends on how far the policy has
+Without a gate nothing (docs/drift.md). With one, a sample's expected gradient depends on how far the policy has
 moved, whose variance given the rewards is (η/n)²·ΣÂ_j² over the samples used before. With whole groups these Â_j are
 independent of the sample's own advantage; with split ones a share (G−1)/(Mn−1) of them are its group-mates, and
     e± = E[|Â_i|·Â_j²; ±Â_i > 0]  (i ≠ j of one group)  differs from  μ·v,  v = v₊ + v₋.
