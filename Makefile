@@ -4,7 +4,7 @@ BIN := .venv/bin
 RECIPE := recipes/forecast/clip-likely-adam.toml
 RUN := runs/report
 
-.PHONY: report test test-fast lint types kernels docs
+.PHONY: report test test-fast lint types tree kernels docs
 
 report: .venv/installed
 	$(BIN)/clipbias validate run $(RECIPE) --out $(RUN)
@@ -31,17 +31,19 @@ kernels: .venv/installed
 	$(BIN)/clipbias simulate run --probs 0.65,0.35 $(SET_UP) > /dev/null
 	$(BIN)/clipbias simulate run --probs 0.5,0.3,0.2 $(SET_UP) > /dev/null
 
-# The folders are subpackages of `clipbias` by pyproject's package-dir; mypy needs to see them under that name.
-types: .venv/installed
+# The folders are subpackages of `clipbias` by pyproject's package-dir; what reads sources needs to see them under it.
+tree:
 	rm -rf build/types && mkdir -p build/types/clipbias
 	for d in theory simulate validate; do ln -sfn ../../../$$d build/types/clipbias/$$d; done
 	for d in clipbias/*; do ln -sfn ../../../$$d build/types/clipbias/; done
+
+types: .venv/installed tree
 	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.audit -p clipbias.check -p clipbias.cli -p clipbias.common -p clipbias.figures -p clipbias.forecast -p clipbias.monitor -p clipbias.plan -p clipbias.published \
 		-p clipbias.theory -p clipbias.simulate \
 		-p clipbias.validate
 
 # The site, in build/site: opens from the folder, needs no network. Warnings are errors (mkdocs.yml), unless --quiet hides them.
-docs: .venv/docs
+docs: .venv/docs tree
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
 
 .venv/docs: .venv/installed

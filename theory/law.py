@@ -45,11 +45,11 @@ class Law:
     """The policy after the last phase, and its change since the start of the first. Every entry is an `Estimate`, whose
     standard error is 0 where the method has no sampling error.
 
-    method: the name of what computed it. phases: T. logit_*, prob_*: [K]. log_odds_*: of the first outcome,
-    log(p/(1 − p)). *_shift: mean change; *_std: standard deviation over trainings. entropy_*: nats. clip_low_fraction,
-    clip_high_fraction: share of the samples of an optimizer step whose gradient the surrogate removes, by the sign of
-    their advantage (for PPO's clip Â < 0 and R < 1−ε_l; Â > 0 and R > 1+ε_h), averaged over phases; one entry for each
-    of the steps of a phase.
+    method: the name of what computed it. phases: T. `logit_*`, `prob_*`: [K]. `log_odds_*`: of the first outcome,
+    log(p/(1 − p)). `*_shift`: mean change; `*_std`: standard deviation over trainings. `entropy_*`: nats.
+    clip_low_fraction, clip_high_fraction: share of the samples of an optimizer step whose gradient the surrogate
+    removes, by the sign of their advantage (for PPO's clip Â < 0 and R < 1−ε_l; Â > 0 and R > 1+ε_h), averaged over
+    phases; one entry for each of the steps of a phase.
 
     marginals: the law of p itself, which `quantile` and `prob_above` ask; None where the method did not keep it.
     log_odds_laws: the laws of the first outcome's log-odds after 0…T phases, where the method has them. warnings: what

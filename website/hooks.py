@@ -20,6 +20,7 @@ from mkdocs.structure.pages import Page
 from pymdownx.slugs import slugify
 from pymdownx.superfences import SuperFencesException
 
+import public_names
 import recipe_fields
 
 ROOT = Path(__file__).parents[1]
@@ -80,6 +81,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for place, uri in PLACES.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / place)))
     files.append(File.generated(config, "commands.md", content=COMMANDS))
+    files.append(File.generated(config, "api.md", content=public_names.page()))
     files.append(File.generated(config, "recipe-fields.md", content=recipe_fields.page()))
     files.append(File.generated(config, "style.css", abs_src_path=str(ROOT / "website" / "style.css")))
     pages = files.documentation_pages()
