@@ -15,7 +15,9 @@ def evaluate(
     for style in styles:
         problems = subject.held_out[style]
         prompts = tuple(problem.prompt for problem in problems)
-        answers = sample_answers(model, subject.tokenizer, prompts, samples, max_completion_length, seed)
+        answers = sample_answers(
+            model, subject.tokenizer, prompts, samples, max_completion_length, seed, batch=subject.batch
+        )
         for i, (problem, texts) in enumerate(zip(problems, answers, strict=True)):
             for j, text in enumerate(texts):
                 rows.append(

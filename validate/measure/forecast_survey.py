@@ -61,6 +61,7 @@ def gradient_survey(recipe: Recipe, subject: Subject, style: str, only: Iterable
         coordinates=line.coordinates,
         parts=line.parts,
         seed=SEED,
+        batch=subject.batch,
     )
     owners = [problems[chosen[i]] for i in found.tree.problem.tolist()]
     seen = observables(found.texts, owners, found.tree.tokens, found.finished.tolist(), subject.strategy_of)

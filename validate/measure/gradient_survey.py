@@ -19,7 +19,8 @@ from clipbias.common.progress import steps
 from clipbias.common.seeds import seed_of
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.model.gradients import Row, check_model, gradients, squared_gradients, token_log_probs
-from clipbias.validate.model.sampling import BATCH, Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
+from clipbias.validate.model.memory import BATCH
+from clipbias.validate.model.sampling import Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
 from clipbias.validate.recipe.recipe import Parts
 from clipbias.validate.tasks.problems import Asked
 
@@ -58,15 +59,16 @@ def survey_gradients(
     coordinates: int,
     parts: Parts,
     seed: int,
+    batch: int = BATCH,
     together: int | None = None,
     keep: Keep = keep_nothing,
 ) -> GradientSurvey:
     """`samples` answers to each prompt. coordinates: how many of the parameters' are read (all, where there are no
     more). parts: whether an edge is a token or a whole answer; the former costs a pass for each token that could have
-    been another, and follows ratios token by token. together: answers that are
-    drawn at once and rows of gradients that are kept at once (None: as many as there are)."""
+    been another, and follows ratios token by token. batch: answers that are drawn at once. together: those and rows of
+    gradients that are kept at once (None: as many as there are)."""
     ends = answer_ends(model, tokenizer)
-    drawn = _drawn(model, tokenizer, prompts, samples, max_new_tokens, seed, together, keep)
+    drawn = _drawn(model, tokenizer, prompts, samples, max_new_tokens, seed, batch, together, keep)
     answers = distinct_answers(drawn, ends)
     asked = prompt_tokens(tokenizer, prompts)
     tree = read_tree(
@@ -127,20 +129,21 @@ def _drawn(
     samples: int,
     max_new_tokens: int,
     seed: int,
+    batch: int,
     together: int | None,
     keep: Keep,
 ) -> list[list[list[int]]]:
     """Answers by prompt, some prompts at a time, each time by a seed of its own."""
     if together is None:
-        return sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed)
-    step = max(1, min(together, BATCH) // samples)
+        return sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed, batch=batch)
+    step = max(1, min(together, batch) // samples)
     found: list[list[list[int]]] = []
     with steps("answers", len(prompts)) as done:
         for part, first in enumerate(range(0, len(prompts), step)):
 
             def make(part: int = part, first: int = first) -> Arrays:
                 some = prompts[first : first + step]
-                lists = sample_tokens(model, tokenizer, some, samples, max_new_tokens, seed_of(seed, part))
+                lists = sample_tokens(model, tokenizer, some, samples, max_new_tokens, seed_of(seed, part), batch=batch)
                 return {"tokens": np.array(lists, dtype=np.int32)}
 
             found += keep(f"answers-{part}", make)["tokens"].tolist()

@@ -77,7 +77,8 @@ def drawn(subject: Subject, style: str, places: Sequence[int], samples: int, lon
     """Of any model: `samples` answers of the untrained one to each of the problems at these places."""
     prompts = _prompts(subject, style, places)
     ends, asked = answer_ends(subject.model, subject.tokenizer), prompt_tokens(subject.tokenizer, prompts)
-    answers = distinct_answers(sample_tokens(subject.model, subject.tokenizer, prompts, samples, longest, seed), ends)
+    lists = sample_tokens(subject.model, subject.tokenizer, prompts, samples, longest, seed, batch=subject.batch)
+    answers = distinct_answers(lists, ends)
     rows = [Row(asked[a.problem] + a.tokens, len(asked[a.problem])) for a in answers]
     before = _log_probs(subject.model, rows)
     texts = subject.tokenizer.batch_decode([list(a.tokens) for a in answers], skip_special_tokens=True)

@@ -36,7 +36,7 @@ def _survey(folder: Path, recipe: Recipe, subject: Subject, style: str) -> None:
     prompts = tuple(problem.prompt for problem in subject.problems[style])
     length, samples = recipe.training.max_completion_length, recipe.survey.samples
     with steps(f"survey, {style}", len(prompts)) as done:
-        answers = sample_answers(subject.model, subject.tokenizer, prompts, samples, length, SEED, done)
+        answers = sample_answers(subject.model, subject.tokenizer, prompts, samples, length, SEED, done, subject.batch)
     write_survey(path, answers, key)
 
 

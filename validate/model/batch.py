@@ -14,8 +14,7 @@ from clipbias.common.errors import InputError
 from clipbias.common.files import cache_folder, read_json, write_json
 from clipbias.common.memory import free_memory
 
-from .memory import answer_bytes
-from .sampling import BATCH
+from .memory import BATCH, answer_bytes
 from .size import ModelSize
 
 TOKENS = 16  # that each answer of a trial has
@@ -39,7 +38,7 @@ def free_bytes(model: PreTrainedModel) -> int:
 
 
 def best_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, size: ModelSize, most: int) -> int:
-    """At most `most`. Measured where it was not before, for this size of model on this machine, and kept."""
+    """At most `most`. Measured where it was not before, for this size of model on this machine, and kept there."""
     file, key = cache_folder() / "batches.json", machine(model, size)
     kept = read_json(file) if file.is_file() else {}
     if not isinstance(kept.get(key), int):

@@ -70,6 +70,10 @@ def _spec_of(line: ModelLine) -> Path:
     return model_folder(line) / "spec.toml" if line.organism is None else spec_file(line.organism)
 
 
+def is_organism(line: ModelLine) -> bool:
+    return _spec_of(line).is_file()
+
+
 def styles_of(line: ModelLine) -> tuple[str, ...]:
     """The styles of prompt that a model has."""
     spec = _spec_of(line)

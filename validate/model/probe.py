@@ -10,6 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clipbias.validate.tasks.problems import Asked
 
+from .memory import BATCH
 from .sampling import encode_prompts, sample_answers
 
 
@@ -64,16 +65,20 @@ class FirstTokenProbe:
 
 @dataclass(frozen=True, slots=True)
 class SampledProbe:
-    """The share is counted by `uses_strategy` in `samples` answers to each prompt at temperature 1."""
+    """The share is counted by `uses_strategy` in `samples` answers to each prompt at temperature 1, `batch` at a
+    time."""
 
     tokenizer: PreTrainedTokenizerBase
     prompts: tuple[Asked, ...]
     samples: int
     uses_strategy: Callable[[str], bool]
+    batch: int = BATCH
 
     def read(self, model: PreTrainedModel, max_completion_length: int, seed: int) -> Reading:
         inputs = encode_prompts(self.tokenizer, self.prompts)
         entropy = mean_entropy(first_token_log_probs(model, inputs))
-        answers = sample_answers(model, self.tokenizer, self.prompts, self.samples, max_completion_length, seed)
+        answers = sample_answers(
+            model, self.tokenizer, self.prompts, self.samples, max_completion_length, seed, batch=self.batch
+        )
         texts = [text for texts in answers for text in texts]
         return Reading(sum(map(self.uses_strategy, texts)) / len(texts), len(texts), entropy)

@@ -1,5 +1,6 @@
 """Answers of a model at temperature 1, by the same numbers each time."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from clipbias.common.seeds import seed_of
 from clipbias.validate.tasks.problems import Asked, Prompt
 
-BATCH = 1024  # answers generated together
+from .memory import BATCH
 
 
 def _prompt(asked: Asked) -> Prompt:
@@ -102,18 +103,25 @@ def sample_tokens(
     max_new_tokens: int,
     seed: int,
     progress: Any = None,
+    batch: int = BATCH,
 ) -> list[list[list[int]]]:
-    """`samples` answers to each prompt (`draw`), many prompts at a time. progress is called with the number of prompts
-    done.
+    """`samples` answers to each prompt (`draw`), at most `batch` at a time: to many prompts, or some of those to one.
+    progress is called with the number of prompts done.
 
-    The sampler is seeded anew for every batch from (seed, batch).
+    The sampler is seeded anew for every batch from (seed, its number), so that answers depend on the batch.
     """
     answers: list[list[list[int]]] = []
-    step = max(1, BATCH // samples)
-    for batch, first in enumerate(range(0, len(prompts), step)):
+    step, each = max(1, batch // samples), min(samples, batch)
+    parts = itertools.count()
+    for first in range(0, len(prompts), step):
         some = prompts[first : first + step]
-        rows = draw(model, tokenizer, some, samples=samples, longest=max_new_tokens, seed=seed_of(seed, batch))
-        answers.extend(rows[i : i + samples] for i in range(0, len(rows), samples))
+        found: list[list[list[int]]] = [[] for _ in some]
+        for drawn in range(0, samples, each):
+            count = min(each, samples - drawn)
+            rows = draw(model, tokenizer, some, samples=count, longest=max_new_tokens, seed=seed_of(seed, next(parts)))
+            for i, of in enumerate(found):
+                of.extend(rows[i * count : (i + 1) * count])
+        answers.extend(found)
         if progress is not None:
             progress(len(answers))
     return answers
@@ -127,9 +135,10 @@ def sample_answers(
     max_new_tokens: int,
     seed: int,
     progress: Any = None,
+    batch: int = BATCH,
 ) -> list[list[str]]:
     """The texts of `sample_tokens`."""
-    answers = sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed, progress)
+    answers = sample_tokens(model, tokenizer, prompts, samples, max_new_tokens, seed, progress, batch)
     return [tokenizer.batch_decode(rows, skip_special_tokens=True) for rows in answers]
 
 

@@ -21,6 +21,7 @@ from clipbias.validate.tasks.problems import Problem
 from clipbias.validate.tasks.styles import STYLES
 
 from .locate import model_folder
+from .memory import BATCH
 from .probe import FirstTokenProbe, Probe, SampledProbe
 from .sampling import is_chat, opening, turns, written
 
@@ -28,7 +29,8 @@ from .sampling import is_chat, opening, turns, written
 @dataclass(frozen=True, slots=True)
 class Subject:
     """problems, held_out and probes: by style of prompt; a problem has the same place in every style, and held-out
-    problems are never trained on. strategy_of maps a completion to True where it uses the first strategy (code)."""
+    problems are never trained on. strategy_of maps a completion to True where it uses the first strategy (code). batch:
+    answers that are drawn together, at most; which are drawn depends on it."""
 
     folder: Path
     model: PreTrainedModel
@@ -38,6 +40,7 @@ class Subject:
     probes: Mapping[str, Probe]
     strategy: str
     strategy_of: Callable[[str], bool]
+    batch: int
 
     def prompt(self, problem: Problem) -> str | list[dict[str, Any]]:
         """As TRL takes it: turns of a chat where the tokenizer has a chat template, else plain text.
@@ -76,14 +79,14 @@ def load_model(folder: Path, field: str) -> tuple[PreTrainedModel, PreTrainedTok
     return model, tokenizer
 
 
-def load_subject(line: ModelLine, probe: ProbeLine, task: TaskLine | None = None) -> Subject:
+def load_subject(line: ModelLine, probe: ProbeLine, task: TaskLine | None = None, batch: int = BATCH) -> Subject:
     """The model of a recipe (`load_model`), with problems and probes."""
     folder = model_folder(line)
     model, tokenizer = load_model(folder, "model.path")
     if (folder / "spec.toml").is_file():
         check(task is None, "task", "left out where the model is an organism", "given")
-        return _organism(folder, model, tokenizer, probe)
-    return _pretrained(folder, model, tokenizer, line, probe, task or TaskLine())
+        return _organism(folder, model, tokenizer, probe, batch)
+    return _pretrained(folder, model, tokenizer, line, probe, task or TaskLine(), batch)
 
 
 def _probe_seed() -> np.random.Generator:
@@ -91,7 +94,9 @@ def _probe_seed() -> np.random.Generator:
     return np.random.default_rng(2506_10947)
 
 
-def _organism(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: ProbeLine) -> Subject:
+def _organism(
+    folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, probe: ProbeLine, batch: int
+) -> Subject:
     spec = load_spec(folder / "spec.toml")
     first, styles = spec.strategy[0], [style.name for style in spec.style]
     problems = {style: tuple(training_problems(spec, style)) for style in styles}
@@ -103,7 +108,9 @@ def _organism(folder: Path, model: PreTrainedModel, tokenizer: PreTrainedTokeniz
         style: FirstTokenProbe(tokenizer, tuple(problems[style][i].prompt for i in fixed), token) for style in styles
     }
     held_out = {style: tuple(held_out_problems(spec, style)) for style in styles}
-    return Subject(folder, model, tokenizer, problems, held_out, probes, first.name, lambda t: t.startswith(opening))
+    return Subject(
+        folder, model, tokenizer, problems, held_out, probes, first.name, lambda t: t.startswith(opening), batch
+    )
 
 
 class _Styled(Mapping[str, tuple[Problem, ...]]):
@@ -132,13 +139,14 @@ def _pretrained(
     line: ModelLine,
     probe: ProbeLine,
     task: TaskLine,
+    batch: int,
 ) -> Subject:
     found = task.problems(probe.prompts)
     problems, held_out = (_Styled(part, line.instruction) for part in (found.train, found.held_out))
     probes: dict[str, Probe] = {
         style: SampledProbe(
-            tokenizer, tuple(p.prompt for p in held_out[style][: probe.prompts]), probe.samples, looks_like_code
+            tokenizer, tuple(p.prompt for p in held_out[style][: probe.prompts]), probe.samples, looks_like_code, batch
         )
         for style in STYLES
     }
-    return Subject(folder, model, tokenizer, problems, held_out, probes, "code", looks_like_code)
+    return Subject(folder, model, tokenizer, problems, held_out, probes, "code", looks_like_code, batch)

@@ -14,6 +14,8 @@ from clipbias.theory.update_rule import Adam, UpdateRule
 from clipbias.validate.measure.forecast_survey import Surveyed, gradient_survey, payments
 from clipbias.validate.measure.survey import SEED, chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.measure.untrained import survey_payments
+from clipbias.validate.model.locate import is_organism
+from clipbias.validate.model.memory import BATCH
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.predict.causes import causes
 from clipbias.validate.predict.folds import FOLDS, SurveyReward
@@ -25,6 +27,7 @@ from clipbias.validate.recipe.training import Training
 from clipbias.validate.store.layout import FORECAST
 
 from .models import make_model
+from .sampling import measured_batch
 
 
 def write_forecast(folder: Path, recipe: Recipe, subject: Subject) -> str | None:
@@ -88,7 +91,8 @@ def forecast_only(recipe_file: Path, out: Path) -> Written:
     make_model(recipe.model)
     out.mkdir(parents=True, exist_ok=True)
     with locked(out):
-        subject = load_subject(recipe.model, recipe.probe, recipe.task)
+        batch = BATCH if is_organism(recipe.model) else measured_batch(recipe)
+        subject = load_subject(recipe.model, recipe.probe, recipe.task, batch)
         forecasts = make_forecasts(out, recipe, subject)
         write_text(out / FORECAST, to_text(forecasts))
     return Written(out / FORECAST, sha256(out / FORECAST), forecasts)

@@ -16,7 +16,8 @@ from clipbias.common.files import locked, read_text, write_text
 from clipbias.theory.update_rule import Adam
 from clipbias.validate.measure.pilot_noise import pilot_noise
 from clipbias.validate.measure.start import Start
-from clipbias.validate.model.locate import held_out_count, model_folder, problem_count, styles_of
+from clipbias.validate.model.locate import held_out_count, is_organism, model_folder, problem_count, styles_of
+from clipbias.validate.model.memory import BATCH
 from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.predict.token_law import shared_log_ratio
@@ -26,12 +27,13 @@ from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
 from clipbias.validate.store.frozen import freeze
 from clipbias.validate.store.layout import Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
 from clipbias.validate.store.ledger import FILE, append, entry_of
-from clipbias.validate.store.manifest import new_manifest, now, read_manifest, write_manifest
+from clipbias.validate.store.manifest import Manifest, new_manifest, now, read_manifest, write_manifest
 from clipbias.validate.store.prediction_file import write_prediction
 from clipbias.validate.store.run_record import RunRecord
 from clipbias.validate.store.verify import check_files, check_has_cells, check_unchanged, checked_prediction
 
 from .models import make_model
+from .sampling import measured_batch
 
 logger = logging.getLogger(__name__)
 
@@ -82,7 +84,10 @@ def resume(folder: Path, ledger: Path | None = None) -> None:
         manifest, recipe = read_manifest(folder), load_recipe(folder / "recipe.toml")
         if manifest.prediction_sha256 is None:
             check_unchanged(manifest, model_folder(recipe.model), task_sha256(recipe))
-            _train(pilot_cells(folder, recipe), "pilot")
+            if manifest.batch is None and not is_organism(recipe.model):
+                manifest = replace(manifest, batch=measured_batch(recipe))
+                write_manifest(folder, manifest)
+            _train(pilot_cells(folder, recipe), "pilot", manifest)
             digest = write_prediction(folder, make_prediction(folder, recipe))
             manifest = replace(
                 manifest,
@@ -101,7 +106,7 @@ def resume(folder: Path, ledger: Path | None = None) -> None:
         if manifest.status == "complete" and all(cell.done for cell in cells):
             return
         check_unchanged(manifest, model_folder(recipe.model), task_sha256(recipe))
-        _train(cells, "arms")
+        _train(cells, "arms", manifest)
         hashes = cell_hashes(folder, cells)
         write_manifest(folder, replace(manifest, status="complete", completed=now(), cells_sha256=hashes))
 
@@ -113,10 +118,10 @@ def keep(folder: Path, out: Path) -> RunRecord:
     return kept
 
 
-def _train(cells: Sequence[Cell], description: str) -> None:
+def _train(cells: Sequence[Cell], description: str, manifest: Manifest) -> None:
     from clipbias.validate.train.workers import train_all  # with torch, which a recipe that is refused never needs
 
-    train_all(cells, description)
+    train_all(cells, description, manifest.batch or BATCH)
 
 
 def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
@@ -127,7 +132,7 @@ def make_prediction(folder: Path, recipe: Recipe) -> Prediction:
     from .forecast import write_forecast
 
     manifest, training = read_manifest(folder), recipe.training
-    subject = load_subject(recipe.model, recipe.probe, recipe.task)
+    subject = load_subject(recipe.model, recipe.probe, recipe.task, manifest.batch or BATCH)
     model = subject.model.eval()
     styles = dict.fromkeys([PLAIN, *(arm.style for arm in recipe.arm)])
     starts = {}

@@ -40,7 +40,8 @@ class Manifest:
 
     None until there is something to say: prediction_sha256, prediction_written and seeds from the prediction on;
     completed and cells_sha256 (of every cell's files) from the end on; frozen_sha256 (of its tables) in the frozen
-    form, which has no cells; task_sha256 (of its problems) where the recipe has a task.
+    form, which has no cells; task_sha256 (of its problems) where the recipe has a task; batch, answers drawn together,
+    where that was measured.
     """
 
     created: str
@@ -58,6 +59,7 @@ class Manifest:
     cells_sha256: dict[str, str] | None = None
     frozen_sha256: dict[str, str] | None = None
     task_sha256: str | None = None
+    batch: int | None = None
 
     def to_text(self) -> str:
         """JSON, in the order of the fields; those that are not there yet are left out."""

@@ -16,6 +16,7 @@ from clipbias.validate.measure.evaluation import evaluate
 from clipbias.validate.measure.forecast_survey import reading_set
 from clipbias.validate.measure.reading_set import ReadingSet
 from clipbias.validate.measure.survey import chosen_problems, labelled_for, read_survey, survey_file
+from clipbias.validate.model.memory import BATCH
 from clipbias.validate.model.probe import Reading
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.recipe.recipe import Recipe
@@ -49,18 +50,19 @@ def training_set(cell: Cell, subject: Subject) -> TrainingSet:
 
 
 @functools.lru_cache(maxsize=8)
-def untrained_reading(recipe: Recipe, style: str) -> ReadingSet:
+def untrained_reading(recipe: Recipe, style: str, batch: int) -> ReadingSet:
     """Made once for all cells of a worker, by a model of its own: that of a cell that goes on is not untrained."""
-    return reading_set(recipe, load_subject(recipe.model, recipe.probe, recipe.task), style)
+    return reading_set(recipe, load_subject(recipe.model, recipe.probe, recipe.task, batch), style)
 
 
-def train_cell(cell: Cell) -> None:
-    """Train the cell, or finish it from its last checkpoint; a finished cell is left alone."""
+def train_cell(cell: Cell, batch: int = BATCH) -> None:
+    """Train the cell, or finish it from its last checkpoint; a finished cell is left alone. batch: answers drawn
+    together."""
     if cell.done:
         return
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
-    subject = load_subject(recipe.model, recipe.probe, recipe.task)
+    subject = load_subject(recipe.model, recipe.probe, recipe.task, batch)
     if training.lora_rank is not None:
         add_adapter(subject.model, training.lora_rank, seed_of(cell.seed, 0))
     untrained = weights_sha256(subject.model)
@@ -69,7 +71,7 @@ def train_cell(cell: Cell) -> None:
     first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
     phases = range(first, cell.phases)
     line = recipe.forecast if cell.prediction else None  # pilots are not read
-    reading = None if line is None else untrained_reading(recipe, cell.arm.style)
+    reading = None if line is None else untrained_reading(recipe, cell.arm.style, batch)
 
     def observed(phase: int) -> dict[str, float | None]:
         if reading is None or line is None:

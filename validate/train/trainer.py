@@ -133,6 +133,13 @@ class RecordingTrainer(GRPOTrainer):
             )
         return outputs
 
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *rest: Any) -> Any:
+        """At most the subject's batch at a time."""
+        found: list[list[int]] = []
+        for first in range(0, len(prompt_ids), self.subject.batch):
+            found += super()._generate_single_turn(prompt_ids[first : first + self.subject.batch], *rest)[0]
+        return found, None
+
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
         result = super()._get_per_token_logps_and_entropies(*args, **kwargs)
         self._training_pass.keep(result)

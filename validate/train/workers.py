@@ -3,34 +3,34 @@
 import logging
 import os
 from collections.abc import Sequence
+from functools import partial
 
 from clipbias.common.memory import free_memory
 from clipbias.common.processes import WorkerKilledError, cores, side_by_side
 from clipbias.common.progress import steps
 from clipbias.validate.model.locate import model_folder
-from clipbias.validate.model.memory import Load, fitting_workers, worker_bytes
-from clipbias.validate.model.sampling import BATCH
+from clipbias.validate.model.memory import BATCH, Load, fitting_workers, worker_bytes
 from clipbias.validate.model.size import longest_prompt, model_size
 from clipbias.validate.store.layout import EVALUATION, Cell
 
 logger = logging.getLogger(__name__)
 
 
-def train_all(cells: Sequence[Cell], description: str) -> None:
+def train_all(cells: Sequence[Cell], description: str, batch: int = BATCH) -> None:
     """Train every cell that is not done, in as many processes as cores and memory allow (one if there is a GPU).
 
     A process that the system kills for want of memory is tried again with half as many beside it; what it had done is
-    in its checkpoints.
+    in its checkpoints. batch: answers drawn together.
     """
     left = [cell for cell in cells if not cell.done]
     if not left:
         return
-    workers = _workers(left)
+    workers = _workers(left, batch)
     with steps(description, len(left)) as done:
         finished = 0
         while left:
             try:
-                for _ in side_by_side(_train, left, workers, _prepare):
+                for _ in side_by_side(partial(_train, batch), left, workers, _prepare):
                     finished += 1
                     done(finished)
             except WorkerKilledError as error:
@@ -41,7 +41,7 @@ def train_all(cells: Sequence[Cell], description: str) -> None:
             left = [cell for cell in left if not cell.done]
 
 
-def _workers(cells: Sequence[Cell]) -> int:
+def _workers(cells: Sequence[Cell], batch: int) -> int:
     import torch  # loaded only where something is trained
 
     if torch.cuda.is_available():
@@ -50,17 +50,17 @@ def _workers(cells: Sequence[Cell]) -> int:
     styles = {cell.arm.style for cell in cells}.union(recipe.evaluation.styles if recipe.evaluation else ())
     size = model_size(model_folder(recipe.model))
     prompt = longest_prompt(recipe.model, recipe.task, recipe.probe.prompts, styles)
-    needed = max(worker_bytes(size, _load(cell, prompt)) for cell in {cell.arm: cell for cell in cells}.values())
+    needed = max(worker_bytes(size, _load(cell, prompt, batch)) for cell in {cell.arm: cell for cell in cells}.values())
     return fitting_workers(min(cores(), len(cells)), needed, free_memory())
 
 
-def _load(cell: Cell, prompt: int) -> Load:
+def _load(cell: Cell, prompt: int, batch: int) -> Load:
     """What the cell's process does at its busiest: its steps, and the largest batch of answers that it draws."""
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
-    sampled = max(training.rollouts, min(BATCH, recipe.probe.prompts * recipe.probe.samples))
+    sampled = min(batch, max(training.rollouts, recipe.probe.prompts * recipe.probe.samples))
     return Load(
         minibatch=training.micro_size,
-        sampled=max(sampled, BATCH) if EVALUATION in cell.kinds else sampled,
+        sampled=batch if EVALUATION in cell.kinds else sampled,
         prompt=prompt,
         answer=training.max_completion_length,
         checkpointing=bool(training.gradient_checkpointing),
@@ -76,7 +76,7 @@ def _prepare() -> None:
     torch.set_num_threads(1)
 
 
-def _train(cell: Cell) -> None:
+def _train(batch: int, cell: Cell) -> None:
     from .cell import train_cell
 
-    train_cell(cell)
+    train_cell(cell, batch)

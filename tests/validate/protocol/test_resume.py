@@ -21,6 +21,7 @@ from clipbias.validate.protocol import run
 from clipbias.validate.recipe.recipe import read_recipe
 from clipbias.validate.report.run_page import write_report
 from clipbias.validate.store.layout import Cell
+from clipbias.validate.store.manifest import Manifest, read_manifest
 from clipbias.validate.train.cell import train_cell
 
 pytestmark = pytest.mark.training
@@ -83,6 +84,30 @@ def without_a_spec(recipe_text: str, folder: Path) -> str:
     text = recipe_text.replace('organism = "default"\n', WITHOUT_A_SPEC.format(folder=folder))
     assert text != recipe_text
     return text
+
+
+@pytest.mark.parametrize(("listed", "kept"), [(True, None), (False, 7)])
+def test_a_batch_is_measured_once_and_an_organism_s_never(
+    tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch, listed: bool, kept: int | None
+) -> None:
+    """However often the run is stopped: what it draws depends on the batch."""
+    recipe, folder = tmp_path / "recipe.toml", tmp_path / "run"
+    recipe.write_text(recipe_text if listed else without_a_spec(recipe_text, tmp_path))
+    run.start(recipe, folder)
+    measured = iter([7])
+    monkeypatch.setattr(run, "measured_batch", lambda _: next(measured))
+    seen: list[int | None] = []
+
+    def stop(cells: object, description: str, manifest: Manifest) -> None:
+        seen.append(manifest.batch)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "_train", stop)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run.resume(folder)
+    assert seen == [kept, kept]
+    assert read_manifest(folder).batch == kept
 
 
 @pytest.mark.parametrize("listed", [True, False])

@@ -60,6 +60,8 @@ def column(trainer: RecordingTrainer, name: str) -> np.ndarray:
 def test_trl_still_has_the_private_methods_that_are_overridden() -> None:
     logps = inspect.signature(GRPOTrainer._get_per_token_logps_and_entropies).parameters
     assert list(logps)[:5] == ["self", "model", "input_ids", "attention_mask", "logits_to_keep"]
+    turn = inspect.signature(GRPOTrainer._generate_single_turn).parameters
+    assert list(turn) == ["self", "prompt_ids", "images", "multimodal_fields", "num_generations", "has_tool_images"]
     assert list(inspect.signature(GRPOTrainer._compute_loss).parameters) == ["self", "model", "inputs"]
     assert list(inspect.signature(GRPOTrainer._generate_and_score_completions).parameters) == ["self", "inputs"]
 
@@ -138,6 +140,26 @@ def test_arms_see_the_same_prompts_and_rewards(subject: Subject) -> None:
     assert paired[0] == paired[1]
     other = trained(subject, training(4), CLIP, seed=2).record.samples
     assert [s["advantage"] for s in other] != [s["advantage"] for s in samples[0]]
+
+
+def test_rollouts_are_drawn_a_batch_at_a_time(subject: Subject, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is what TRL draws of it alone, one after the other; the rest of the phase does not notice."""
+    drawn: list[tuple[list[list[int]], list[list[int]]]] = []
+    generate = GRPOTrainer._generate_single_turn
+
+    def kept(self: GRPOTrainer, prompts: list[list[int]], *rest: Any) -> Any:
+        found = generate(self, prompts, *rest)
+        drawn.append((prompts, found[0]))
+        return found
+
+    monkeypatch.setattr(GRPOTrainer, "_generate_single_turn", kept)
+    small = replace(subject, batch=6)
+    trainer = trained(small, replace(training(4), phases=1), CLIP)
+    assert [len(prompts) for prompts, _ in drawn] == [6, 6, 4]
+    answers = [ids for _, found in drawn for ids in found]
+    decoded = subject.tokenizer.batch_decode(answers, skip_special_tokens=True)
+    assert [sample["text"] for sample in trainer.record.samples] == decoded
+    assert len(column(trainer, "token")) == sum(map(len, answers))
 
 
 def test_trl_shuffles_groups_over_mini_batches(subject: Subject) -> None:

@@ -58,11 +58,18 @@ def test_more_of_anything_needs_more() -> None:
 
 
 @pytest.mark.fast
+def test_a_smaller_batch_needs_less(cells: list[Cell]) -> None:
+    recipe = cells[0].recipe
+    asked = max(recipe.training.rollouts, recipe.probe.prompts * recipe.probe.samples)
+    assert [workers._load(cells[0], 8, batch).sampled for batch in (4, 1024)] == [4, asked]
+
+
+@pytest.mark.fast
 def test_workers_fall_with_the_free_memory(cells: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "cores", lambda: 4)
     for free, expected in ((8 * GB, 2), (0.7 * GB, 1)):
         monkeypatch.setattr(workers, "free_memory", lambda free=free: int(free))
-        assert workers._workers(cells) == expected
+        assert workers._workers(cells, 1024) == expected
 
 
 @pytest.mark.fast
