@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,6 +76,22 @@ def write_parquet(path: Path, rows: list[dict[str, Any]] | pa.Table, metadata: d
     table = rows if isinstance(rows, pa.Table) else pa.Table.from_pylist(rows)
     with replaced(path) as draft:
         pq.write_table(table.replace_schema_metadata(metadata), draft, compression="zstd")
+
+
+ROWS = 1 << 20  # of a row group
+
+
+def join_parquet(parts: Sequence[Path], path: Path, metadata: dict[str, str]) -> None:
+    """Write the rows of several files as one, in memory for about `ROWS` of them; fewer than that are the same bytes as
+    if they had been written at once. A column that is null throughout a part takes the type that it has elsewhere."""
+    schema = pa.unify_schemas([pq.read_schema(part) for part in parts]).with_metadata(metadata)
+    with replaced(path) as draft, pq.ParquetWriter(draft, schema, compression="zstd") as writer:
+        held: list[pa.Table] = []
+        for i, part in enumerate(parts):
+            held.append(read_parquet(part)[0].cast(schema))
+            if i + 1 == len(parts) or sum(table.num_rows for table in held) >= ROWS:
+                writer.write_table(pa.concat_tables(held).combine_chunks())
+                held = []
 
 
 def read_parquet(path: Path) -> tuple[pa.Table, dict[str, str]]:

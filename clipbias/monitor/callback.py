@@ -13,11 +13,11 @@ from clipbias.check.setup import Moves
 from clipbias.common.errors import check
 from clipbias.validate.recipe.gate import per_answer
 from clipbias.validate.train.ratios import TrainingPass
+from clipbias.validate.train.sketch import Sketch
 
 from .expectation import Steps
 from .phases import Phases
 from .setting import setting_of
-from .sketch import Sketch
 from .view import View
 from .watch import Alert
 
@@ -83,7 +83,7 @@ class ClippingMonitor(TrainerCallback):
             self._start, self._rates, self._rates_before = step, [], self._rates
         minibatch, ratios = step - self._start, seen.ratios(inputs, per_answer(gate))
         weight = inputs.get("importance_sampling_ratio", 1.0)
-        unit = self._steps(self._rates).growth(1) if minibatch == 1 else 1.0
+        unit = self._steps(self._rates).growth(1) if minibatch == 1 else 0.0
         self._sketch.add(minibatch, ratios, inputs["advantages"], gate, weight, unit)
 
     def _steps(self, rates: list[float]) -> Steps:

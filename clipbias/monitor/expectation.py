@@ -19,9 +19,8 @@ import numpy as np
 from clipbias.common.arrays import Array
 from clipbias.theory.formulas.momentum import summed_noise_from_rest
 from clipbias.theory.surrogate import Surrogate
+from clipbias.validate.predict.sums import CENTRES, Sums
 from clipbias.validate.predict.token_law import TENTHS, Moved
-
-from .sketch import CENTRES, Sums
 
 FIRST = 2  # the third mini-batch, counted from 0
 MOST: Array = TENTHS / (np.arange(TENTHS) + 0.5)  # ratio: 1/b at a tenth's middle, since no probability exceeds 1

@@ -6,11 +6,11 @@ import numpy as np
 
 from clipbias.common.arrays import Array
 from clipbias.theory.surrogate import PpoClip, Surrogate
+from clipbias.validate.predict.sums import Sums
 from clipbias.validate.recipe.gate import token_gate
 
 from .expectation import FIRST, Expected, Steps, expected
 from .response import Response
-from .sketch import Sums
 from .view import Fractions, View
 from .watch import Quantity, Watch
 

@@ -27,7 +27,8 @@ from clipbias.validate.store.frozen import read_frozen
 from clipbias.validate.store.layout import Cell
 from clipbias.validate.train.cell import training_set
 from clipbias.validate.train.options import make_optimizer
-from clipbias.validate.train.trainer import PhaseEnd, Record, RecordingTrainer
+from clipbias.validate.train.record import Record
+from clipbias.validate.train.trainer import PhaseEnd, RecordingTrainer
 
 OBSERVABLES = ("share", "right_with", "right_without", "boxed_with", "boxed_without")
 SEEDS = 4 * FOLDS

@@ -2,10 +2,21 @@
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from clipbias.common import files
 from clipbias.common.errors import InputError
-from clipbias.common.files import drop_drafts, locked, read_json, replaced, written_folder
+from clipbias.common.files import (
+    drop_drafts,
+    join_parquet,
+    locked,
+    read_json,
+    read_parquet,
+    replaced,
+    write_parquet,
+    written_folder,
+)
 
 pytestmark = pytest.mark.fast
 
@@ -52,3 +63,20 @@ def test_json_that_is_no_object_is_refused(tmp_path: Path) -> None:
     for name, words in (("a.json", "must be valid JSON"), ("b.json", "must be a JSON object, got 'list'")):
         with pytest.raises(InputError, match=words):
             read_json(tmp_path / name)
+
+
+def test_parts_of_a_table_are_joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the bytes that one writing makes; or in groups of rows, none of which is larger than it takes."""
+    rows = [{"n": i, "text": None if i < 5 else f"{i % 3}"} for i in range(17)]
+    parts = [tmp_path / f"{first}.parquet" for first in range(0, 17, 5)]
+    for first, part in zip(range(0, 17, 5), parts, strict=True):
+        write_parquet(part, rows[first : first + 5], {})
+    write_parquet(tmp_path / "once", rows, {"a": "b"})
+    join_parquet(parts, tmp_path / "joined", {"a": "b"})
+    assert (tmp_path / "joined").read_bytes() == (tmp_path / "once").read_bytes()
+    monkeypatch.setattr(files, "ROWS", 8)
+    join_parquet(parts, tmp_path / "groups", {"a": "b"})
+    table, metadata = read_parquet(tmp_path / "groups")
+    assert (table.to_pylist(), metadata) == (rows, {"a": "b"})
+    groups = pq.ParquetFile(tmp_path / "groups").metadata
+    assert [groups.row_group(i).num_rows for i in range(groups.num_row_groups)] == [10, 7]

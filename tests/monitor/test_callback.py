@@ -14,14 +14,15 @@ from trl import GRPOConfig, GRPOTrainer
 from clipbias import ClippingMonitor
 from clipbias.common.errors import InputError
 from clipbias.monitor.phases import Phases
-from clipbias.monitor.sketch import Sums
 from clipbias.validate.model.subject import Subject, load_subject
+from clipbias.validate.predict.sums import Sums
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.recipe.training import Training
 from clipbias.validate.train.options import make_optimizer
-from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet
+from clipbias.validate.train.record import Record
+from clipbias.validate.train.trainer import RecordingTrainer, TrainingSet
 
 pytestmark = pytest.mark.training
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from clipbias.monitor.expectation import Steps, expected
-from clipbias.monitor.sketch import CENTRES, COLUMNS, Sums
 from clipbias.theory.formulas.advantage import advantage_moments
 from clipbias.theory.formulas.momentum import summed_noise
 from clipbias.theory.surrogate import PpoClip, Sapo, Surrogate
+from clipbias.validate.predict.sums import CENTRES, COLUMNS, SIGNS, Sums
 from clipbias.validate.predict.token_law import clip_fractions
 from clipbias.validate.recipe.training import Training
 
@@ -32,7 +32,9 @@ def one_tenth(log_ratio: np.ndarray) -> tuple[Sums, np.ndarray]:
     edges = np.concatenate([[-np.inf], (CENTRES[1:] + CENTRES[:-1]) / 2, [np.inf]])
     law = np.zeros((10, len(CENTRES)))
     law[0] = np.histogram(log_ratio, edges)[0]
-    return Sums(**columns, law=law), law
+    histogram = np.zeros((M, len(SIGNS), 10, len(CENTRES)))
+    histogram[1, 0] = law
+    return Sums(**columns, histogram=histogram), law
 
 
 @pytest.mark.parametrize("gate", [PpoClip(0.2, 0.28), PpoClip(None, 0.2), PpoClip(0.1, 0.2, 1.5)])

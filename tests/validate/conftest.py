@@ -4,12 +4,11 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable, Generator
-from concurrent.futures import Executor, Future
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+from here import Here
 
 RECIPE = """
 name = "miniature"
@@ -51,21 +50,6 @@ clip_high = "none"
 @pytest.fixture
 def recipe_text() -> str:
     return RECIPE.format(minibatches=2)
-
-
-class Here(Executor):
-    """Does at once, in this process, what a pool of processes would do."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        pass
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ tokens of an answer share one ratio, ℓ is the mean of theirs.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,14 +119,27 @@ def tenth_counts(tokens: pa.Table, arm: Arm, training: Training) -> pa.Table:
         "push": np.bincount(place, removed, size),
     }
     second = minibatch == 1
-    moments = advantage_moments(training.group_size, training.success_prob, "std-unbiased")
-    expected = {name: np.zeros(size) for name in ("low_expected", "high_expected", "push_expected")}
-    for step, later in enumerate(_moved(log_ratio[second], gate, training.momentum, training.minibatches)):
-        if step == 0:
-            continue
-        at = tenth[second] * training.minibatches + step
-        expected["low_expected"] += moments.negative_prob * np.bincount(at, later.low == 1.0, size)
-        expected["high_expected"] += moments.positive_prob * np.bincount(at, later.high == 1.0, size)
-        expected["push_expected"] += moments.mu * np.bincount(at, later.ratio * (later.low - later.high), size)
+
+    def by_tenth(values: Array) -> Array:
+        return np.bincount(tenth[second], values, TENTHS)
+
+    expected = expected_counts(log_ratio[second], by_tenth, gate, training)
     reference = np.repeat(np.bincount(tenth[second], minlength=TENTHS), training.minibatches)
     return pa.table(rows | expected | {"reference": reference})
+
+
+def expected_counts(
+    log_ratio: Array, by_tenth: Callable[[Array], Array], gate: Surrogate, training: Training
+) -> dict[str, Array]:
+    """What mini-batch 2 says of each mini-batch, [10·M], tenth by tenth. log_ratio [n]: of its tokens; by_tenth: the
+    sums over the tokens of each tenth of what is given for each of the n."""
+    moments = advantage_moments(training.group_size, training.success_prob, "std-unbiased")
+    shape = (TENTHS, training.minibatches)
+    found = {name: np.zeros(shape) for name in ("low_expected", "high_expected", "push_expected")}
+    for step, later in enumerate(_moved(log_ratio, gate, training.momentum, training.minibatches)):
+        if step == 0:
+            continue
+        found["low_expected"][:, step] = moments.negative_prob * by_tenth(later.low == 1.0)
+        found["high_expected"][:, step] = moments.positive_prob * by_tenth(later.high == 1.0)
+        found["push_expected"][:, step] = moments.mu * by_tenth(later.ratio * (later.low - later.high))
+    return {name: values.reshape(-1) for name, values in found.items()}

@@ -20,12 +20,13 @@ from clipbias.validate.model.locate import held_out_count, is_organism, model_fo
 from clipbias.validate.model.memory import BATCH
 from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import Prediction
+from clipbias.validate.predict.sums import largest, read_sums
 from clipbias.validate.predict.token_law import shared_log_ratio
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
 from clipbias.validate.store.frozen import freeze
-from clipbias.validate.store.layout import Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
+from clipbias.validate.store.layout import SUMS, Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
 from clipbias.validate.store.ledger import FILE, append, entry_of
 from clipbias.validate.store.manifest import Manifest, new_manifest, now, read_manifest, write_manifest
 from clipbias.validate.store.prediction_file import write_prediction
@@ -170,6 +171,11 @@ def _read_pilot(cells: Sequence[Cell], start: Start) -> PilotReading:
     minibatch = tokens["minibatch"].to_numpy()
     ratio = tokens["log_ratio"].to_numpy().astype(np.float64)
     second = minibatch == min(1, training.minibatches - 1)
+    floor = float(np.abs(ratio[minibatch == 0]).max())
+    if recipe.recording is not None:  # of which these are a part
+        whole = read_cells(cells, SUMS)
+        whole = whole.filter(pc.greater_equal(whole["phase"], burn_in))
+        floor = float(largest(read_sums(whole, training.minibatches))[0])
     return PilotReading(
         noise=pilot_noise(
             log_odds[:, burn_in:],
@@ -177,7 +183,7 @@ def _read_pilot(cells: Sequence[Cell], start: Start) -> PilotReading:
             training.minibatches,
             burn_in,
             start.samples,
-            noise_floor=float(np.abs(ratio[minibatch == 0]).max()),
+            noise_floor=floor,
             corrected=isinstance(training.update, Adam),
         ),
         log_ratio=ratio[second],

@@ -112,13 +112,24 @@ class ForecastLine:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordingLine:
+    """What is kept of every mini-batch's tokens: sums and histograms of all, and one by one those of `answers`, a share
+    of its answers. Without this table all tokens are kept, and nothing else, since all else follows from them."""
+
+    answers: float
+
+    def __post_init__(self) -> None:
+        check(0 < self.answers <= 1, "recording.answers", "in (0, 1]", self.answers)
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """An experiment before it runs: one model, one training, and the arms that differ from it.
 
     question: what the experiment asks, for its report. seeds: how many trainings each arm gets. pilot, probe, survey,
     evaluation: what is measured before and beside the training, and how often. forecast: whether more than the share is
     foretold. checkpoint_every: phases between the states from which a killed training resumes. task: which problems,
-    where they are not an organism's own.
+    where they are not an organism's own. recording: what is kept of tokens, where that is not each of them.
     """
 
     name: str
@@ -135,6 +146,7 @@ class Recipe:
     toy: ToyLine | None = None
     forecast: ForecastLine | None = None
     task: TaskLine | None = None
+    recording: RecordingLine | None = None
 
     def __post_init__(self) -> None:
         fits = self.task is None or self.model.organism is None

@@ -26,10 +26,11 @@ from clipbias.common.files import read_parquet, sha256, write_parquet, written_f
 from clipbias.validate.measure.answer_rates import untrained_file
 from clipbias.validate.model.locate import model_folder
 from clipbias.validate.organism.spec import load_spec
+from clipbias.validate.predict.sums import read_sums, tenth_sums
 from clipbias.validate.predict.token_law import tenth_counts
 from clipbias.validate.recipe.recipe import load_recipe
 
-from .layout import EVALUATION, FORECAST, arm_cells, read_cells
+from .layout import EVALUATION, FORECAST, SUMS, Cell, arm_cells, read_cells
 from .manifest import read_manifest, write_manifest
 from .run_record import ArmRecord, RunRecord, curves_of, observed_of, whole_cells
 from .summaries import answer_counts, credit_sums, labelled, of_cell, switch_counts
@@ -53,10 +54,10 @@ def freeze(run: Path, out: Path) -> RunRecord:
         before = read_parquet(untrained_file(run))[0]
         parts["answers"].append(labelled(answer_counts(before), "untrained", UNTRAINED))
     for cell in arm_cells(run, recipe, manifest.prediction_sha256 or ""):
-        metrics, samples, tokens = (read_cells([cell], kind) for kind in ("metrics", "samples", "tokens"))
+        metrics, samples = (read_cells([cell], kind) for kind in ("metrics", "samples"))
         parts["curves"].append(of_cell(metrics.drop_columns(["seed"]), cell))
         parts["credit"].append(of_cell(credit_sums(samples), cell))
-        parts["tenths"].append(of_cell(tenth_counts(tokens, cell.arm, cell.arm.training(recipe.training)), cell))
+        parts["tenths"].append(of_cell(_tenths(cell), cell))
         if before is not None:
             after = read_cells([cell], EVALUATION)
             parts["answers"].append(of_cell(answer_counts(after), cell))
@@ -77,6 +78,13 @@ def freeze(run: Path, out: Path) -> RunRecord:
         hashes = {f"{name}.parquet": sha256(folder / f"{name}.parquet") for name, tables in parts.items() if tables}
         write_manifest(folder, replace(manifest, cells_sha256=None, frozen_sha256=hashes))
     return read_frozen(out)
+
+
+def _tenths(cell: Cell) -> pa.Table:
+    training = cell.arm.training(cell.recipe.training)
+    if cell.recipe.recording is None:
+        return tenth_counts(read_cells([cell], "tokens"), cell.arm, training)
+    return tenth_sums(read_sums(read_cells([cell], SUMS), training.minibatches), cell.arm, training)
 
 
 def is_frozen(folder: Path) -> bool:

@@ -17,6 +17,7 @@ from clipbias.validate.recipe.recipe import Recipe
 PILOT_SEEDS_FROM = 1_000_001
 KINDS = ("metrics", "tokens", "samples")
 EVALUATION = "evaluation"
+SUMS = "sums"
 FORECAST = "forecast.json"
 OBSERVED = "observed/"  # before the names of observables among the columns of metrics
 ARM_SEEDS_FROM = 2**30  # above all seeds of pilots, so that no draw is used twice
@@ -34,13 +35,14 @@ class Cell:
     prediction: str
 
     def part(self, kind: str) -> Path:
-        """The cell's file in the Parquet data set `kind` (metrics, tokens, samples or evaluation)."""
+        """The cell's file in the Parquet data set `kind` (metrics, tokens, samples, sums or evaluation)."""
         return self.root / f"{kind}.parquet" / f"arm={self.arm.name}" / f"seed={self.seed}" / "part-0.parquet"
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """Its files; the pilot is not evaluated."""
-        return (*KINDS, EVALUATION) if self.recipe.evaluation and self.prediction else KINDS
+        asked = (EVALUATION,) if self.recipe.evaluation and self.prediction else ()
+        return (*KINDS, *((SUMS,) if self.recipe.recording else ()), *asked)
 
     @property
     def checkpoints(self) -> Path:

@@ -15,11 +15,13 @@ from clipbias.common.files import read_parquet
 from clipbias.validate.measure.pilot_noise import PilotNoise
 from clipbias.validate.organism.spec import OrganismSpec
 from clipbias.validate.predict.prediction import Prediction
+from clipbias.validate.predict.sums import Sums, largest, read_sums
+from clipbias.validate.predict.token_law import TENTHS
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.pilots import optimizer_kind
 from clipbias.validate.recipe.recipe import Recipe, load_recipe
 
-from .layout import OBSERVED, Cell, arm_cells, read_cells
+from .layout import OBSERVED, SUMS, Cell, arm_cells, read_cells
 from .manifest import Manifest, read_manifest
 from .verify import check_complete, check_files, check_has_cells, check_order, checked_prediction
 
@@ -44,8 +46,8 @@ class ClipCounts:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TokenRecord:
     """Of all tokens and of each answer's first, which decides an organism's strategy. largest_log_ratio [M]: over
-    seeds, phases and tokens. undecided_tokens: share of all tokens whose old probability is below 0.9;
-    undecided_clipped: share of those that are clipped, over all mini-batches."""
+    seeds, phases and tokens (from sums, to 0.7 %). undecided_tokens: share of all tokens whose old probability is below
+    0.9; undecided_clipped: share of those that are clipped, over all mini-batches."""
 
     all_tokens: ClipCounts
     strategy_token: ClipCounts
@@ -161,6 +163,30 @@ def _token_record(tokens: pa.Table, seeds: tuple[int, ...], minibatches: int) ->
     )
 
 
+def _summed_record(parts: Sequence[Sums]) -> TokenRecord:
+    """The same from what was recorded in sums, of each seed."""
+
+    def count(*names: str) -> ClipCounts:
+        return ClipCounts(*(np.array([getattr(sums, name).sum(axis=1) for sums in parts]) for name in names))
+
+    below = slice(0, round(TENTHS * UNDECIDED))
+    tokens, undecided = (sum(float(sums.tokens[:, of].sum()) for sums in parts) for of in (slice(None), below))
+    clipped = sum(float((sums.low + sums.high)[:, below].sum()) for sums in parts)
+    return TokenRecord(
+        all_tokens=count("tokens", "low", "high"),
+        strategy_token=count("first", "first_low", "first_high"),
+        largest_log_ratio=np.max([largest(sums) for sums in parts], axis=0),
+        undecided_tokens=undecided / tokens,
+        undecided_clipped=clipped / undecided if undecided else 0.0,
+    )
+
+
+def _tokens_of(cells: Sequence[Cell], seeds: tuple[int, ...], minibatches: int) -> TokenRecord:
+    if cells[0].recipe.recording is None:
+        return _token_record(read_cells(cells, "tokens"), seeds, minibatches)
+    return _summed_record([read_sums(read_cells([cell], SUMS), minibatches) for cell in cells])
+
+
 def _samples(rows: pa.Table, phase: int) -> tuple[Sample, ...]:
     last = rows.filter(pc.equal(rows["phase"], phase)).sort_by([("slot", "ascending"), ("sample", "ascending")])
     names = [column.name for column in fields(Sample)]
@@ -174,7 +200,7 @@ def _read_arm(cells: Sequence[Cell]) -> ArmRecord:
     return ArmRecord(
         curves=curves_of(metrics, seeds, training.phases),
         observed=observed_of(metrics, seeds, training.phases),
-        tokens=_token_record(read_cells(cells, "tokens"), seeds, training.minibatches),
+        tokens=_tokens_of(cells, seeds, training.minibatches),
         samples=_samples(read_cells(cells[:1], "samples"), training.phases - 1),
     )
 

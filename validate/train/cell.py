@@ -8,6 +8,7 @@ import tempfile
 from datetime import UTC, datetime
 
 import torch
+from accelerate import PartialState
 
 from clipbias.common.errors import check
 from clipbias.common.files import write_parquet
@@ -23,11 +24,14 @@ from clipbias.validate.recipe.recipe import Recipe
 from clipbias.validate.store.layout import EVALUATION, OBSERVED, Cell
 
 from .adapter import add_adapter
-from .checkpoint import load_checkpoint, save_checkpoint, tokens_table
+from .checkpoint import load_checkpoint, save_checkpoint
 from .metrics import metrics_row
 from .options import make_optimizer
 from .precision import in_single_precision
-from .trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet
+from .processes import pooled
+from .record import Record, Recording
+from .sketch import Sketch
+from .trainer import PhaseEnd, RecordingTrainer, TrainingSet
 
 
 def weights_sha256(model: torch.nn.Module) -> str:
@@ -57,9 +61,10 @@ def untrained_reading(recipe: Recipe, style: str, batch: int) -> ReadingSet:
 
 def train_cell(cell: Cell, batch: int = BATCH) -> None:
     """Train the cell, or finish it from its last checkpoint; a finished cell is left alone. batch: answers drawn
-    together."""
+    together. Of several processes, which train it together, the first writes."""
     if cell.done:
         return
+    processes = PartialState(cpu=not torch.cuda.is_available())
     recipe, training = cell.recipe, cell.arm.training(cell.recipe.training)
     started = datetime.now(UTC).isoformat()
     subject = load_subject(recipe.model, recipe.probe, recipe.task, batch)
@@ -68,7 +73,8 @@ def train_cell(cell: Cell, batch: int = BATCH) -> None:
     untrained = weights_sha256(subject.model)
     optimizer = make_optimizer(subject.model, training)
     record = Record()
-    first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer, record)
+    first, rows = load_checkpoint(cell.checkpoints, subject.model, optimizer)
+    recording = Recording(cell, first)
     phases = range(first, cell.phases)
     line = recipe.forecast if cell.prediction else None  # pilots are not read
     reading = None if line is None else untrained_reading(recipe, cell.arm.style, batch)
@@ -98,23 +104,31 @@ def train_cell(cell: Cell, batch: int = BATCH) -> None:
         rows.append(metrics_row(0, read(0), record) | observed(0) | {"started": started})
 
     def after_phase(done: int) -> None:
-        phase = first + done
-        rows.append(metrics_row(phase, read(phase), record) | observed(phase) | {"started": started})
+        phase, whole = first + done, pooled(record, training.minibatches)
+        rows.append(metrics_row(phase, read(phase), whole) | observed(phase) | {"started": started})
+        sums = None if record.sketch is None else record.sketch.take(trainer.accelerator.reduce)
+        if processes.is_main_process:
+            recording.write(phase - 1, whole, sums)
+            if phase % recipe.checkpoint_every == 0 and phase < cell.phases:
+                save_checkpoint(cell.checkpoints, phase, subject.model, optimizer, rows)
+        record.forget()
+        trainer.forget()
         subject.model.train()
-        if phase % recipe.checkpoint_every == 0 and phase < cell.phases:
-            save_checkpoint(cell.checkpoints, phase, subject.model, optimizer, record, rows)
 
     if phases:
         with tempfile.TemporaryDirectory() as scratch:
             trainer = RecordingTrainer(
                 subject, training_set(cell, subject), training, cell.arm, cell.seed, phases, optimizer, record, scratch
             )
+            if recipe.recording is not None:
+                record.sketch = Sketch(training.minibatches, trainer.accelerator.device)
             trainer.add_callback(PhaseEnd(training.minibatches, after_phase))
             trainer.train()
+    if not processes.is_main_process:
+        return
     weights = {"weights_before": untrained, "weights_after": weights_sha256(subject.model)}
     metadata = cell.metadata | {"started": rows[0]["started"]} | weights
-    write_parquet(cell.part("tokens"), tokens_table(record), metadata)
-    write_parquet(cell.part("samples"), record.samples, metadata)
+    recording.join(metadata)
     asked = recipe.evaluation
     if asked is not None and EVALUATION in cell.kinds:
         seed, length = seed_of(cell.seed, cell.phases), training.max_completion_length

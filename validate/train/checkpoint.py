@@ -1,28 +1,18 @@
-"""The state of a half-trained cell, in safetensors and Parquet, written whole after every few phases.
+"""The state of a half-trained cell, in safetensors, written whole after every few phases.
 
-The sampler and the prompts are re-seeded by (seed, phase), so weights, the optimizer's moments and the rows recorded so
-far are the whole state: a resumed cell ends with the same numbers as one that was never stopped. Weights that are not
-trained are the model's own, and are not written again.
+The sampler and the prompts are re-seeded by (seed, phase), so weights, the optimizer's moments and what was recorded so
+far (`record`) are the whole state: a resumed cell ends with the same numbers as one that was never stopped. Weights
+that are not trained are the model's own, and are not written again.
 """
 
 import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from safetensors.torch import load_file, save_file
 
-from clipbias.common.files import read_json, write_json, write_parquet, written_folder
-
-from .trainer import Record
-
-
-def tokens_table(record: Record) -> pa.Table:
-    columns = {name: np.concatenate([block[name] for block in record.tokens]) for name in record.tokens[0]}
-    return pa.table(columns)
+from clipbias.common.files import read_json, write_json, written_folder
 
 
 def _trained(model: torch.nn.Module) -> list[tuple[str, torch.nn.Parameter]]:
@@ -34,7 +24,6 @@ def save_checkpoint(
     phase: int,
     model: torch.nn.Module,
     optimizer: torch.optim.Optimizer,
-    record: Record,
     metrics: list[Any],
 ) -> None:
     """Write `root/phase-NNNNN`, then drop the older ones."""
@@ -48,17 +37,13 @@ def save_checkpoint(
     with written_folder(newest) as folder:
         save_file(weights, folder / "weights.safetensors")
         save_file(moments, folder / "moments.safetensors")
-        write_parquet(folder / "tokens.parquet", tokens_table(record), {})
-        write_parquet(folder / "samples.parquet", record.samples, {})
-        write_json(folder / "rows.json", {"metrics": metrics, "entropy": record.entropy})
-    for old in root.iterdir():
+        write_json(folder / "rows.json", {"metrics": metrics})
+    for old in root.glob("phase-*"):
         if old != newest:
             shutil.rmtree(old)
 
 
-def load_checkpoint(
-    root: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer, record: Record
-) -> tuple[int, list[Any]]:
+def load_checkpoint(root: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, list[Any]]:
     """Restore the newest checkpoint in place; returns (phases done, metric rows), or (0, []) where there is none."""
     found = sorted(root.glob("phase-*")) if root.is_dir() else []
     if not found:
@@ -73,9 +58,4 @@ def load_checkpoint(
         index, name = key.split(".")
         states.setdefault(int(index), {})[name] = value
     optimizer.load_state_dict({"state": states, "param_groups": optimizer.state_dict()["param_groups"]})
-    tokens = pq.read_table(folder / "tokens.parquet")
-    record.tokens.append({name: tokens[name].to_numpy() for name in tokens.column_names})
-    record.samples.extend(pq.read_table(folder / "samples.parquet").to_pylist())
-    rows = read_json(folder / "rows.json")
-    record.entropy.extend(tuple(row) for row in rows["entropy"])
-    return int(folder.name.removeprefix("phase-")), rows["metrics"]
+    return int(folder.name.removeprefix("phase-")), read_json(folder / "rows.json")["metrics"]

@@ -8,7 +8,7 @@ from clipbias.common.arrays import Array
 from clipbias.validate.model.probe import Reading
 
 from .precision import noise_floor
-from .trainer import Record
+from .record import Record
 
 
 def _mean(values: list[float]) -> float | None:

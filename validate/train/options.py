@@ -7,18 +7,20 @@ from clipbias.theory.update_rule import Sgd
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.training import Training
 
+from .accumulation import parts
 from .trl_words import surrogate_options
 
 
-def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: str) -> GRPOConfig:
+def grpo_config(training: Training, arm: Arm, seed: int, phases: int, scratch: str, processes: int = 1) -> GRPOConfig:
     """The recipe in TRL's words. steps_per_generation counts micro-batches: one update a mini-batch."""
+    micro, accumulation = parts(training, processes)
     return GRPOConfig(
         output_dir=scratch,
         seed=seed,
         max_steps=phases * training.minibatches,
-        per_device_train_batch_size=training.micro_size,
-        gradient_accumulation_steps=training.accumulation,
-        steps_per_generation=training.minibatches * training.accumulation,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=accumulation,
+        steps_per_generation=training.minibatches * accumulation,
         num_generations=training.group_size,
         num_iterations=1,
         max_completion_length=training.max_completion_length,

@@ -5,15 +5,18 @@ log-probabilities of the training forward pass, so that recording costs no secon
 old ones. Where a mini-batch passes in parts, its loss is made that of the whole (`accumulation`).
 
 Two things are added so that arms are paired and a killed run repeats itself: the sampler is re-seeded from
-(seed, phase) before each rollout, and the prompts of a phase are drawn from (seed, phase).
+(seed, phase, batch) before each batch of a rollout, and the prompts of a phase are drawn from (seed, phase). What
+several processes train is what one would (`processes`).
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from datasets import Dataset
 from transformers import PrinterCallback, TrainerCallback
 from trl.trainer.grpo_trainer import GRPOTrainer
@@ -28,17 +31,10 @@ from clipbias.validate.tasks.rewards import parse_reward
 
 from .accumulation import share_of_tokens, splits_by_tokens
 from .options import grpo_config
+from .processes import dealt
 from .ratios import TrainingPass, removed
+from .record import Block, Record
 from .reward_function import reward_function
-
-
-@dataclass(slots=True)
-class Record:
-    """What a training run leaves behind, in rows: one per token and mini-batch, one per sample."""
-
-    tokens: list[dict[str, np.ndarray]] = field(default_factory=list)
-    samples: list[dict[str, Any]] = field(default_factory=list)
-    entropy: list[tuple[int, float, int]] = field(default_factory=list)  # (phase, sum over tokens, tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +90,7 @@ class RecordingTrainer(GRPOTrainer):
     ) -> None:
         super().__init__(
             model=subject.model,
-            args=grpo_config(training, arm, seed, len(phases), scratch),
+            args=grpo_config(training, arm, seed, len(phases), scratch, PartialState().num_processes),
             reward_funcs=reward_function(parse_reward(arm.reward), seed, training.success_prob, training.group_size),
             train_dataset=prompts_table(subject, chosen, training, seed, phases),
             processing_class=subject.tokenizer,
@@ -103,23 +99,24 @@ class RecordingTrainer(GRPOTrainer):
         self.remove_callback(PrinterCallback)
         self.subject, self.arm, self.run_seed, self.phases = subject, arm, seed, phases
         self.group_size, self.minibatches = training.group_size, training.minibatches
-        self.accumulation = training.accumulation
+        self.accumulation = self.args.gradient_accumulation_steps
         self.record = record
         self._training_pass = TrainingPass()
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        torch.manual_seed(seed_of(self.run_seed, inputs[0]["phase"]))
+        self._phase = inputs[0]["phase"]
         outputs = super()._generate_and_score_completions(inputs)
         masked = zip(outputs["completion_ids"], outputs["completion_mask"].bool(), strict=True)
         ids = [row[keep].tolist() for row, keep in masked]
         advantages = outputs["advantages"].tolist()
         texts = self.subject.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        before = self.accelerator.process_index * len(ids)
         for i, (row, text, tokens) in enumerate(zip(inputs, texts, ids, strict=True)):
             self.record.samples.append(
                 {
                     "phase": row["phase"],
                     "slot": row["slot"],
-                    "sample": i % self.group_size,
+                    "sample": (before + i) % self.group_size,
                     "advantage": advantages[i],
                     "uses_strategy": self.subject.strategy_of(text),
                     "correct": says(text, row["answer"]),
@@ -131,13 +128,17 @@ class RecordingTrainer(GRPOTrainer):
                     "text": text,
                 }
             )
-        return outputs
+        one = self.accelerator.num_processes == 1
+        return outputs if one else dealt(outputs, self.accelerator, self.args.steps_per_generation)
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *rest: Any) -> Any:
-        """At most the subject's batch at a time."""
+        """At most the subject's batch at a time, each seeded from (seed, phase, its number in the whole phase)."""
         found: list[list[int]] = []
-        for first in range(0, len(prompt_ids), self.subject.batch):
-            found += super()._generate_single_turn(prompt_ids[first : first + self.subject.batch], *rest)[0]
+        size = self.subject.batch
+        before = self.accelerator.process_index * math.ceil(len(prompt_ids) / size)
+        for number, first in enumerate(range(0, len(prompt_ids), size), start=before):
+            torch.manual_seed(seed_of(self.run_seed, self._phase, number))
+            found += super()._generate_single_turn(prompt_ids[first : first + size], *rest)[0]
         return found, None
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:
@@ -149,7 +150,9 @@ class RecordingTrainer(GRPOTrainer):
         loss: torch.Tensor = super()._compute_loss(model, inputs)  # type: ignore[no-untyped-call]
         part = self._step % self.accumulation
         if splits_by_tokens(self.loss_type):
-            loss = loss * share_of_tokens(self._masks_of_minibatch(), part)
+            loss = loss * share_of_tokens(
+                self._masks_of_minibatch(), part, self.accelerator.num_processes, self.accelerator.reduce
+            )
         gate = self.arm.gate
         ratios = self._training_pass.ratios(inputs, per_answer(gate))
         mask = ratios.mask
@@ -158,13 +161,13 @@ class RecordingTrainer(GRPOTrainer):
         row, position = mask.nonzero(as_tuple=True)
         advantage = inputs["advantages"][row]
         clipped = removed(gate, ratios.seen[mask].exp(), advantage)
-        count = len(row)
+        count, place = len(row), part * self.accelerator.num_processes + self.accelerator.process_index
         self._keep_tokens(
             part,
             {
                 "phase": np.full(count, phase, np.int32),
                 "minibatch": np.full(count, step % self.minibatches, np.int16),
-                "row": (row + part * len(mask)).cpu().numpy().astype(np.int32),
+                "row": (row + place * len(mask)).cpu().numpy().astype(np.int32),
                 "position": position.cpu().numpy().astype(np.int32),
                 "token": inputs["completion_ids"][mask].cpu().numpy().astype(np.int32),
                 "old_log_prob": ratios.old[mask].float().cpu().numpy(),
@@ -174,6 +177,8 @@ class RecordingTrainer(GRPOTrainer):
             },
         )
         self.record.entropy.append((phase, float(ratios.entropies[mask].sum()), count))
+        if self.record.sketch is not None:
+            self.record.sketch.add(step % self.minibatches, ratios, inputs["advantages"], gate)
         return loss
 
     def _masks_of_minibatch(self) -> list[torch.Tensor]:
@@ -182,9 +187,13 @@ class RecordingTrainer(GRPOTrainer):
         first = self._step // self.accumulation * self.accumulation % len(buffered)
         return [inputs["completion_mask"] for inputs in buffered[first : first + self.accumulation]]
 
-    def _keep_tokens(self, part: int, block: dict[str, np.ndarray]) -> None:
+    def _keep_tokens(self, part: int, block: Block) -> None:
         """One block a mini-batch, however many parts it passes in."""
         if part:
             before = self.record.tokens.pop()
             block = {name: np.concatenate([before[name], block[name]]) for name in block}
         self.record.tokens.append(block)
+
+    def forget(self) -> None:
+        """What TRL keeps of every step until it logs, which it is not asked to do."""
+        self._metrics["train"].clear()

@@ -8,7 +8,7 @@ import pyarrow as pa
 from clipbias.common.arrays import Array
 from clipbias.common.files import read_parquet
 from clipbias.validate.recipe.recipe import load_recipe
-from clipbias.validate.store.layout import Cell
+from clipbias.validate.store.layout import SUMS, Cell
 from clipbias.validate.store.manifest import read_manifest
 from clipbias.validate.store.run_record import COLUMNS, whole_cells
 
@@ -50,12 +50,20 @@ def _column(table: pa.Table, name: str) -> Array:
 
 def _clipped(cell: Cell, rows: int) -> dict[str, Array]:
     """Shares of all tokens of a phase that the clip took on each side, [rows], NaN before the first phase."""
-    tokens = read_parquet(cell.part("tokens"))[0]
+    if cell.recipe.recording is None:
+        tokens = read_parquet(cell.part("tokens"))[0]
+        clipped = np.sign(tokens["clipped"].to_numpy())
+        whole, low, high = np.ones(len(clipped)), clipped < 0, clipped > 0
+    else:
+        tokens = read_parquet(cell.part(SUMS))[0]
+        whole, low, high = (tokens[name].to_numpy() for name in ("tokens", "low", "high"))
     phase = tokens["phase"].to_numpy().astype(np.int64)
-    clipped = tokens["clipped"].to_numpy()
-    total = np.bincount(phase, minlength=rows - 1)[: rows - 1].astype(np.float64)
-    shares = {}
-    for name, sign in (("clip_low", -1), ("clip_high", 1)):
-        count = np.bincount(phase[np.sign(clipped) == sign], minlength=rows - 1)[: rows - 1]
-        shares[name] = np.concatenate([[np.nan], count / np.where(total > 0, total, np.nan)])
-    return shares
+
+    def by_phase(values: Array) -> Array:
+        return np.bincount(phase, values, rows - 1)[: rows - 1]
+
+    total = by_phase(whole)
+    return {
+        name: np.concatenate([[np.nan], by_phase(side) / np.where(total > 0, total, np.nan)])
+        for name, side in (("clip_low", low), ("clip_high", high))
+    }

@@ -7,15 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from clipbias.common.errors import InputError
 from clipbias.validate.model.subject import load_subject
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.recipe.training import Training
 from clipbias.validate.train import trainer as module
-from clipbias.validate.train.accumulation import share_of_tokens
+from clipbias.validate.train.accumulation import parts, share_of_tokens
 from clipbias.validate.train.options import grpo_config, make_optimizer
-from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet
+from clipbias.validate.train.record import Record
+from clipbias.validate.train.trainer import RecordingTrainer, TrainingSet
 
 pytestmark = pytest.mark.training
 
@@ -90,6 +92,24 @@ def test_the_geometry_is_the_recipe_s(micro: int) -> None:
 
 def test_weights_of_parts_are_their_shares() -> None:
     masks = [torch.ones(2, 3), torch.ones(2, 3) * torch.tensor([1, 0, 0]), torch.ones(2, 3)]
-    found = [float(share_of_tokens(masks, part)) for part in range(3)]
+    found = [float(share_of_tokens(masks, part, 1, torch.clone)) for part in range(3)]
     np.testing.assert_allclose(found, [18 / 14, 6 / 14, 18 / 14], rtol=1e-6)
-    assert float(share_of_tokens(masks[:1], 0)) == 1.0
+    assert float(share_of_tokens(masks[:1], 0, 1, torch.clone)) == 1.0
+    of_two = [float(share_of_tokens([mask], 0, 2, lambda _: torch.tensor(8))) for mask in masks[:2]]
+    np.testing.assert_allclose(of_two, [12 / 8, 4 / 8])
+
+
+@pytest.mark.parametrize(
+    ("micro", "processes", "expected"), [(None, 1, (8, 1)), (None, 2, (4, 1)), (2, 2, (2, 2)), (8, 4, (2, 1))]
+)
+def test_processes_share_a_mini_batch(micro: int | None, processes: int, expected: tuple[int, int]) -> None:
+    plan = replace(WHOLE, micro_batch=micro)
+    assert parts(plan, processes) == expected
+    config = grpo_config(plan, Arm("a", 0.2, 0.2), 1, 3, "unused", processes)
+    assert config.per_device_train_batch_size * config.gradient_accumulation_steps * processes == plan.minibatch_size
+
+
+def test_a_mini_batch_that_processes_cannot_share_is_refused() -> None:
+    for processes in (3, 16):
+        with pytest.raises(InputError, match=rf"training\.minibatches must be such that {processes} processes split"):
+            parts(WHOLE, processes)

@@ -22,7 +22,8 @@ from clipbias.validate.train.cell import train_cell
 from clipbias.validate.train.checkpoint import load_checkpoint, save_checkpoint
 from clipbias.validate.train.options import make_optimizer
 from clipbias.validate.train.precision import in_single_precision, noise_floor
-from clipbias.validate.train.trainer import PhaseEnd, Record, RecordingTrainer, TrainingSet
+from clipbias.validate.train.record import Record
+from clipbias.validate.train.trainer import PhaseEnd, RecordingTrainer, TrainingSet
 
 pytestmark = pytest.mark.training
 
@@ -104,11 +105,11 @@ def test_a_checkpoint_of_updates_is_small_and_whole(tmp_path: Path) -> None:
     subject, record = fresh(plan), Record()
     made = make_optimizer(subject.model, plan)
     train(subject, plan, made, record, range(1))
-    save_checkpoint(tmp_path, 1, subject.model, made, record, [])
+    save_checkpoint(tmp_path, 1, subject.model, made, [])
     train(subject, plan, made, record, range(1, 2))
     again, later = fresh(plan), Record()
     restored = make_optimizer(again.model, plan)
-    assert load_checkpoint(tmp_path, again.model, restored, later) == (1, [])
+    assert load_checkpoint(tmp_path, again.model, restored) == (1, [])
     train(again, plan, restored, later, range(1, 2))
     assert all(a.equal(b) for a, b in zip(subject.model.parameters(), again.model.parameters(), strict=True))
     numbers = sum(p.numel() for p in subject.model.parameters() if p.requires_grad)

@@ -27,7 +27,8 @@ from clipbias.validate.model.subject import Subject
 from clipbias.validate.recipe import training as recipe
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.tasks.problems import Problem
-from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet
+from clipbias.validate.train.record import Record
+from clipbias.validate.train.trainer import RecordingTrainer, TrainingSet
 
 pytestmark = pytest.mark.training
 

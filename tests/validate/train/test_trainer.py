@@ -19,7 +19,8 @@ from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.recipe.training import Training
 from clipbias.validate.train.checkpoint import load_checkpoint, save_checkpoint
 from clipbias.validate.train.options import make_optimizer
-from clipbias.validate.train.trainer import Record, RecordingTrainer, TrainingSet
+from clipbias.validate.train.record import Record
+from clipbias.validate.train.trainer import RecordingTrainer, TrainingSet
 
 pytestmark = pytest.mark.training
 
@@ -262,10 +263,10 @@ def test_a_checkpoint_holds_the_whole_state_of_any_optimizer(
 
     whole, record = make_optimizer(subject.model, plan), Record()
     train(subject, whole, record, range(1))
-    save_checkpoint(tmp_path, 1, subject.model, whole, record, [])
+    save_checkpoint(tmp_path, 1, subject.model, whole, [])
     train(subject, whole, record, range(1, 2))
     again = load_subject(ModelLine(organism="default"), ProbeLine(prompts=8))
     restored, later = make_optimizer(again.model, plan), Record()
-    assert load_checkpoint(tmp_path, again.model, restored, later) == (1, [])
+    assert load_checkpoint(tmp_path, again.model, restored) == (1, [])
     train(again, restored, later, range(1, 2))
     assert all(a.equal(b) for a, b in zip(subject.model.parameters(), again.model.parameters(), strict=True))

@@ -1,52 +1,16 @@
-"""One phase's tokens in constant memory: sums by mini-batch and tenth of the old probability, and the law of the
-log-ratio in mini-batch 2 in fixed bins. Sums of several batches or processes add."""
+"""The sums of the phase that is under way, kept on the training's own device (`predict.sums`)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from clipbias.common.arrays import Array
 from clipbias.theory.surrogate import PpoClip, Surrogate
+from clipbias.validate.predict.sums import CENTRES, COLUMNS, FINE, HALF, SIGNS, STEP, Sums
 from clipbias.validate.predict.token_law import TENTHS
 from clipbias.validate.recipe.gate import token_gate
-from clipbias.validate.train.ratios import Ratios, removed
 
-# Bins of log R: even steps of asinh(log R/FINE), so of FINE near 0 and of 1.3 % of log R beyond.
-FINE, LARGEST, HALF = 1e-4, 20.0, 1000
-_STEP = float(np.arcsinh(LARGEST / FINE)) / HALF
-CENTRES: Array = FINE * np.sinh(_STEP * np.arange(-HALF, HALF + 1))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Sums:
-    """[M, 10] each, over the tokens of a mini-batch whose old probability is in one tenth.
-
-    tokens: their number, and of those with Â > 0 (praised) and Â < 0 (blamed). size, square: |log R| and its square.
-    praise, blame: |Â| of either. low, high: clipped tokens. push: −ÂR(1 − f′), what the surrogate takes from the
-    gradient. entropy: of the policy. free: −ÂR(log π + H), and taken: −push·(log π + H); their sum is the entropy's
-    change by a step in units of a natural gradient's rate (T10: ΔH = −η·Cov(log π, ÂRf′)). law [10, bins]: tokens of
-    mini-batch 2 by log R, in units that are given.
-    """
-
-    tokens: Array
-    size: Array
-    square: Array
-    praised: Array
-    blamed: Array
-    praise: Array
-    blame: Array
-    low: Array
-    high: Array
-    push: Array
-    entropy: Array
-    free: Array
-    taken: Array
-    law: Array
-
-
-COLUMNS = tuple(name for name in Sums.__slots__ if name != "law")
+from .ratios import Ratios, removed
 
 
 def weakened(gate: Surrogate, ratio: torch.Tensor, advantage: torch.Tensor) -> torch.Tensor:
@@ -63,7 +27,8 @@ class Sketch:
 
     def __init__(self, minibatches: int, device: torch.device) -> None:
         self._sums = torch.zeros(minibatches, TENTHS, len(COLUMNS), dtype=torch.float64, device=device)
-        self._law = torch.zeros(TENTHS, len(CENTRES), dtype=torch.float64, device=device)
+        shape = (minibatches, len(SIGNS), TENTHS, len(CENTRES))
+        self._histogram = torch.zeros(shape, dtype=torch.int32, device=device)
 
     @torch.no_grad()
     def add(
@@ -76,7 +41,7 @@ class Sketch:
         unit: float = 1.0,
     ) -> None:
         """Tokens of mini-batch 0…M−1. advantages: [B] or [B, T]. weight: of each token's loss, beside its ratio. unit:
-        of log R in the law."""
+        of log R in the histogram; without one, 0, none is made."""
         mask = ratios.mask
         advantage = (advantages if advantages.dim() == 2 else advantages[:, None]).expand_as(mask)
         ratio = ratios.seen.exp()
@@ -84,6 +49,8 @@ class Sketch:
         pull = advantage * ratio.double() * weight
         push = -pull * part
         surprise = ratios.old + ratios.log_ratio + ratios.entropies
+        begins = torch.zeros_like(mask)
+        begins[:, 0] = mask[:, 0]
         columns = {
             "tokens": mask,
             "size": ratios.seen.abs(),
@@ -94,6 +61,9 @@ class Sketch:
             "blame": -advantage.clamp(max=0),
             "low": clipped < 0,
             "high": clipped > 0,
+            "first": begins,
+            "first_low": begins & (clipped < 0),
+            "first_high": begins & (clipped > 0),
             "push": push,
             "entropy": ratios.entropies,
             "free": -pull * surprise,
@@ -101,17 +71,19 @@ class Sketch:
         }
         rows = torch.stack([columns[name].double() for name in COLUMNS], dim=-1)
         rows = torch.where(mask[..., None], rows, 0.0).reshape(-1, len(COLUMNS))
-        prob = torch.where(mask, ratios.old, 0.0).exp()
+        prob = torch.where(mask, ratios.old, 0.0).double().exp()
         tenth = (TENTHS * prob).long().clamp(max=TENTHS - 1).reshape(-1)
         self._sums[minibatch].index_add_(0, tenth, rows)
-        if minibatch == 1 and unit > 0:
-            place = torch.asinh(torch.where(mask, ratios.seen, 0.0).double() / (unit * FINE)) / _STEP
+        if unit > 0:
+            place = torch.asinh(torch.where(mask, ratios.seen, 0.0).double() / (unit * FINE)) / STEP
             bins = (place.round().clamp(-HALF, HALF) + HALF).long().reshape(-1)
-            self._law.view(-1).index_add_(0, tenth * len(CENTRES) + bins, mask.reshape(-1).double())
+            sign = 1 + (advantage > 0).long() - (advantage < 0).long()
+            cell = (sign.reshape(-1) * TENTHS + tenth) * len(CENTRES) + bins
+            self._histogram[minibatch].view(-1).index_add_(0, cell, mask.reshape(-1).int())
 
     def take(self, total: Callable[[torch.Tensor], torch.Tensor]) -> Sums:
         """The sums so far, after which they are 0. total: adds a tensor up over processes."""
-        sums, law = (total(tensor).cpu().numpy().copy() for tensor in (self._sums, self._law))
+        sums, histogram = (total(tensor).cpu().numpy().copy() for tensor in (self._sums, self._histogram))
         self._sums.zero_()
-        self._law.zero_()
-        return Sums(**{name: sums[..., i] for i, name in enumerate(COLUMNS)}, law=law)
+        self._histogram.zero_()
+        return Sums(**{name: sums[..., i] for i, name in enumerate(COLUMNS)}, histogram=histogram)
