@@ -3,10 +3,12 @@
 Sums of several batches, processes or phases add.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from clipbias.common.arrays import Array
 from clipbias.validate.recipe.arm import Arm
@@ -81,17 +83,19 @@ def sums_table(sums: Sums, phase: int) -> pa.Table:
 def read_sums(table: pa.Table, minibatches: int) -> Sums:
     """All phases of a table together."""
     place = table["minibatch"].to_numpy().astype(np.int64) * TENTHS + table["tenth"].to_numpy()
-    shape = (minibatches, TENTHS)
-    columns = {
-        name: np.bincount(place, table[name].to_numpy(), minibatches * TENTHS).reshape(shape) for name in COLUMNS
-    }
-    histogram = np.zeros((minibatches, len(SIGNS), TENTHS, len(CENTRES)))
-    for i, sign in enumerate(SIGNS):
+
+    def added(at: NDArray[np.int64], values: Array, *each: int) -> Array:
+        shape = (minibatches, TENTHS, *each)
+        return np.asarray(np.bincount(at, values, math.prod(shape)), dtype=np.float64).reshape(shape)
+
+    columns = {name: added(place, table[name].to_numpy()) for name in COLUMNS}
+    signs = []
+    for sign in SIGNS:
         bins, counts = (table[f"{sign}_{name}"].combine_chunks() for name in ("bins", "counts"))
         rows = np.repeat(place, np.diff(bins.offsets.to_numpy()))
-        flat = (rows // TENTHS, i, rows % TENTHS, bins.flatten().to_numpy())
-        np.add.at(histogram, flat, counts.flatten().to_numpy())
-    return Sums(**columns, histogram=histogram)
+        at = rows * len(CENTRES) + bins.flatten().to_numpy()
+        signs.append(added(at, counts.flatten().to_numpy(), len(CENTRES)))
+    return Sums(**columns, histogram=np.stack(signs, axis=1))
 
 
 def largest(sums: Sums) -> Array:

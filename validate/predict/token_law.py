@@ -121,7 +121,7 @@ def tenth_counts(tokens: pa.Table, arm: Arm, training: Training) -> pa.Table:
     second = minibatch == 1
 
     def by_tenth(values: Array) -> Array:
-        return np.bincount(tenth[second], values, TENTHS)
+        return np.asarray(np.bincount(tenth[second], values, TENTHS), dtype=np.float64)
 
     expected = expected_counts(log_ratio[second], by_tenth, gate, training)
     reference = np.repeat(np.bincount(tenth[second], minlength=TENTHS), training.minibatches)

@@ -128,8 +128,9 @@ class RecordingTrainer(GRPOTrainer):
                     "text": text,
                 }
             )
-        one = self.accelerator.num_processes == 1
-        return outputs if one else dealt(outputs, self.accelerator, self.args.steps_per_generation)
+        if self.accelerator.num_processes == 1:
+            return outputs
+        return dealt(outputs, self.accelerator, self.minibatches * self.accumulation)
 
     def _generate_single_turn(self, prompt_ids: list[list[int]], *rest: Any) -> Any:
         """At most the subject's batch at a time, each seeded from (seed, phase, its number in the whole phase)."""
@@ -138,7 +139,8 @@ class RecordingTrainer(GRPOTrainer):
         before = self.accelerator.process_index * math.ceil(len(prompt_ids) / size)
         for number, first in enumerate(range(0, len(prompt_ids), size), start=before):
             torch.manual_seed(seed_of(self.run_seed, self._phase, number))
-            found += super()._generate_single_turn(prompt_ids[first : first + size], *rest)[0]
+            some = prompt_ids[first : first + size]
+            found += super()._generate_single_turn(some, *rest)[0]  # type: ignore[no-untyped-call]
         return found, None
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:

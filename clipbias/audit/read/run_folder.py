@@ -60,7 +60,7 @@ def _clipped(cell: Cell, rows: int) -> dict[str, Array]:
     phase = tokens["phase"].to_numpy().astype(np.int64)
 
     def by_phase(values: Array) -> Array:
-        return np.bincount(phase, values, rows - 1)[: rows - 1]
+        return np.asarray(np.bincount(phase, values, rows - 1)[: rows - 1], dtype=np.float64)
 
     total = by_phase(whole)
     return {
