@@ -19,9 +19,9 @@ from clipbias.common.progress import steps
 from clipbias.common.seeds import seed_of
 from clipbias.simulate.tangent.tree import PADDING, Tree
 from clipbias.validate.model.gradients import Row, check_model, gradients, squared_gradients, token_log_probs
-from clipbias.validate.model.memory import BATCH
 from clipbias.validate.model.sampling import Answer, answer_ends, distinct_answers, prompt_tokens, sample_tokens
 from clipbias.validate.recipe.recipe import Parts
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.tasks.problems import Asked
 
 CERTAIN = 1e-3  # a token whose alternatives have less in all moves nothing: it gets no edge

@@ -13,8 +13,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from clipbias.common.errors import InputError
 from clipbias.common.files import cache_folder, read_json, write_json
 from clipbias.common.memory import free_memory
+from clipbias.validate.recipe.training import BATCH
 
-from .memory import BATCH, answer_bytes
+from .memory import answer_bytes
 from .size import ModelSize
 
 TOKENS = 16  # that each answer of a trial has

@@ -13,7 +13,6 @@ from clipbias.common.errors import InputError
 
 from .size import ModelSize
 
-BATCH = 1024  # answers drawn together, at most; what is frozen of organisms was drawn so
 BASE = 500 * 2**20  # a process that has loaded torch, transformers and TRL
 NUMBER = 4  # bytes
 SCORED_TOGETHER = 32_768  # words of the vocabulary in one piece of TRL's

@@ -8,9 +8,9 @@ from typing import Protocol
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.tasks.problems import Asked
 
-from .memory import BATCH
 from .sampling import encode_prompts, sample_answers
 
 

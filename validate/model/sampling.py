@@ -9,9 +9,8 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from clipbias.common.seeds import seed_of
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.tasks.problems import Asked, Prompt
-
-from .memory import BATCH
 
 
 def _prompt(asked: Asked) -> Prompt:

@@ -16,12 +16,12 @@ from clipbias.validate.organism.text import held_out_problems, training_problems
 from clipbias.validate.recipe.model_line import ModelLine
 from clipbias.validate.recipe.recipe import ProbeLine
 from clipbias.validate.recipe.task_line import TaskLine
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.tasks.code import looks_like_code
 from clipbias.validate.tasks.problems import Problem
 from clipbias.validate.tasks.styles import STYLES
 
 from .locate import model_folder
-from .memory import BATCH
 from .probe import FirstTokenProbe, Probe, SampledProbe
 from .sampling import is_chat, opening, turns, written
 

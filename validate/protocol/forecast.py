@@ -15,7 +15,6 @@ from clipbias.validate.measure.forecast_survey import Surveyed, gradient_survey,
 from clipbias.validate.measure.survey import SEED, chosen_problems, labelled_for, read_survey, survey_file
 from clipbias.validate.measure.untrained import survey_payments
 from clipbias.validate.model.locate import is_organism
-from clipbias.validate.model.memory import BATCH
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.predict.causes import causes
 from clipbias.validate.predict.folds import FOLDS, SurveyReward
@@ -23,7 +22,7 @@ from clipbias.validate.predict.forecast import Forecast, forecast, to_text
 from clipbias.validate.recipe.arm import Arm
 from clipbias.validate.recipe.gate import per_answer, token_gate
 from clipbias.validate.recipe.recipe import ForecastLine, Recipe, load_recipe
-from clipbias.validate.recipe.training import Training
+from clipbias.validate.recipe.training import BATCH, Training
 from clipbias.validate.store.layout import FORECAST
 
 from .models import make_model

@@ -17,7 +17,6 @@ from clipbias.theory.update_rule import Adam
 from clipbias.validate.measure.pilot_noise import pilot_noise
 from clipbias.validate.measure.start import Start
 from clipbias.validate.model.locate import held_out_count, is_organism, model_folder, problem_count, styles_of
-from clipbias.validate.model.memory import BATCH
 from clipbias.validate.predict.predict import Measured, PilotReading, predict
 from clipbias.validate.predict.prediction import Prediction
 from clipbias.validate.predict.sums import largest, read_sums
@@ -25,6 +24,7 @@ from clipbias.validate.predict.token_law import shared_log_ratio
 from clipbias.validate.recipe.arm import PLAIN
 from clipbias.validate.recipe.pilots import pilot_arms
 from clipbias.validate.recipe.recipe import Recipe, load_recipe, read_recipe
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.store.frozen import freeze
 from clipbias.validate.store.layout import SUMS, Cell, arm_cells, arm_seeds, cell_hashes, pilot_cells, read_cells
 from clipbias.validate.store.ledger import FILE, append, entry_of

@@ -11,6 +11,7 @@ from .gate import momentum_of, read_optimizer
 
 LARGEST = 100_000  # of any count
 LARGEST_RANK = 1024  # of low-rank updates
+BATCH = 1024  # answers drawn together, at most; what is frozen of organisms was drawn so
 SCALE = 2  # of low-rank updates: α/r
 BETA1, BETA2 = 0.9, 0.95  # of Adam, as in the paper
 

@@ -17,10 +17,10 @@ from clipbias.validate.measure.evaluation import evaluate
 from clipbias.validate.measure.forecast_survey import reading_set
 from clipbias.validate.measure.reading_set import ReadingSet
 from clipbias.validate.measure.survey import chosen_problems, labelled_for, read_survey, survey_file
-from clipbias.validate.model.memory import BATCH
 from clipbias.validate.model.probe import Reading
 from clipbias.validate.model.subject import Subject, load_subject
 from clipbias.validate.recipe.recipe import Recipe
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.store.layout import EVALUATION, OBSERVED, Cell
 
 from .adapter import add_adapter

@@ -9,8 +9,9 @@ from clipbias.common.memory import free_memory
 from clipbias.common.processes import WorkerKilledError, cores, side_by_side
 from clipbias.common.progress import steps
 from clipbias.validate.model.locate import model_folder
-from clipbias.validate.model.memory import BATCH, Load, fitting_workers, worker_bytes
+from clipbias.validate.model.memory import Load, fitting_workers, worker_bytes
 from clipbias.validate.model.size import longest_prompt, model_size
+from clipbias.validate.recipe.training import BATCH
 from clipbias.validate.store.layout import EVALUATION, Cell
 
 logger = logging.getLogger(__name__)
