@@ -30,7 +30,10 @@ def main(folder: Path, phase: int) -> None:
     for name, arm in arms.items():
         cells = []
         for observable in OBSERVABLES:
-            outlook, seeds = foretold[name].observables[observable], record.arms[name].observed[observable]
+            outlook, seeds = foretold[name].observables.get(observable), record.arms[name].observed[observable]
+            if outlook is None or not np.isfinite(seeds[:, [0, phase]]).all():
+                cells.append("–")  # all of some fold's answers, or none, or of a seed's
+                continue
             change = seeds[:, phase] - seeds[:, 0]
             error = change.std(ddof=1) / np.sqrt(len(change))
             mean = outlook.mean[phase] - outlook.start
