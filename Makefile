@@ -1,7 +1,7 @@
 # `make report` and `make test` need only Python (3.11 or later) and make; everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-RECIPE := recipes/forecast/clip-likely-adam.toml
+RECIPE := recipes/report.toml
 RUN := runs/report
 
 .PHONY: report test test-fast lint types tree kernels docs
