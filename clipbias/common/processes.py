@@ -3,14 +3,15 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import resource_tracker
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from typing import TypeVar
 
@@ -47,18 +48,21 @@ def _nothing() -> None:
 
 
 def side_by_side(
-    work: Callable[[T], R], items: Sequence[T], workers: int, prepare: Callable[[], None] = _nothing
+    work: Callable[[T], R],
+    items: Sequence[T],
+    workers: int,
+    prepare: Callable[[], None] = _nothing,
+    loaded: str | None = None,
 ) -> Generator[tuple[T, R], None, None]:
     """Yield every item with `work(item)` as it is finished, in any order; closing the generator stops the rest.
 
-    prepare: called once in each worker before any work. Raises what `work` raised, and WorkerKilledError where the
-    system ended a worker.
+    prepare: called once in each worker before any work. loaded: a module that takes long to import. It is imported
+    once, in a process that does nothing else, which the workers of this call and of later ones are forked from. Raises
+    what `work` raised, and WorkerKilledError where the system ended a worker.
     """
     others = set(multiprocessing.active_children())
     workers = min(workers, len(items))
-    pool = ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(os.getpid(), prepare)
-    )
+    pool = ProcessPoolExecutor(workers, _context(loaded), initializer=_start, initargs=(dict(os.environ), prepare))
     started, futures = set[BaseProcess](), dict[Future[R], T]()
     try:
         with _interrupts_held():
@@ -91,12 +95,23 @@ def _second(work: Callable[[T], R], numbered: tuple[int, T]) -> R:
     return work(numbered[1])
 
 
-def _start(parent: int, prepare: Callable[[], None]) -> None:
-    """Leave when the parent is gone, however it went."""
+def _context(loaded: str | None) -> BaseContext:
+    """Forked where something is to be loaded before; only on Linux, since what macOS loads does not outlive a fork."""
+    if loaded is None or sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([loaded])
+    return context
+
+
+def _start(environment: dict[str, str], prepare: Callable[[], None]) -> None:
+    """Leave when the parent is gone, however it went. environment: the parent's now, not when it first had workers."""
+    os.environ.update(environment)
+    parent = multiprocessing.parent_process()
 
     def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
+        if parent is not None:
+            parent.join()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

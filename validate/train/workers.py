@@ -1,7 +1,6 @@
 """Training cells side by side, one process each, one core each; a cell's numbers do not depend on how many run."""
 
 import logging
-import os
 from collections.abc import Sequence
 from functools import partial
 
@@ -31,7 +30,7 @@ def train_all(cells: Sequence[Cell], description: str, batch: int = BATCH) -> No
         finished = 0
         while left:
             try:
-                for _ in side_by_side(partial(_train, batch), left, workers, _prepare):
+                for _ in side_by_side(partial(_train, batch), left, workers, _prepare, loaded=_loaded()):
                     finished += 1
                     done(finished)
             except WorkerKilledError as error:
@@ -69,15 +68,21 @@ def _load(cell: Cell, prompt: int, batch: int) -> Load:
     )
 
 
+def _loaded() -> str | None:
+    """Where there is a GPU each worker imports by itself: a process that has asked the driver for it must not fork."""
+    import torch
+
+    return None if torch.cuda.is_available() else "clipbias.validate.train.loaded"
+
+
 def _prepare() -> None:
     """One thread, no network, quiet libraries."""
-    os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
-    import torch
+    from .loaded import torch
 
     torch.set_num_threads(1)
 
 
 def _train(batch: int, cell: Cell) -> None:
-    from .cell import train_cell
+    from .loaded import train_cell
 
     train_cell(cell, batch)

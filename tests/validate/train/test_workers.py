@@ -1,6 +1,7 @@
 """As many workers as cores and memory allow, and what happens when the system kills one."""
 
 import logging
+import multiprocessing
 import os
 import signal
 import threading
@@ -84,7 +85,7 @@ def test_where_not_even_one_fits_nothing_is_started(cells: list[Cell], monkeypat
 def test_one_worker_that_is_killed_is_the_end(cells: list[Cell], monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
 
-    def killed(work: object, items: object, count: int, prepare: object) -> object:
+    def killed(work: object, items: object, count: int, prepare: object, loaded: str | None) -> object:
         asked.append(count)
         raise WorkerKilledError(count)
 
@@ -97,13 +98,9 @@ def test_one_worker_that_is_killed_is_the_end(cells: list[Cell], monkeypatch: py
 
 def _kill_one_worker(folder: Path) -> None:
     """The first that there is once something was saved."""
-    parent = os.getpid()
     while not list(folder.glob("checkpoints/*/*/phase-*")):
         time.sleep(0.01)
-    for child in Path(f"/proc/{parent}/task/{parent}/children").read_text().split():
-        if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-            os.kill(int(child), signal.SIGKILL)
-            return
+    os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
 
 
 @pytest.mark.training
