@@ -31,8 +31,19 @@ settings.load_profile("clipbias")
 os.environ["OMP_NUM_THREADS"] = "1"
 
 MARKERS = ("fast", "training", "statistical")  # in the order of what a file of them takes
+ALL_SLOW = re.compile(r"^pytestmark = pytest\.mark\.(?:training|statistical)$", re.MULTILINE)
 PROGRAM = str(Path(sys.executable).with_name("clipbias"))
 Done = subprocess.CompletedProcess[str]
+
+
+def has_nothing_fast(path: Path) -> bool:
+    """As the marker of the whole file says, without importing what it imports."""
+    return path.suffix == ".py" and ALL_SLOW.search(path.read_text(encoding="utf-8")) is not None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where fast tests alone are asked for, files without any are left out: TRL alone takes seconds to import."""
+    return True if config.option.markexpr == "fast" and has_nothing_fast(collection_path) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,6 +1,7 @@
 """Every test says what it costs, once: `make test-fast` leaves nothing fast out and takes nothing slow in. None takes a
 second processor for it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,19 @@ def test_every_test_has_exactly_one_marker(request: pytest.FixtureRequest) -> No
     assert {item.nodeid: kinds(item) for item in request.session.items if len(kinds(item)) != 1} == {}
 
 
-def test_two_markers_are_a_mistake(request: pytest.FixtureRequest) -> None:
-    hook = request.config.pluginmanager.get_plugin(str(request.config.rootpath / "tests" / "conftest.py"))
+@pytest.fixture
+def hook(request: pytest.FixtureRequest) -> Any:
+    """tests/conftest.py."""
+    return request.config.pluginmanager.get_plugin(str(request.config.rootpath / "tests" / "conftest.py"))
+
+
+def test_no_fast_test_stands_in_a_file_that_is_left_out(request: pytest.FixtureRequest, hook: Any) -> None:
+    fast = {item.path for item in request.session.items if kinds(item) == {"fast"}}
+    assert not any(map(hook.has_nothing_fast, fast))
+    assert hook.has_nothing_fast(Path(__file__).parent / "monitor" / "test_processes.py")
+
+
+def test_two_markers_are_a_mistake(request: pytest.FixtureRequest, hook: Any) -> None:
     item: Any = request.node
     item.add_marker(pytest.mark.training)
     try:
