@@ -38,7 +38,7 @@ tree:
 	for d in clipbias/*; do ln -sfn ../../../$$d build/types/clipbias/; done
 
 types: .venv/installed tree
-	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.audit -p clipbias.check -p clipbias.cli -p clipbias.common -p clipbias.figures -p clipbias.forecast -p clipbias.monitor -p clipbias.plan -p clipbias.published \
+	MYPYPATH=build/types $(BIN)/mypy --strict -m clipbias -p clipbias.audit -p clipbias.check -p clipbias.cli -p clipbias.common -p clipbias.explore -p clipbias.figures -p clipbias.forecast -p clipbias.monitor -p clipbias.plan -p clipbias.published \
 		-p clipbias.theory -p clipbias.simulate \
 		-p clipbias.validate
 

@@ -10,7 +10,7 @@ from markdown_it.tree import SyntaxTreeNode
 from prose import counts, numbers_per_sentence
 from test_docs import ROOT, blocks, parsed
 
-HOW_TO = ("guide", "check", "forecast", "controls", "monitor", "audit", "sweeps")
+HOW_TO = ("guide", "explore", "check", "forecast", "controls", "monitor", "audit", "sweeps")
 EXPLANATION = (
     "why-random-rewards",
     "toy",

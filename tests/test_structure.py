@@ -22,6 +22,7 @@ STOREYS = (
     "forecast",
     "published",
     "figures",
+    "explore",
     "cli",
 )  # from the ground up, the face on top
 ROOMS = (

@@ -17,6 +17,7 @@ from markdown.inlinepatterns import InlineProcessor
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from nbconvert import MarkdownExporter
 from pymdownx.slugs import slugify
 from pymdownx.superfences import SuperFencesException
 
@@ -81,6 +82,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for place, uri in PLACES.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / place)))
     files.append(File.generated(config, "commands.md", content=COMMANDS))
+    body, found = MarkdownExporter().from_filename(str(ROOT / "docs" / "notebook.ipynb"))
+    files.append(File.generated(config, "notebook.md", content=body.replace("![png]", "![drawn by the cell]")))
+    for name, picture in found["outputs"].items():
+        files.append(File.generated(config, name, content=picture))
     files.append(File.generated(config, "api.md", content=public_names.page()))
     files.append(File.generated(config, "recipe-fields.md", content=recipe_fields.page()))
     files.append(File.generated(config, "style.css", abs_src_path=str(ROOT / "website" / "style.css")))

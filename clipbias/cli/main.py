@@ -21,6 +21,7 @@ LESS_MEMORY = "fewer outcomes and phases, smaller groups and fewer mini-batches 
 COMMANDS = {
     "theory": "Expected drift and its spread, in closed form.",
     "simulate": "The same quantities by Monte Carlo, with standard errors.",
+    "explore": "The toy with sliders, in a browser.",
     "check": "Can the clip of a training act, and which way?",
     "forecast": "What a reward will teach a model, before it is trained.",
     "audit": "What the logs of a training show about clipping.",
