@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.func import functional_call
 from transformers import PreTrainedModel
 
 from clipbias.common.errors import InputError
@@ -114,8 +115,8 @@ def token_log_probs(model: PreTrainedModel, rows: Sequence[Row]) -> list[NDArray
     return [found[i] for i in range(len(rows))]
 
 
-def _at(layer: _Pass, parameter: Tensor, places: Tensor) -> Tensor:
-    """[B, k]: gradients of one parameter at `places` of its numbers in a row."""
+def _at(layer: _Pass, parameter: Tensor, places: Tensor, added: float) -> Tensor:
+    """[B, k]: gradients of one parameter at `places` of its numbers in a row. added: to a norm's weight."""
     kind, taken, back = layer.layer, layer.taken, layer.back
     assert back is not None
     if isinstance(kind, nn.Linear) and parameter is kind.weight:
@@ -127,12 +128,28 @@ def _at(layer: _Pass, parameter: Tensor, places: Tensor) -> Tensor:
     if isinstance(kind, nn.Embedding):
         row, column = places // parameter.shape[1], places % parameter.shape[1]
         hit = (taken[..., None] == row) & (row != (-1 if kind.padding_idx is None else kind.padding_idx))
-        return torch.einsum("btk,btk->bk", hit.to(back.dtype), back[..., column])
+        scale = getattr(kind, "embed_scale", 1.0)  # Gemma's, by which it multiplies what it looks up
+        return torch.einsum("btk,btk->bk", hit.to(back.dtype), back[..., column] * scale)
     if parameter is getattr(kind, "bias", None):
         return back.sum(1)[:, places]
     offset = getattr(kind, "bias", None)
     normed = layer.given - (0.0 if offset is None else offset.detach())
-    return (back * normed / parameter.detach()).sum(1)[:, places]
+    return (back * normed / (parameter.detach() + added)).sum(1)[:, places]
+
+
+def _is_norm(layer: nn.Module) -> bool:
+    return type(layer).__name__.endswith("Norm") and all(p.dim() == 1 for p in layer.parameters(recurse=False))
+
+
+def _added(layer: nn.Module) -> float:
+    """What a norm adds to its weight before it scales by that: 1 in Gemma's, which give something at weight 0."""
+    if not _is_norm(layer):
+        return 0.0
+    zero = {name: torch.zeros_like(p) for name, p in layer.named_parameters(recurse=False)}
+    some = next(iter(zero.values()))
+    with torch.no_grad():
+        given = functional_call(layer, zero, (torch.linspace(1.0, 2.0, len(some)).to(some),))
+    return float(bool(given.any()))
 
 
 def _batches(model: PreTrainedModel, rows: Sequence[Row]) -> Iterator[list[int]]:
@@ -156,7 +173,7 @@ def gradients(
 
     progress is called with the number of rows done.
     """
-    first = offsets(model)
+    first, added = offsets(model), {id(layer): _added(layer) for layer in _layers(model)}
     found, log_probs, done = torch.zeros(len(rows), len(coordinates)), torch.zeros(len(rows)), 0
     with _watched(model) as passes, torch.enable_grad():
         for batch in _batches(model, rows):
@@ -170,7 +187,7 @@ def gradients(
                     begin = first[id(parameter)]
                     low, high = np.searchsorted(coordinates, [begin, begin + parameter.numel()])
                     places = torch.as_tensor(coordinates[low:high] - begin, device=model.device)
-                    here[:, low:high] += _at(layer, parameter, places).float().cpu()
+                    here[:, low:high] += _at(layer, parameter, places, added[id(layer.layer)]).float().cpu()
             found[batch], log_probs[batch] = here, log_prob.detach().cpu()
             done += len(batch)
             if progress is not None:
@@ -215,8 +232,7 @@ def squared_gradients(model: PreTrainedModel, rows: Sequence[Row]) -> Tensor:
 def check_model(model: PreTrainedModel, row: Row) -> None:
     """Raise InputError where a layer is of no known kind, or a row's gradient by layers is not autograd's."""
     for layer in _layers(model):
-        norm = type(layer).__name__.endswith("Norm") and all(p.dim() == 1 for p in layer.parameters(recurse=False))
-        if not isinstance(layer, nn.Linear | nn.Embedding) and not norm:
+        if not isinstance(layer, nn.Linear | nn.Embedding) and not _is_norm(layer):
             raise InputError("model", _KNOWN, type(layer).__name__)
     size = total_size(model)
     places = np.unique(np.linspace(0, size - 1, min(size, 20_000)).astype(np.int64))

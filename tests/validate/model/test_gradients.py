@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import (
     AutoModelForCausalLM,
+    Gemma2Config,
     GemmaConfig,
     GPT2Config,
     GPTNeoXConfig,
@@ -18,6 +19,7 @@ from transformers import (
 )
 
 from clipbias.common.errors import InputError
+from clipbias.validate.model import gradients as module
 from clipbias.validate.model.gradients import (
     Row,
     check_model,
@@ -48,9 +50,10 @@ KNOWN: dict[str, Callable[[], PreTrainedConfig]] = {
     "llama": lambda: LlamaConfig(**GROUPED),
     "llama, biased": lambda: LlamaConfig(**GROUPED, attention_bias=True, mlp_bias=True),
     "gpt-neox": lambda: GPTNeoXConfig(**SIZES, hidden_dropout=0.0, attention_dropout=0.0),
+    "gemma, norms by 1 + w": lambda: GemmaConfig(**GROUPED, head_dim=4),
+    "gemma2, scores capped": lambda: Gemma2Config(**GROUPED, head_dim=4, sliding_window=4),
 }
 REFUSED: dict[str, Callable[[], PreTrainedConfig]] = {
-    "norms by 1 + w": lambda: GemmaConfig(**GROUPED, head_dim=4),
     "layers of their own": lambda: GPT2Config(
         vocab_size=WORDS, n_positions=32, n_embd=8, n_layer=1, n_head=2, bos_token_id=0, eos_token_id=1
     ),
@@ -114,6 +117,13 @@ def test_squares_are_of_single_rows() -> None:
 def test_what_is_not_known_is_refused(name: str) -> None:
     with pytest.raises(InputError, match="linear layers, embeddings and norms"):
         check_model(model(REFUSED[name]()), ROWS[0])
+
+
+@pytest.mark.parametrize("name", ["gemma, norms by 1 + w", "gemma2, scores capped"])
+def test_a_norm_that_is_taken_for_another_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_added", lambda _: 0.0)
+    with pytest.raises(InputError, match=r"linear layers, embeddings and norms .* off"):
+        check_model(model(KNOWN[name]()), ROWS[0])
 
 
 def test_no_pass_outlives_its_batch() -> None:

@@ -105,8 +105,8 @@ PHASES, EVERY = 50, 10
 
 
 def test_memory_is_flat_over_fifty_phases(tmp_path: Path, recipe_text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What Python, NumPy and Arrow hold, looked at every tenth phase: from the tenth on it grows by less than a tenth
-    of the rows that are recorded, and a phase's rows are seen to be held until they are forgotten."""
+    """What Python, NumPy and Arrow hold, looked at every tenth phase. What is forgotten then, a phase's rows among it,
+    is seen to be let go; what stays grows by less than a tenth of that a phase: the phase's row of metrics."""
     before: list[int] = []
     after: list[int] = []
     rows: list[int] = []
@@ -127,10 +127,11 @@ def test_memory_is_flat_over_fifty_phases(tmp_path: Path, recipe_text: str, monk
 
     monkeypatch.setattr(Record, "forget", watched)
     text = recipe_text.replace("checkpoint_every = 1", "checkpoint_every = 20") + "\n[recording]\nanswers = 0.1\n"
-    recipe = read_recipe(text.replace("group_size = 4", "group_size = 12"))
+    recipe = read_recipe(text.replace("group_size = 4", "group_size = 8"))
     tracemalloc.start()
     train_cell(Cell(tmp_path, recipe, recipe.arm[0], seed=1, phases=PHASES, prediction=""))
     tracemalloc.stop()
     assert (len(rows), len(after)) == (PHASES, PHASES // EVERY)
     assert all(one - other > size for one, other, size in zip(before, after, rows[EVERY - 1 :: EVERY], strict=True))
-    assert after[-1] - after[0] < 0.1 * sum(rows[EVERY:])
+    let_go = np.mean(before) - np.mean(after)
+    assert after[-1] - after[0] < 0.1 * (PHASES - EVERY) * let_go
