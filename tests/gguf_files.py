@@ -18,17 +18,19 @@ TEMPLATE = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
     """end: the token that the file says ends an answer, 1 or 5. Gemma has a token that pads, 0; the others' files name
-    none."""
+    none. code: how many tokens are lines of a program, so that random answers hold some."""
 
     architecture: str
     tied: bool
     template: str | None = TEMPLATE
     end: int = 1
+    code: int = 0
 
 
 def tokens(made: Made) -> list[str]:
     letters = ["▁" if letter == "Ġ" else letter for letter in LETTERS] if made.architecture == "gemma2" else LETTERS
-    return ["<pad>", CLOSE, OPEN, "<unk>", "<mask>", "<end>", *letters]
+    program = [f"print({i})" for i in range(made.code)]
+    return ["<pad>", CLOSE, OPEN, "<unk>", "<mask>", "<end>", *letters, *program]
 
 
 def config(made: Made) -> PreTrainedConfig:
