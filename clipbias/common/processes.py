@@ -1,4 +1,7 @@
-"""Work side by side in processes of this machine: started anew, deaf to Ctrl-C, gone when their parent is gone."""
+"""Work side by side in processes of this machine, deaf to Ctrl-C, gone when their parent is gone.
+
+None is a copy of its parent: each is started anew, or forked from a process that did nothing but import.
+"""
 
 import multiprocessing
 import os

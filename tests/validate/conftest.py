@@ -54,7 +54,7 @@ def recipe_text() -> str:
 
 @pytest.fixture(scope="session")
 def in_this_process() -> Callable[[], AbstractContextManager[None]]:
-    """No workers: each would import torch and TRL anew, at many times the cost of what a miniature has it do.
+    """No workers: torch and TRL would be imported anew for them, at many times the cost of a miniature.
 
     The numbers are those of workers: `protocol/test_resume.py` and `train/test_workers.py` compare.
     """

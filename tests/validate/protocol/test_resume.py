@@ -155,8 +155,8 @@ def test_a_killed_run_is_resumed_from_the_command_line(
 ) -> None:
     """SIGKILL in the middle of the arms; `resume` finishes; the numbers are those of the run that was left alone.
 
-    What is killed is a process with a worker of its own: one, since each imports torch and TRL for seconds. Two side by
-    side, of which one is killed, are in `train/test_workers.py`.
+    What is killed is a process with one worker, and with the process that its worker is forked from. Two workers, of
+    which one is killed, are in `train/test_workers.py`.
     """
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(recipe_text)
