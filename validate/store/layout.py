@@ -104,4 +104,4 @@ def read_cells(cells: Sequence[Cell], kind: str) -> pa.Table:
                 raise InputError(str(cell.part(kind)), f"of {name} {expected[:12]}", found[:12])
         seed = pa.array(np.full(table.num_rows, cell.seed, np.int64))
         tables.append(table.replace_schema_metadata(None).append_column("seed", seed))
-    return pa.concat_tables(tables)
+    return pa.concat_tables(tables, promote_options="default")  # a column may be null throughout one cell
