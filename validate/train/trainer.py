@@ -135,12 +135,13 @@ class RecordingTrainer(GRPOTrainer):
     def _generate_single_turn(self, prompt_ids: list[list[int]], *rest: Any) -> Any:
         """At most the subject's batch at a time, each seeded from (seed, phase, its number in the whole phase)."""
         found: list[list[int]] = []
+        generate: Any = super()._generate_single_turn
         size = self.subject.batch
         before = self.accelerator.process_index * math.ceil(len(prompt_ids) / size)
         for number, first in enumerate(range(0, len(prompt_ids), size), start=before):
             torch.manual_seed(seed_of(self.run_seed, self._phase, number))
             some = prompt_ids[first : first + size]
-            found += super()._generate_single_turn(some, *rest)[0]  # type: ignore[no-untyped-call]
+            found += generate(some, *rest)[0]
         return found, None
 
     def _get_per_token_logps_and_entropies(self, *args: Any, **kwargs: Any) -> Any:

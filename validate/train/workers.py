@@ -83,6 +83,6 @@ def _prepare() -> None:
 
 
 def _train(batch: int, cell: Cell) -> None:
-    from .loaded import train_cell
+    from .cell import train_cell
 
     train_cell(cell, batch)

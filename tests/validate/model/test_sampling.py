@@ -35,7 +35,8 @@ def test_a_batch_is_never_larger(
 
     monkeypatch.setattr(sampling, "draw", draw)
     done: list[int] = []
-    found = sampling.sample_tokens(None, None, prompts, samples, 9, 3, done.append, batch)  # type: ignore[arg-type]
+    unasked: Any = None  # model and tokenizer, which `draw` alone would look at
+    found = sampling.sample_tokens(unasked, unasked, prompts, samples, 9, 3, done.append, batch)
     seeds = [seed_of(3, i) for i in range(len(expected))]
     assert calls == [(tuple(some), count, seed) for (some, count), seed in zip(expected, seeds, strict=True)]
     assert max(len(some) * count for some, count, _ in calls) <= max(batch, 1)

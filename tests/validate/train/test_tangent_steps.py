@@ -73,6 +73,7 @@ def steps(optimizer: Sgd | Adam, rate: float, folder: Path, weight_decay: float 
         probes={},
         strategy="a",
         strategy_of=lambda text: "a" in text,
+        batch=recipe.BATCH,
     )
     start = deepcopy(model)
     made: torch.optim.Optimizer
